@@ -1,0 +1,58 @@
+# Everything sets itself up in .venv: a bare machine needs Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check unit integration e2e format bench clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.default ## run the main job offline on a market of its own (ARGS="--once --json --data DIR")
+	@$(BIN)/ms demo $(ARGS)
+
+test: check integration e2e ## everything that proves the product, as CI runs it
+
+check: .venv/.dev ## ruff, mypy, import layers, docstrings against signatures, unit tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pydoclint --quiet src/marketsentry
+	$(BIN)/pytest tests/unit -n 2 -q $(ARGS)
+
+unit: .venv/.dev ## unit tests only
+	$(BIN)/pytest tests/unit -n 2 -q $(ARGS)
+
+integration: .venv/.dev ## tests on real PostgreSQL, Redis, child processes and a venue on loopback
+	$(BIN)/pytest tests/integration -n 2 -q $(ARGS)
+
+e2e: .venv/.dev ## tests of the running program, its API and the whole main job
+	$(BIN)/pytest tests/e2e -q $(ARGS)
+
+bench: .venv/.dev ## measure the budgets beside limits and peers (ARGS="backtest-sma import --json")
+	$(BIN)/ms bench $(ARGS)
+
+format: .venv/.dev ## put the code in house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what the build and the tests made; data in var/ stays
+	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version 2>&1) was found; set PYTHON=..."; exit 1; }
+	@echo "creating .venv"
+	@$(PYTHON) -m venv .venv
+
+.venv/.default: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing MarketSentry (about half a minute)"
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/.dev: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing MarketSentry with its test tools"
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ .venv/.default
