@@ -1,0 +1,1 @@
+"""Budgets of the product, measured: one module per part, one function per row, run by `ms bench`."""

@@ -1,0 +1,30 @@
+"""Which function measures which row of the budgets. A function returns its row, and parts of it, as dictionaries."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+ROWS = {
+    "backtest-sma": "backtest:bench_backtest_sma",
+    "backtest-core": "backtest:bench_backtest_core",
+    "compile": "backtest:bench_compile",
+    "features-batch": "features:bench_features_batch",
+    "features-step": "features:bench_features_step",
+    "features-panel": "datasets:bench_features_panel",
+    "train-panel": "training:bench_train_panel",
+    "import": "record:bench_import",
+    "import-again": "record:bench_import_again",
+    "last-bars": "record:bench_last_bars",
+    "commit": "record:bench_commit",
+    "help": "house:bench_help",
+    "up": "house:bench_up",
+    "first-result": "house:bench_first_result",
+    "install-size": "house:bench_install_size",
+}
+
+
+def load(name: str) -> Callable[[], list[dict[str, Any]]]:
+    """Import the module of a row and return its function."""
+    module, function = ROWS[name].split(":")
+    found: Callable[[], list[dict[str, Any]]] = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    return found
