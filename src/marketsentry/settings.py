@@ -1,0 +1,301 @@
+"""One frozen settings object, read from environment variables once, at start.
+
+Variable names are those of the contract; new ones take the prefix ``MS_``. A field is the variable's name in
+lower case. A malformed value is refused by name, and so is an unknown ``MS_`` variable.
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from marketsentry.exceptions import InputError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
+_TRUE = frozenset({"1", "true", "yes", "y"})
+_FALSE = frozenset({"0", "false", "no", "n", ""})
+
+
+def _names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = tuple(part.strip().upper() for part in value.split(","))
+    if not all(names):
+        raise ValueError("must be names separated by commas, like BTC,ETH,SOL")
+    if len(set(names)) < len(names):
+        raise ValueError("must name each symbol once")
+    return names
+
+
+def _flag(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError("must be one of 1, true, yes, y, 0, false, no, n")
+    return word in _TRUE
+
+
+def _symbol_values(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        symbol, equals, number = part.partition("=")
+        symbol = symbol.strip().upper()
+        if not equals or not symbol or symbol in pairs:
+            raise ValueError("must be SYMBOL=number pairs, each symbol once, like BTC=0.05,ETH=0.06")
+        pairs[symbol] = _positive(number)
+    return tuple(pairs.items())
+
+
+def _hour_values(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    ranges: list[tuple[int, int, float]] = []
+    taken: set[int] = set()
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        hours, _, number = part.partition(":")
+        first, dash, last = hours.partition("-")
+        if not (dash and first.strip().isdecimal() and last.strip().isdecimal()):
+            raise ValueError("must be first-last:number ranges of UTC hours, like 0-7:1.4,8-16:1.0")
+        span = range(int(first), int(last) + 1)
+        if not span or span[-1] > 23 or taken & set(span):
+            raise ValueError("must be ranges of UTC hours within 0-23 that do not overlap")
+        taken |= set(span)
+        ranges.append((span[0], span[-1], _positive(number)))
+    return tuple(ranges)
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not 0 < number < float("inf"):
+        raise ValueError(f"must hold positive numbers, and {text.strip()!r} is none")
+    return number
+
+
+def _url(*schemes: str) -> Callable[[SecretStr], SecretStr]:
+    def check(value: SecretStr) -> SecretStr:
+        if urlsplit(value.get_secret_value()).scheme not in schemes:
+            raise ValueError(f"must be a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
+        return value
+
+    return check
+
+
+def _address(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ValueError("must be host:port, like 127.0.0.1:8000")
+    return host, int(port)
+
+
+def _block_minutes(minutes: int) -> int:
+    return min(max(minutes, 1), 1440)  # the contract clamps this one instead of refusing it
+
+
+def _auth_mode(value: object) -> object:
+    if value != "off":
+        raise ValueError("must be 'off': this version has no token authentication and binds loopback only")
+    return value
+
+
+def _trading_is_off(wanted: bool) -> bool:
+    if wanted:
+        raise ValueError("must be 0: this version has no live venue")
+    return wanted
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path.expanduser()))
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+SymbolValues = Annotated[tuple[tuple[str, float], ...], NoDecode, BeforeValidator(_symbol_values)]
+HourValues = Annotated[tuple[tuple[int, int, float], ...], NoDecode, BeforeValidator(_hour_values)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Label = Annotated[str, Field(min_length=1, max_length=64)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Read it with `load_settings`, which explains a refusal by name."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    # Where things are kept. Without the two URLs private engines start under `ms_home`.
+    ms_home: AbsolutePath = Field(default=Path("var"), validate_default=True)
+    model_dir: AbsolutePath = Field(
+        default_factory=lambda known: known.get("ms_home", Path("var")) / "models"
+    )
+    database_url: Annotated[SecretStr, AfterValidator(_url("postgresql", "postgres"))] | None = None
+    db_pool_min_conn: Count = 1
+    db_pool_max_conn: Count = 8
+    ms_statement_timeout_s: Positive = 120.0
+    redis_url: Annotated[SecretStr, AfterValidator(_url("redis", "rediss", "unix"))] | None = None
+
+    # The universe and the names stamped on what is made.
+    liquid_symbols: Names = ("BTC", "ETH", "SOL")
+    feature_version: Label = "feature-store-v2.0"
+    data_version: Label = "v1"
+    model_name_liquid: Label = "liquid_ttm_ensemble"
+    model_version_liquid: Label = "v2.1"
+
+    # Risk limits.
+    risk_max_single_weight: Fraction = 0.2
+    risk_max_gross_exposure: Positive = 1.0
+    risk_max_turnover: Positive = 0.35
+    risk_max_drawdown: Fraction = 0.2
+    risk_max_sector_exposure: Positive = 0.45
+    risk_max_style_exposure: Positive = 0.55
+    risk_max_daily_loss: Fraction = 0.03
+    risk_max_consecutive_losses: Count = 5
+    risk_hard_block_minutes: Annotated[int, AfterValidator(_block_minutes)] = 1
+    risk_max_abs_return: Positive = 0.06
+    risk_max_abs_return_symbols: SymbolValues = ()
+    risk_max_abs_return_tod_multiplier: HourValues = ()
+    risk_bucket_trend: Fraction = 0.5
+    risk_bucket_event: Fraction = 0.4
+    risk_bucket_mean_reversion: Fraction = 0.35
+
+    # Limits of the data-quality gate.
+    dq_max_missing_rate: Fraction = 0.02
+    dq_max_invalid_price_rate: Fraction = 0.005
+    dq_max_duplicate_rate: Fraction = 0.02
+    dq_max_stale_ratio: Fraction = 0.1
+    dq_min_rows: Count = 200
+
+    # Training, and the limits of the first verdict.
+    train_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
+    liquid_wf_train_window: Count = 512
+    liquid_wf_test_window: Count = 96
+    liquid_wf_purge_window: Annotated[int, Field(ge=0)] = 12
+    liquid_wf_min_folds: Count = 3
+    gate_min_ic: Finite = 0.0
+    gate_min_pnl_after_cost: Finite = 0.0
+    gate_max_drawdown: Fraction = 0.2
+
+    # The API and the logs.
+    api_base: str = "http://127.0.0.1:8000"
+    ms_api_bind: Annotated[tuple[str, int], NoDecode, BeforeValidator(_address)] = ("127.0.0.1", 8000)
+    auth_mode: Annotated[Literal["off"], BeforeValidator(_auth_mode)] = "off"
+    live_trading_enabled: Annotated[Flag, AfterValidator(_trading_is_off)] = False
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
+    log_format: Annotated[Literal["json", "console"], BeforeValidator(_lower)] = "json"
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.db_pool_min_conn > self.db_pool_max_conn:
+            raise ValueError(
+                f"DB_POOL_MIN_CONN must be <= DB_POOL_MAX_CONN ({self.db_pool_max_conn}), "
+                f"was {self.db_pool_min_conn}"
+            )
+        if not is_loopback(self.ms_api_bind[0]):
+            raise ValueError(
+                f"MS_API_BIND must be a loopback address while AUTH_MODE is off, was {self.ms_api_bind[0]!r}"
+            )
+        return self
+
+    def summary(self) -> dict[str, object]:
+        """Return every setting by its variable name, with passwords and keys redacted."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name.upper(): _redacted(value) for name, value in values.items()}
+
+
+def load_settings() -> Settings:
+    """Read the environment once.
+
+    Returns
+    -------
+    Settings
+        The validated, frozen settings.
+
+    Raises
+    ------
+    InputError
+        If a variable is malformed, out of range or refused, or an ``MS_`` variable is unknown; each is named.
+    """
+    _refuse_unknown_names(os.environ)
+    try:
+        return Settings()
+    except ValidationError as exc:
+        raise InputError("; ".join(_explain(error) for error in exc.errors())) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` names this machine only, so that nothing outside it can connect."""
+    return host.lower() in LOOPBACK_HOSTS
+
+
+def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
+    known = {field.upper() for field in Settings.model_fields}
+    for name in environ:
+        if name.upper().startswith("MS_") and name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise InputError(f"{name} is not a setting of this version{hint}")
+
+
+def _explain(error: "ErrorDetails") -> str:
+    if not error["loc"]:
+        return _reason(error)
+    name = str(error["loc"][0]).upper()
+    was = "" if name.endswith("_URL") else f", was {os.environ.get(name, error['input'])!r}"
+    return f"{name} {_reason(error)}{was}"
+
+
+def _reason(error: "ErrorDetails") -> str:
+    limits = error.get("ctx", {})
+    match error["type"]:
+        case "float_parsing" | "float_type":
+            return "must be a number"
+        case "finite_number":
+            return "must be a finite number"
+        case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":
+            return "must be a whole number"
+        case "greater_than_equal":
+            return f"must be >= {limits['ge']:g}"
+        case "greater_than":
+            return f"must be > {limits['gt']:g}"
+        case "less_than_equal":
+            return f"must be <= {limits['le']:g}"
+        case "literal_error":
+            return f"must be one of {limits['expected']}"
+        case _:
+            return error["msg"].removeprefix("Value error, ")
+
+
+def _redacted(value: object) -> object:
+    if not isinstance(value, SecretStr):
+        return value
+    parts = urlsplit(value.get_secret_value())
+    if parts.password is None:
+        return value.get_secret_value()
+    return parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}").geturl()
