@@ -67,7 +67,7 @@ def bench_install_size() -> list[dict[str, Any]]:
 
 def _seconds_until_ready(home: str) -> float:
     port = _free_port()
-    env = {**os.environ, "MS_HOME": home, "MS_API_PORT": str(port)}
+    env = {**os.environ, "MS_HOME": home, "MS_API_BIND": f"127.0.0.1:{port}"}
     started = time.perf_counter()
     program = subprocess.Popen((MS, "up"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

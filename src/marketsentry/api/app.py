@@ -1,0 +1,49 @@
+"""The HTTP application: routers, error handlers and middleware put together over an open system."""
+
+from fastapi import FastAPI
+
+from marketsentry import __version__
+from marketsentry.api.errors import install_error_handlers
+from marketsentry.api.guard import LoopbackGuard
+from marketsentry.api.metrics import ApiMetrics, RequestMetrics
+from marketsentry.api.request_id import RequestId
+from marketsentry.api.routers import backtests, frozen, health
+from marketsentry.bootstrap import System
+
+PREFIX = "/api/v2"
+DESCRIPTION = """
+A self-hosted control plane for crypto quant trading.
+
+* Times are UTC: requests take ISO-8601 with an offset (none means UTC), responses end in `Z`.
+* Ratios are fractions (0.03 is 3 %), costs are basis points, numbers are finite: NaN is refused.
+* A domain failure (a backtest that cannot run, a gate that does not pass) is a 200 with its reason in the body.
+* Every response carries `X-Request-ID`; quote it when something went wrong, the log has the same id.
+"""
+
+
+def create_app(system: System) -> FastAPI:
+    """Build the application. The system stays owned by the caller: the app opens and closes nothing."""
+    app = FastAPI(
+        title="MarketSentry",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=f"{PREFIX}/docs",
+        redoc_url=None,
+        openapi_tags=[
+            {"name": "system", "description": "Is it alive, is it ready, what does it measure."},
+            {"name": "backtest", "description": "Replay a registered model over history, walk-forward, after costs."},
+            {"name": "frozen", "description": "The retired v1 interface: every path answers 410."},
+        ],
+    )
+    metrics = ApiMetrics()
+    app.state.system = system
+    app.state.metrics = metrics
+    install_error_handlers(app)
+    app.include_router(health.router)
+    app.include_router(frozen.router)
+    app.include_router(backtests.router, prefix=PREFIX)
+    app.add_middleware(LoopbackGuard, port=system.settings.api_bind[1])
+    app.add_middleware(RequestMetrics, metrics=metrics)
+    app.add_middleware(RequestId)
+    return app

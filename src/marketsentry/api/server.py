@@ -1,0 +1,75 @@
+"""Serve the application with uvicorn until it is told to stop."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from marketsentry.api.app import create_app
+from marketsentry.bootstrap import System
+from marketsentry.exceptions import ConflictError
+
+KEEP_ALIVE_S = 30
+STOP_WITHIN_S = 5
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the caller owns the signals and sets `stop`."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve_api(system: System, *, stop: asyncio.Event) -> None:
+    """Listen on `system.settings.api_bind` until `stop` is set.
+
+    Parameters
+    ----------
+    system : System
+        Open for as long as this runs.
+    stop : asyncio.Event
+        Set it to finish the requests under way and return.
+
+    Raises
+    ------
+    ConflictError
+        If the address is taken.
+    """
+    host, port = system.settings.api_bind
+    config = uvicorn.Config(
+        create_app(system),
+        host=host,
+        port=port,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+    )
+    server = _Server(config)
+    listening = _bind(host, port)
+    serving = asyncio.create_task(server.serve([listening]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.should_exit = True
+    await serving
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host.strip("[]"), port), family=_family(host))
+    except OSError as error:
+        raise ConflictError(
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another address with MS_API_BIND"
+        ) from error
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
