@@ -1,0 +1,133 @@
+"""One LightGBM over all symbols: gradient-boosted trees on the gross forward return.
+
+The panel model does not see which symbol a row belongs to; what sets symbols apart must be in the features
+(ranks across symbols, volatility, volume). So it can serve a symbol it never saw, and one fit learns from
+all of them. Missing features (NaN) are handled by the trees themselves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.exceptions import ConflictError, InputError
+from marketsentry.models.protocol import Progress
+
+MODEL_FILE = "model.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class LightGBMParams:
+    """Small, slow-learning trees: forward returns are nearly all noise.
+
+    `n_trees` trees of at most `n_leaves` leaves; `row_frac` and `feature_frac` are the shares drawn per
+    tree; a leaf holds at least ``max(min_leaf_rows, n_rows * min_leaf_frac)`` rows, so that it grows with
+    the panel.
+    """
+
+    n_trees: int = 150
+    n_leaves: int = 31
+    learning_rate: float = 0.03
+    row_frac: float = 0.8
+    feature_frac: float = 0.8
+    min_leaf_rows: int = 20
+    min_leaf_frac: float = 0.001
+    l2: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.n_trees < 1:
+            raise InputError(f"n_trees must be >= 1, was {self.n_trees}")
+        if self.n_leaves < 2:
+            raise InputError(f"n_leaves must be >= 2, was {self.n_leaves}")
+        for name in ("row_frac", "feature_frac"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(f"{name} must be in (0, 1], was {getattr(self, name)}")
+
+    def native(self, n_rows: int, *, seed: int, n_threads: int) -> dict[str, Any]:
+        """Spell the parameters LightGBM's way; everything that could make two runs differ is pinned."""
+        return {
+            "objective": "regression",
+            "num_leaves": self.n_leaves,
+            "learning_rate": self.learning_rate,
+            "bagging_fraction": self.row_frac,
+            "bagging_freq": 1 if self.row_frac < 1 else 0,
+            "feature_fraction": self.feature_frac,
+            "min_data_in_leaf": max(self.min_leaf_rows, int(n_rows * self.min_leaf_frac)),
+            "lambda_l2": self.l2,
+            "seed": seed,
+            "num_threads": n_threads,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+        }
+
+
+class LightGBMPanel:
+    """`Model` behind a LightGBM booster; keyword arguments are the fields of `LightGBMParams`."""
+
+    name = "lightgbm_panel"
+    accepts_missing = True
+
+    def __init__(self, **params: Any) -> None:  # the fields of LightGBMParams, checked there
+        try:
+            self.params = LightGBMParams(**params)
+        except TypeError as error:
+            known = ", ".join(asdict(LightGBMParams()))
+            raise InputError(
+                f"parameters of {self.name} must be among {known}, were {', '.join(params)}"
+            ) from error
+        self._booster: lgb.Booster | None = None
+
+    def fit(
+        self,
+        X: NDArray[np.float64],
+        y: NDArray[np.float64],
+        *,
+        seed: int,
+        n_threads: int,
+        on_progress: Progress,
+    ) -> None:
+        """Grow the trees; see `Model.fit`."""
+        native = self.params.native(y.size, seed=seed, n_threads=n_threads)
+        data = lgb.Dataset(X, label=y, params=native, free_raw_data=True)
+        n_trees = self.params.n_trees
+
+        def report(env: Any) -> None:  # LightGBM's own callback record
+            on_progress(env.iteration + 1, n_trees)
+
+        self._booster = lgb.train(native, data, num_boost_round=n_trees, callbacks=[report])
+
+    def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum the trees; see `Model.predict`."""
+        booster = self._fitted()
+        if X.ndim != 2 or X.shape[1] != booster.num_feature():
+            raise InputError(f"X must have shape (n, {booster.num_feature()}), was {X.shape}")
+        if X.shape[0] == 0:
+            return np.empty(0)
+        return np.asarray(booster.predict(X), dtype=np.float64)
+
+    def dump(self) -> dict[str, bytes]:
+        """Give LightGBM's text format."""
+        return {MODEL_FILE: self._fitted().model_to_string().encode()}
+
+    @classmethod
+    def parse(cls, files: Mapping[str, bytes]) -> Self:
+        """Read LightGBM's text format."""
+        if MODEL_FILE not in files:
+            raise InputError(
+                f"a {cls.name} artifact must hold {MODEL_FILE}, held {', '.join(sorted(files)) or 'nothing'}"
+            )
+        model = cls()
+        try:
+            model._booster = lgb.Booster(model_str=files[MODEL_FILE].decode())
+        except (lgb.basic.LightGBMError, UnicodeDecodeError) as error:
+            raise InputError(f"{MODEL_FILE} must be a LightGBM text model: {error}") from error
+        return model
+
+    def _fitted(self) -> lgb.Booster:
+        if self._booster is None:
+            raise ConflictError(f"{self.name} must be fitted before it predicts or is dumped")
+        return self._booster
