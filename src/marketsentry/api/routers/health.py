@@ -1,0 +1,66 @@
+"""Liveness, readiness, health and metrics (contract section 1.1). Nothing here is a constant: each answer is a probe."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from marketsentry.adapters.machine import LocalMachine
+from marketsentry.api.deps import SystemDep
+from marketsentry.api.schemas.system import Gpu, GpuSection, HealthOut, HostMemory, LiveOut, ReadyOut
+from marketsentry.core.health import GpuMemory, judge_gpu_memory, judge_host_memory
+from marketsentry.services.health import probe
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/health", summary="Health of the process and its dependencies")
+async def read_health(system: SystemDep) -> HealthOut:
+    """Probe PostgreSQL and Redis now. `degraded` when one of them does not answer within a second."""
+    machine = LocalMachine()
+    probes, gpus = await asyncio.gather(
+        probe(system.ping_postgres, system.ping_redis), asyncio.to_thread(machine.read_gpus)
+    )
+    percent = machine.host_memory_percent()
+    return HealthOut(
+        status="degraded" if probes.missing else "healthy",
+        gpu=GpuSection(
+            system=HostMemory(status=judge_host_memory(percent), percent=percent), gpus=[_gpu(one) for one in gpus]
+        ),
+        redis="connected" if probes.redis else "disconnected",
+        postgres="connected" if probes.postgres else "disconnected",
+        timestamp=system.clock.now(),
+    )
+
+
+@router.get("/health/live", summary="Is the process alive")
+async def read_live() -> LiveOut:
+    """Answer as long as the event loop turns; a supervisor restarts a process that does not."""
+    return LiveOut()
+
+
+@router.get("/health/ready", summary="Can the process work now", responses={503: {"model": ReadyOut}})
+async def read_ready(system: SystemDep, response: Response) -> ReadyOut:
+    """Answer 503 while PostgreSQL or Redis does not answer; a proxy sends no traffic meanwhile."""
+    probes = await probe(system.ping_postgres, system.ping_redis)
+    if probes.missing:
+        response.status_code = 503
+        return ReadyOut(status="not_ready", missing=probes.missing)
+    return ReadyOut(status="ready", missing=[])
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+async def read_metrics(request: Request) -> Response:
+    """Answer the exposition text of every family, present from start-up."""
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _gpu(gpu: GpuMemory) -> Gpu:
+    known = gpu.used_gb is not None and gpu.total_gb
+    return Gpu(
+        device=gpu.device,
+        used_gb=gpu.used_gb,
+        total_gb=gpu.total_gb,
+        usage_percent=100 * (gpu.used_gb or 0.0) / (gpu.total_gb or 1.0) if known else None,
+        status=judge_gpu_memory(gpu),
+    )
