@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -65,6 +65,7 @@ def test_an_array_hash_sees_value_type_and_shape():
     assert hash_array(np.array([0.0])) != hash_array(np.array([-0.0]))
 
 
+@settings(deadline=None)
 @given(arrays(np.float64, st.tuples(st.integers(0, 7), st.integers(1, 5)), elements=st.floats(width=64)))
 def test_an_array_hash_ignores_layout_byte_order_and_nan_payload(values):
     expected = hash_array(values)
