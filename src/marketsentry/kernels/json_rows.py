@@ -1,7 +1,7 @@
 """Turn rows of JSON numbers into rows of JSON objects, framed for a binary COPY.
 
-Bytes in, bytes out: the numbers were written by a JSON library (shortest exact form, `null` for missing); here
-only the keys and the frame of each row are put between them.
+Bytes in, bytes out: the numbers were written by a JSON library (shortest exact form, `null` for missing);
+here only the keys and the frame of each row are put between them.
 """
 
 from numba import njit

@@ -1,8 +1,8 @@
 """Feature snapshots as bytes of a binary COPY, made without a Python object per row or number.
 
-The JSON library writes a whole block of numbers at once; a kernel puts the keys between them. Keys come in the
-order in which PostgreSQL keeps them in jsonb (by length, then by bytes): it then has nothing to sort, which
-makes the COPY a quarter faster (ADR 0050).
+The JSON library writes a whole block of numbers at once; a kernel puts the keys between them. Keys come in
+the order in which PostgreSQL keeps them in jsonb (by length, then by bytes): it then has nothing to sort,
+which makes the COPY a quarter faster (ADR 0050).
 """
 
 from collections.abc import Sequence
