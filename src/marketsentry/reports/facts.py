@@ -1,0 +1,173 @@
+"""What a report shows, as plain values. None is a number that is missing; it is shown so, never as zero."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.exceptions import InputError
+
+
+class Lang(StrEnum):
+    """Language of a report."""
+
+    ZH = "zh"
+    EN = "en"
+
+
+class Scheme(StrEnum):
+    """Colours of gain and loss: `us` green up and red down, `cn` red up and green down."""
+
+    US = "us"
+    CN = "cn"
+
+
+class Outcome(StrEnum):
+    """Outcome of a check or of a whole verdict."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INSUFFICIENT = "insufficient_observation"
+
+
+@dataclass(frozen=True, slots=True)
+class EquityCurve:
+    """Account equity over time.
+
+    `ts_ns` (n_bars,) int64: UTC epoch ns at which the equity was known (bar closes), increasing.
+    `equity_quote` (n_bars,) float64: quote currency after all costs; NaN where it is unknown.
+    """
+
+    ts_ns: NDArray[np.int64]
+    equity_quote: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.ts_ns.ndim != 1 or self.ts_ns.shape != self.equity_quote.shape:
+            raise InputError(
+                f"ts_ns and equity_quote must have one shape (n_bars,), were {self.ts_ns.shape} "
+                f"and {self.equity_quote.shape}"
+            )
+
+    @property
+    def n_bars(self) -> int:
+        return int(self.ts_ns.size)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldFacts:
+    """One test span of the walk-forward: when, how many rows, and how well the fold's model did on it.
+
+    `is_final` marks the last block, which no choice ever looked at. `pnl_frac` is the net return of the
+    account over the span, `ic` and `rank_ic` are correlations of prediction and realised label.
+    """
+
+    index: int
+    test_start_ns: int
+    test_end_ns: int
+    n_train: int | None
+    n_test: int | None
+    ic: float | None
+    rank_ic: float | None
+    pnl_frac: float | None
+    is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolFacts:
+    """One symbol of the run. Money in quote currency, net of costs; `pnl_curve_quote` (n_bars,) adds up."""
+
+    symbol: str
+    source: str | None
+    pnl_quote: float | None
+    cost_quote: float | None
+    n_trades: int | None
+    turnover: float | None
+    exposure_frac: float | None
+    ic: float | None
+    hit_rate: float | None
+    pnl_curve_quote: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CostFacts:
+    """Where the money went, in quote currency; costs positive, `gross - fee - slippage - impact = net`."""
+
+    gross_quote: float | None
+    fee_quote: float | None
+    slippage_quote: float | None
+    impact_quote: float | None
+    net_quote: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFacts:
+    """One measured value beside its limit. `relation` is the sign between them, such as `>=`."""
+
+    name: str
+    value: float | None
+    limit: float | None
+    relation: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class LeakFacts:
+    """A feature that moved when the future changed: the first such bar and both values."""
+
+    feature: str
+    symbol: str
+    bar_ts_ns: int
+    value_with_future: float | None
+    value_without_future: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateFacts:
+    """A model version, how it was judged and, where it was refused, why."""
+
+    name: str
+    version: str
+    outcome: Outcome
+    checks: tuple[CheckFacts, ...] = ()
+    reasons: tuple[str, ...] = ()
+    leaks: tuple[LeakFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """A stored backtest.
+
+    `metrics` are those of the backtest contract by name, `assumptions` the parameters of the simulation by
+    name, `lineage` the content hashes by what they name, `replay_command` the command that runs it again.
+    """
+
+    run_id: str
+    run_name: str
+    status: str
+    reason: str | None
+    symbols: tuple[str, ...]
+    interval: str
+    sources: tuple[str, ...]
+    is_synthetic: bool
+    capital_quote: float
+    curve: EquityCurve
+    metrics: Mapping[str, float | None]
+    costs: CostFacts | None
+    replay_command: str
+    folds: tuple[FoldFacts, ...] = ()
+    per_symbol: tuple[SymbolFacts, ...] = ()
+    assumptions: Mapping[str, float | str | None] = field(default_factory=dict)
+    lineage: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole report: a run with its candidate, and candidates that were judged beside it."""
+
+    generated_at_ns: int
+    version: str
+    run: RunFacts | None
+    candidate: CandidateFacts | None
+    others: tuple[CandidateFacts, ...] = ()

@@ -1,0 +1,253 @@
+"""The sections of a run: headline numbers, equity, months, folds, symbols, costs, assumptions, lineage."""
+
+import math
+
+import numpy as np
+
+from marketsentry.reports import charts
+from marketsentry.reports.facts import Lang, RunFacts, SymbolFacts
+from marketsentry.reports.layout import Column, command, empty, pairs, section, table, tile, toned
+from marketsentry.reports.markup import Child, Markup, element, join
+from marketsentry.reports.months import MonthReturn, monthly_returns
+from marketsentry.reports.numbers import MISSING, MONTHS_EN, count, day, measure, money, number, percent
+from marketsentry.reports.texts import Texts, name_of
+
+
+def tiles(run: RunFacts, text: Texts) -> Markup:
+    """Six headline numbers."""
+    m = run.metrics
+    pnl = m.get("pnl_after_cost")
+    low, high = m.get("sharpe_low"), m.get("sharpe_high")
+    if low is not None and high is not None:
+        sharpe_note = text("note.sharpe_interval", low=number(low, digits=2), high=number(high, digits=2))
+    else:
+        sharpe_note = text("note.sharpe", periods=count(m.get("periods_per_year")))
+    return element(
+        "dl",
+        tile(
+            text("measure.pnl_after_cost"),
+            percent(pnl, signed=True),
+            text("note.pnl_after_cost"),
+            css=charts.tone(pnl),
+        ),
+        tile(text("measure.max_drawdown"), percent(m.get("max_drawdown")), text("note.max_drawdown")),
+        tile(text("measure.sharpe"), number(m.get("sharpe"), digits=2), sharpe_note),
+        tile(text("measure.ic"), number(m.get("ic"), digits=4), text("note.ic")),
+        tile(
+            text("measure.hit_rate"),
+            percent(m.get("hit_rate"), digits=1),
+            text("note.hit_rate", n=count(m.get("samples"))),
+        ),
+        tile(text("measure.trades"), count(m.get("trades")), text("note.trades", symbols=len(run.symbols))),
+        class_="tiles",
+    )
+
+
+def equity(run: RunFacts, text: Texts, lang: Lang) -> Markup:
+    """Equity over drawdown."""
+    if not np.isfinite(run.curve.equity_quote).any():
+        return section(text("equity.title"), empty(text("equity.empty")))
+    chart = charts.equity_chart(run.curve, run.folds, capital_quote=run.capital_quote, text=text, lang=lang)
+    shown = charts.thinned_rows(run.curve).size
+    caption = None
+    if shown < run.curve.n_bars:
+        caption = element(
+            "p", text("equity.thinned", shown=f"{shown:,}", n=f"{run.curve.n_bars:,}"), class_="caption"
+        )
+    return section(text("equity.title"), chart, caption, lead=text("equity.lead"))
+
+
+def months(run: RunFacts, text: Texts) -> Markup | None:
+    """Returns by calendar month; nothing for a run inside one month."""
+    returns = monthly_returns(run.curve, capital_quote=run.capital_quote)
+    if len(returns) < 2:
+        return None
+    largest = max((abs(r.return_frac) for r in returns if r.return_frac is not None), default=0.0)
+    head = (*MONTHS_EN,) if text("page.html_lang") == "en" else tuple(f"{m}月" for m in range(1, 13))
+    years = sorted({r.year for r in returns})
+    rows = [_year_row(year, [r for r in returns if r.year == year], largest) for year in years]
+    titles = (text("months.year"), *head, text("months.total"))
+    grid = element(
+        "table",
+        element("thead", element("tr", *(element("th", t, scope="col") for t in titles))),
+        element("tbody", *rows),
+        class_="heat",
+    )
+    return section(text("months.title"), element("div", grid, class_="scroll"), lead=text("months.lead"))
+
+
+def folds(run: RunFacts, text: Texts) -> Markup:
+    """The folds as a table."""
+    if not run.folds:
+        return section(text("folds.title"), empty(text("folds.empty")))
+    columns = (
+        Column(text("folds.fold")),
+        Column(text("folds.test")),
+        Column(text("folds.n_train"), is_number=True, css="optional"),
+        Column(text("folds.n_test"), is_number=True),
+        Column("IC", is_number=True),
+        Column(text("measure.rank_ic"), is_number=True),
+        Column(text("folds.pnl"), is_number=True),
+        Column("", css="wide-cell"),
+    )
+    all_pnl = [f.pnl_frac for f in run.folds]
+    rows = [
+        (
+            element("b", text("folds.final") if f.is_final else str(f.index + 1)),
+            f"{day(f.test_start_ns)} – {day(f.test_end_ns)}",
+            count(f.n_train),
+            count(f.n_test),
+            toned(number(f.ic, digits=4, signed=True), charts.tone(f.ic)),
+            number(f.rank_ic, digits=4, signed=True),
+            toned(percent(f.pnl_frac, signed=True), charts.tone(f.pnl_frac)),
+            charts.signed_bar(f.pnl_frac, all_pnl),
+        )
+        for f in run.folds
+    ]
+    note = (
+        element("p", text("folds.final_note"), class_="caption")
+        if any(f.is_final for f in run.folds)
+        else None
+    )
+    return section(text("folds.title"), table(columns, rows), note, lead=text("folds.lead"))
+
+
+def symbols(run: RunFacts, text: Texts, lang: Lang) -> Markup:
+    """Results by symbol as a table and as small curves."""
+    if not run.per_symbol:
+        return section(text("symbols.title"), empty(text("symbols.empty")))
+    columns = (
+        Column(text("symbols.symbol")),
+        Column(text("symbols.pnl"), is_number=True),
+        Column("", css="wide-cell"),
+        Column(text("symbols.cost"), is_number=True),
+        Column(text("measure.trades"), is_number=True),
+        Column(text("measure.turnover"), is_number=True),
+        Column(text("measure.exposure"), is_number=True),
+        Column("IC", is_number=True),
+        Column(text("measure.hit_rate"), is_number=True),
+    )
+    all_pnl = [s.pnl_quote for s in run.per_symbol]
+    rows = [_symbol_row(s, all_pnl) for s in run.per_symbol]
+    drawn = [s for s in run.per_symbol if s.pnl_curve_quote is not None and s.pnl_curve_quote.size]
+    small = charts.symbol_charts(run.curve.ts_ns, tuple(drawn), text=text, lang=lang)
+    boxes = [
+        element(
+            "div",
+            element("h3", s.symbol, toned(money(s.pnl_quote, signed=True), charts.tone(s.pnl_quote))),
+            chart,
+        )
+        for s, chart in zip(drawn, small, strict=True)
+    ]
+    multiples = element("div", *boxes, class_="multiples") if boxes else None
+    return section(text("symbols.title"), table(columns, rows), multiples, lead=text("symbols.lead"))
+
+
+def costs(run: RunFacts, text: Texts) -> Markup:
+    """From gross to net as a waterfall."""
+    c = run.costs
+    if c is None:
+        return section(text("costs.title"), empty(text("costs.empty")))
+    parts = [
+        ("gross", c.gross_quote, 1),
+        ("fee", c.fee_quote, -1),
+        ("slippage", c.slippage_quote, -1),
+        ("impact", c.impact_quote, -1),
+        ("net", c.net_quote, 1),
+    ]
+    signed = [(name, None if value is None else sign * value) for name, value, sign in parts]
+    bars = _waterfall_bars(signed)
+    columns = (
+        Column(text("costs.part")),
+        Column("", css="wide-cell"),
+        Column(text("costs.quote"), is_number=True),
+        Column(text("costs.capital"), is_number=True),
+    )
+    rows = [
+        (text(f"costs.{name}"), bar, money(value, signed=True), _of_capital(value, run.capital_quote))
+        for (name, value), bar in zip(signed, bars, strict=True)
+    ]
+    return section(
+        text("costs.title"),
+        table(columns, rows, css="waterfall", last_is_total=True),
+        lead=text("costs.lead"),
+    )
+
+
+def assumptions(run: RunFacts, text: Texts) -> Markup:
+    """How the simulation works, in sentences and in parameters."""
+    keys = ("assumptions.fills", "assumptions.costs", "assumptions.lost", "assumptions.oos")
+    rules = element("ul", *(element("li", text(key)) for key in keys), class_="plain")
+    values = [
+        (name_of(text, "assumption", name), value if isinstance(value, str) else measure(name, value))
+        for name, value in run.assumptions.items()
+    ]
+    return section(text("assumptions.title"), rules, pairs(values) if values else None)
+
+
+def lineage(run: RunFacts, text: Texts) -> Markup:
+    """The content hashes and the command that runs it again."""
+    hashes = [
+        part
+        for name, value in run.lineage.items()
+        for part in (element("dt", name_of(text, "lineage", name)), element("dd", value or MISSING))
+    ]
+    return section(
+        text("lineage.title"),
+        command(run.replay_command, text),
+        element("dl", *hashes, class_="hashes") if hashes else None,
+        lead=text("lineage.lead"),
+    )
+
+
+def _symbol_row(s: SymbolFacts, all_pnl: list[float | None]) -> tuple[Child, ...]:
+    return (
+        join(element("b", s.symbol), element("span", s.source, class_="code") if s.source else None),
+        toned(money(s.pnl_quote, signed=True), charts.tone(s.pnl_quote)),
+        charts.signed_bar(s.pnl_quote, all_pnl),
+        money(s.cost_quote),
+        count(s.n_trades),
+        number(s.turnover, digits=1),
+        percent(s.exposure_frac, digits=1),
+        number(s.ic, digits=4, signed=True),
+        percent(s.hit_rate, digits=1),
+    )
+
+
+def _year_row(year: int, returns: list[MonthReturn], largest: float) -> Markup:
+    by_month = {r.month: r.return_frac for r in returns}
+    known = [r.return_frac for r in returns if r.return_frac is not None]
+    total = math.prod(1 + v for v in known) - 1 if known else None
+    cells = [_heat_cell(by_month.get(m), largest) if m in by_month else element("td") for m in range(1, 13)]
+    return element(
+        "tr",
+        element("th", str(year), scope="row"),
+        *cells,
+        element("td", element("b", percent(total, digits=1, signed=True))),
+    )
+
+
+def _heat_cell(value: float | None, largest: float) -> Markup:
+    if value is None or not math.isfinite(value) or largest == 0:
+        return element("td", percent(value, digits=1, signed=True))
+    strength = 0.06 + 0.34 * abs(value) / largest
+    css = "warm" if value > 0 else "cold" if value < 0 else None
+    return element("td", percent(value, digits=1, signed=True), class_=css, style=f"--a:{strength:.2f}")
+
+
+def _waterfall_bars(signed: list[tuple[str, float | None]]) -> list[Markup] | list[None]:
+    """Each part from where the one before ended; gross and net from zero. None where any part is missing."""
+    values = [value for _, value in signed if value is not None and math.isfinite(value)]
+    if len(values) < len(signed):
+        return [None] * len(signed)
+    steps, at = [], 0.0
+    for (name, _), value in zip(signed, values, strict=True):
+        is_total = name in ("gross", "net")
+        start = 0.0 if is_total else at
+        at = start + value
+        steps.append((start, at, charts.tone(value) if is_total else "cost"))
+    return charts.waterfall(steps)
+
+
+def _of_capital(value: float | None, capital_quote: float) -> str:
+    return percent(None if value is None else value / capital_quote, signed=True)

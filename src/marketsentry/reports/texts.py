@@ -1,0 +1,288 @@
+"""Every word of a report in Chinese and English, side by side, so that neither can lack one."""
+
+from collections.abc import Callable
+
+from marketsentry.reports.facts import Lang
+
+# key: (Chinese, English). Places in braces are filled by name.
+TEXTS: dict[str, tuple[str, str]] = {
+    # page
+    "page.html_lang": ("zh-CN", "en"),
+    "page.title": ("{name} · 回测报告", "{name} · backtest report"),
+    "page.kicker": ("回测报告", "Backtest report"),
+    "page.candidates_title": ("候选模型评审", "Candidates judged"),
+    "page.run": ("运行 {run}", "Run {run}"),
+    "page.period": ("{first} 至 {last}（UTC）", "{first} to {last} UTC"),
+    "page.bars": ("{n} 根 {interval} K 线", "{n} bars of {interval}"),
+    "page.generated": (
+        "MarketSentry {version} 生成于 {at} UTC",
+        "Written by MarketSentry {version} at {at} UTC",
+    ),
+    "page.disclaimer": (
+        "历史模拟不代表未来收益，不构成投资建议。",
+        "A simulation of the past. It promises nothing about the future and is no investment advice.",
+    ),
+    "page.scheme": ("涨跌配色", "Gain and loss colours"),
+    "page.scheme.us": ("绿涨", "green up"),
+    "page.scheme.cn": ("红涨", "red up"),
+    "page.missing": ("“—”表示该数值缺失。", "A dash (—) stands for a number that is missing."),
+    "page.synthetic": (
+        "合成数据：行情由带种子的模型生成，并非真实市场。结果只说明流程可用，不说明能够盈利。",
+        "Synthetic data: a seeded model made these prices, no market did. "
+        "The result shows that the machinery works, not that it earns.",
+    ),
+    # verdict
+    "verdict.title": ("评审结论", "Verdict"),
+    "verdict.pass": ("通过", "Passed"),
+    "verdict.fail": ("未通过", "Refused"),
+    "verdict.insufficient_observation": ("观测不足", "Not enough observations"),
+    "verdict.none": ("未评审", "Not judged"),
+    "verdict.lead": (
+        "每项实测值与其限制并列。缺失的数值不视为通过。",
+        "Each measured value beside its limit. A value that is missing does not pass.",
+    ),
+    "verdict.lead.pass": ("{name} {version} 满足全部 {n} 项限制。", "{name} {version} meets all {n} limits."),
+    "verdict.lead.fail": (
+        "{name} {version} 有 {failed} / {n} 项未满足限制。",
+        "{name} {version} misses {failed} of {n} limits.",
+    ),
+    "verdict.lead.insufficient_observation": (
+        "{name} {version} 的证据不足以判断，不视为通过。",
+        "There is too little evidence to judge {name} {version}. That is not a pass.",
+    ),
+    "verdict.lead.refused": ("{name} {version} 未通过评审。", "{name} {version} was refused."),
+    "verdict.lead.none": ("本次运行没有关联的评审结论。", "No verdict is stored with this run."),
+    "verdict.check": ("检查项", "Check"),
+    "verdict.value": ("实测", "Measured"),
+    "verdict.limit": ("限制", "Limit"),
+    "verdict.outcome": ("结果", "Outcome"),
+    "outcome.pass": ("通过", "pass"),
+    "outcome.fail": ("不满足", "fail"),
+    "outcome.insufficient_observation": ("观测不足", "too few"),
+    "verdict.reasons": ("原因", "Reasons"),
+    "status.failed": ("运行失败", "The run failed"),
+    "status.running": ("运行未完成", "The run has not ended"),
+    # measures
+    "measure.pnl_after_cost": ("净收益率", "Return after costs"),
+    "measure.max_drawdown": ("最大回撤", "Largest drawdown"),
+    "measure.max_drawdown_frac": ("最大回撤", "Largest drawdown"),
+    "measure.pnl_after_cost_frac": ("净收益率", "Return after costs"),
+    "measure.sharpe": ("夏普比率", "Sharpe ratio"),
+    "measure.sortino": ("索提诺比率", "Sortino ratio"),
+    "measure.ic": ("IC", "IC"),
+    "measure.rank_ic": ("秩相关 IC", "Rank IC"),
+    "measure.hit_rate": ("方向命中率", "Hit rate"),
+    "measure.turnover": ("换手", "Turnover"),
+    "measure.volatility": ("年化波动率", "Volatility p.a."),
+    "measure.exposure": ("平均敞口", "Mean exposure"),
+    "measure.trades": ("成交笔数", "Trades"),
+    "measure.n_trades": ("成交笔数", "Trades"),
+    "measure.samples": ("样本数", "Samples"),
+    "measure.n_samples": ("样本数", "Samples"),
+    "measure.n_observations": ("观测数", "Observations"),
+    "measure.folds": ("折数", "Folds"),
+    "measure.n_folds": ("折数", "Folds"),
+    "measure.n_leaks": ("泄漏的特征数", "Leaking features"),
+    "measure.leaks": ("泄漏的特征数", "Leaking features"),
+    "measure.canary_caught": ("泄漏探针已被发现", "Leak canary caught"),
+    "measure.lineage_coverage": ("血缘覆盖率", "Lineage coverage"),
+    "measure.turnover_per_day": ("日均换手", "Turnover a day"),
+    "note.pnl_after_cost": ("扣除手续费、滑点与冲击后", "after fee, slippage and impact"),
+    "note.max_drawdown": ("相对此前最高权益", "below the highest equity so far"),
+    "note.sharpe": ("按每年 {periods} 期年化", "annualised over {periods} periods a year"),
+    "note.sharpe_interval": ("95% 区间 {low} 至 {high}", "95 % interval {low} to {high}"),
+    "note.ic": ("预测与实际收益的相关系数", "correlation of prediction and return"),
+    "note.hit_rate": ("{n} 个样本", "of {n} samples"),
+    "note.turnover": ("成交额 / 权益的累计", "traded value over equity, summed"),
+    "note.trades": ("{symbols} 个标的", "in {symbols} symbols"),
+    "note.exposure": ("总持仓 / 权益", "gross position over equity"),
+    # equity
+    "equity.title": ("权益与回撤", "Equity and drawdown"),
+    "equity.lead": (
+        "上图为扣除成本后的账户权益，下图为相对历史最高点的回撤，两图共用时间轴。阴影为各折的样本外测试区间。",
+        "Above, the account after costs; below, how far it stood under its highest point. "
+        "Shaded spans are the folds' out-of-sample tests.",
+    ),
+    "equity.empty": ("没有权益曲线。", "There is no equity curve."),
+    "equity.equity": ("权益", "Equity"),
+    "equity.return": ("收益率", "Return"),
+    "equity.drawdown": ("回撤", "Drawdown"),
+    "equity.log": ("对数坐标", "logarithmic axis"),
+    "equity.start": ("起始资金", "starting capital"),
+    "equity.aria": (
+        "权益从 {start} 到 {end}，最大回撤 {drawdown}。用左右方向键读数。",
+        "Equity from {start} to {end}, largest drawdown {drawdown}. Arrow keys move the read-out.",
+    ),
+    "equity.thinned": (
+        "图中 {shown} 点来自 {n} 根 K 线，每段的最高与最低点均保留。",
+        "{shown} points drawn of {n} bars; the highest and lowest of every stretch are kept.",
+    ),
+    # months
+    "months.title": ("月度收益", "Returns by month"),
+    "months.year": ("年份", "Year"),
+    "months.total": ("全年", "Year total"),
+    "months.lead": (
+        "按 UTC 自然月，首尾月可能不完整。",
+        "UTC calendar months; the first and the last may be partial.",
+    ),
+    # folds
+    "folds.title": ("前向滚动各折", "Walk-forward folds"),
+    "folds.lead": (
+        "每一折只用测试区间之前的数据训练，并在两者之间清除与标签重叠的样本。",
+        "Each fold trains on the past of its test span only; "
+        "rows whose label reaches into the test are dropped.",
+    ),
+    "folds.empty": ("没有折的记录。", "No folds are recorded."),
+    "folds.fold": ("折", "Fold"),
+    "folds.final": ("最终", "Final"),
+    "folds.final_note": ("最终区间从未参与任何选择。", "The final block took part in no choice."),
+    "folds.test": ("测试区间", "Test span"),
+    "folds.n_train": ("训练样本", "Train rows"),
+    "folds.n_test": ("测试样本", "Test rows"),
+    "folds.pnl": ("净收益率", "Net return"),
+    # symbols
+    "symbols.title": ("分标的结果", "Results by symbol"),
+    "symbols.lead": (
+        "盈亏为扣除成本后的计价货币金额，各标的之和等于组合。",
+        "Profit and loss net of costs, in quote currency; the symbols add up to the portfolio.",
+    ),
+    "symbols.empty": ("没有分标的记录。", "No results by symbol are recorded."),
+    "symbols.symbol": ("标的", "Symbol"),
+    "symbols.pnl": ("净盈亏", "Net PnL"),
+    "symbols.cost": ("成本", "Costs"),
+    "symbols.cumulative": ("累计净盈亏", "Cumulated net PnL"),
+    # costs
+    "costs.title": ("成本分解", "Where the money went"),
+    "costs.lead": (
+        "毛收益为同样的成交在没有任何成本时的盈亏。",
+        "Gross is what the same trades would have earned without any cost.",
+    ),
+    "costs.gross": ("毛收益", "Gross"),
+    "costs.fee": ("手续费", "Fee"),
+    "costs.slippage": ("滑点", "Slippage"),
+    "costs.impact": ("市场冲击", "Impact"),
+    "costs.net": ("净收益", "Net"),
+    "costs.part": ("项目", "Part"),
+    "costs.quote": ("金额", "Amount"),
+    "costs.capital": ("占起始资金", "Of capital"),
+    "costs.empty": ("没有成本记录。", "No costs are recorded."),
+    # refused
+    "others.title": ("未通过的候选", "Candidates refused"),
+    "others.title_mixed": ("其他候选", "Other candidates"),
+    "others.lead": (
+        "同一流程评审，因以下原因不得继续。",
+        "Judged by the same rules, and stopped for these reasons.",
+    ),
+    "leak.title": ("读取了未来的特征", "Features that read the future"),
+    "leak.lead": (
+        "改变某根 K 线之后的全部数据，正常特征在该 K 线上的取值不应变化。以下特征变化了：",
+        "Change every bar after some moment, and a sound feature keeps its value at that moment. "
+        "These did not:",
+    ),
+    "leak.feature": ("特征", "Feature"),
+    "leak.bar": ("首个异常 K 线（UTC）", "First bad bar (UTC)"),
+    "leak.with": ("原数据下的值", "Value as recorded"),
+    "leak.without": ("改变未来后的值", "Value with another future"),
+    # reasons by code
+    "reason.leak": ("特征读取了未来", "a feature reads the future"),
+    "reason.leaks": ("特征读取了未来", "a feature reads the future"),
+    "reason.n_leaks": ("特征读取了未来", "a feature reads the future"),
+    "reason.leak_test": ("特征读取了未来", "a feature reads the future"),
+    "reason.blocked_by_data_quality": (
+        "数据质量未达标，禁止训练",
+        "blocked by data quality: nothing was trained",
+    ),
+    "reason.data_quality_blocked": ("数据质量未达标", "blocked by data quality"),
+    "reason.missing_rate_exceeded": ("缺失 K 线过多", "too many bars are missing"),
+    "reason.invalid_price_rate_exceeded": ("无效价格过多", "too many prices are invalid"),
+    "reason.duplicate_rate_exceeded": ("重复 K 线过多", "too many bars are doubled"),
+    "reason.stale_ratio_exceeded": ("过时间隔过多", "too many gaps between bars"),
+    "reason.min_rows_not_met": ("数据行数不足", "too few rows"),
+    "reason.quality_gate_failed": ("数据质量检查未通过", "the quality gate failed"),
+    "reason.model_artifact_missing": ("没有登记的模型文件", "no model artifact is registered"),
+    "reason.model_load_failed": ("模型文件无法读取", "the model artifact could not be loaded"),
+    "reason.insufficient_features": ("可用特征行不足", "too few rows with features"),
+    "reason.insufficient_prices": ("价格不足", "too few prices"),
+    "reason.lineage_mismatch": ("血缘不一致", "the lineage does not match"),
+    "reason.below_limit": (
+        "{measure}：实测 {value}，要求 {limit}",
+        "{measure}: measured {value}, needs {limit}",
+    ),
+    # assumptions
+    "assumptions.title": ("模拟假设", "What the simulation assumes"),
+    "assumptions.fills": (
+        "第 t 根 K 线的决策只用其收盘时已知的数据，最早在 t+1 根开盘成交。",
+        "A decision on bar t knows nothing after its close and fills no earlier than the open of bar t+1.",
+    ),
+    "assumptions.costs": (
+        "成本按成交额收取一次：手续费、半价差，以及随参与率平方根增长的冲击。",
+        "Costs are charged once, on traded value: fee, half the spread, and impact that grows "
+        "with the square root of participation.",
+    ),
+    "assumptions.lost": (
+        "缺失的 K 线不补造价格：不开仓，持仓按最后价格计值，下一根有成交的 K 线才能平仓。",
+        "No price is invented for a lost bar: nothing opens, holdings keep their last price, "
+        "and can close at the next traded bar.",
+    ),
+    "assumptions.oos": (
+        "预测全部来自样本外：每根 K 线由未见过它的模型预测。",
+        "Every prediction is out of sample: made by a model that never saw the bar.",
+    ),
+    "assumption.capital_quote": ("起始资金", "Starting capital"),
+    "assumption.fee_bps": ("手续费", "Fee"),
+    "assumption.half_spread_bps": ("半价差", "Half-spread"),
+    "assumption.slippage_bps": ("滑点", "Slippage"),
+    "assumption.impact_bps": ("冲击系数", "Impact coefficient"),
+    "assumption.impact_coefficient": ("冲击系数", "Impact coefficient"),
+    "assumption.participation_frac": ("最大参与率", "Largest share of a bar's volume"),
+    "assumption.max_participation_frac": ("最大参与率", "Largest share of a bar's volume"),
+    "assumption.entry_threshold": ("开仓阈值", "Entry threshold"),
+    "assumption.exit_threshold": ("平仓阈值", "Exit threshold"),
+    "assumption.vol_target": ("目标波动率", "Volatility target"),
+    "assumption.vol_target_frac": ("目标波动率", "Volatility target"),
+    "assumption.max_single_weight": ("单标的权重上限", "Largest weight of one symbol"),
+    "assumption.max_gross": ("总敞口上限", "Largest gross exposure"),
+    "assumption.max_gross_exposure": ("总敞口上限", "Largest gross exposure"),
+    "assumption.periods_per_year": ("每年期数", "Periods a year"),
+    "assumption.horizon_bars": ("预测跨度（K 线）", "Horizon in bars"),
+    "assumption.horizon": ("预测跨度", "Horizon"),
+    "assumption.seed": ("随机种子", "Seed"),
+    # lineage
+    "lineage.title": ("血缘与复现", "Lineage, and how to reproduce it"),
+    "lineage.lead": (
+        "每个结果由其来源的内容哈希命名。用下面的命令重新运行；哈希相同，或指出第一处差异。",
+        "A result is named by the hashes of what went in. This command runs it again and compares: "
+        "the same hash, or the first difference by name.",
+    ),
+    "lineage.data": ("数据", "Data"),
+    "lineage.features": ("特征", "Features"),
+    "lineage.model": ("模型", "Model"),
+    "lineage.code": ("代码", "Code"),
+    "lineage.params": ("参数", "Parameters"),
+    "lineage.seed": ("种子", "Seed"),
+    "lineage.run": ("运行结果", "Run"),
+    "lineage.dataset": ("数据集", "Dataset"),
+    "lineage.predictions": ("预测", "Predictions"),
+    "lineage.training": ("训练", "Training"),
+    "lineage.copy": ("复制", "Copy"),
+    "lineage.copied": ("已复制", "Copied"),
+    "sources.label": ("数据来源", "Source"),
+}
+
+Texts = Callable[..., str]
+
+
+def texts(lang: Lang) -> Texts:
+    """Give the function that looks up a text by key and fills its places, in one language."""
+    column = 0 if lang is Lang.ZH else 1
+
+    def text(key: str, **places: object) -> str:
+        return TEXTS[key][column].format(**places) if places else TEXTS[key][column]
+
+    return text
+
+
+def name_of(text: Texts, group: str, name: str) -> str:
+    """The words for a name that comes from data, such as a metric; a name without words reads as it is."""
+    key = f"{group}.{name}"
+    return text(key) if key in TEXTS else name.replace("_", " ")
