@@ -116,11 +116,14 @@ class EmbeddedPostgres:
             self._process = None
 
     def _clean_up_after_a_crash(self) -> None:
-        pid_file = self._data / "postmaster.pid"
-        if pid_file.exists():  # an orderly stop removes it
+        sign = self._sockets / ".s.PGSQL.5432"
+        traces = (self._data / "postmaster.pid", sign.with_name(f"{sign.name}.lock"), sign)
+        if any(trace.exists() for trace in traces):  # an orderly stop removes them
             stop_orphans("postgres", self._data, POSTGRES_LADDER)
-            # PostgreSQL believes a stale file when its pid belongs to any living process by now
-            pid_file.unlink(missing_ok=True)
+            for (
+                trace
+            ) in traces:  # PostgreSQL believes a stale one when its pid is taken by any process by now
+                trace.unlink(missing_ok=True)
 
     def _make_cluster(self, programs: Path, log: int) -> None:
         """Build the cluster beside its place and move it there whole: a killed first start leaves none."""

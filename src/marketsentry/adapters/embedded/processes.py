@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def stop_orphans(name: str, data: Path, ladder: Ladder) -> list[int]:
         for process in orphans if sign is signal.SIGKILL else _roots(orphans):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(sign)
-        _, orphans = psutil.wait_procs(orphans, timeout=seconds)
+        orphans = _still_running(orphans, within_s=seconds)
     if orphans:
         raise DependencyError(
             f"left-over {name} processes do not stop: {[process.pid for process in orphans]}"
@@ -77,6 +78,23 @@ def _working_in(name: str, data: Path) -> Iterator[psutil.Process]:
                 yield process
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
+
+
+def _still_running(processes: Sequence[psutil.Process], *, within_s: float) -> list[psutil.Process]:
+    """Wait for the processes to end; one that nobody reaps, as in many containers, counts as ended."""
+    deadline = time.monotonic() + within_s
+    left = list(processes)
+    while left and time.monotonic() < deadline:
+        time.sleep(0.01)
+        left = [process for process in left if not _has_ended(process)]
+    return left
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _roots(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
