@@ -1,0 +1,82 @@
+"""What a headline is about: assets by a kept list of names, event type by a few plain words.
+
+Names are matched as whole words, whatever their case. A ticker counts only where it is written in capitals and is no
+ordinary word (`SOL`, `BTC`, never `ONE` or `LINK`), or with a dollar sign (`$LINK`). No other capital word is ever
+taken for a ticker. Where no word decides, an event is of type `market`.
+"""
+
+import re
+
+from marketsentry.core.market.events import Mention
+
+ASSETS: dict[str, tuple[str, ...]] = {
+    "BTC": ("Bitcoin",),
+    "ETH": ("Ethereum", "Ether"),
+    "SOL": ("Solana",),
+    "XRP": ("Ripple",),
+    "ADA": ("Cardano",),
+    "DOGE": ("Dogecoin",),
+    "LTC": ("Litecoin",),
+    "DOT": ("Polkadot",),
+    "BCH": ("Bitcoin Cash",),
+    "TRX": ("Tron",),
+    "XLM": ("Stellar Lumens", "Stellar"),
+    "NEO": (),
+    "BNB": ("Binance Coin",),
+    "LINK": ("Chainlink",),
+    "AVAX": ("Avalanche",),
+    "MATIC": ("Polygon",),
+    "UNI": ("Uniswap",),
+    "ATOM": (),
+    "SHIB": ("Shiba Inu",),
+    "NEAR": ("Near Protocol",),
+}
+
+_ORDINARY_WORDS = frozenset({"LINK", "UNI", "ATOM", "NEAR", "DOT", "NEO", "ADA"})
+
+_TYPE_WORDS: tuple[tuple[str, str], ...] = (
+    (
+        "regulatory",
+        r"SEC|CFTC|regulat\w*|lawsuit|sues?|sued|court|sanction\w*|legislat\w*|bills?|senate|congress|ban(?:s|ned|ning)?"
+        r"|tax(?:es|ation)?|watchdog|central bank|fined?|crackdown|licen[cs]e\w*",
+    ),
+    ("mna", r"acquires?|acquired|acquisition|merger|merges?|takeover|buys out|buyout"),
+    ("funding", r"raises?|raised|funding round|series [a-e]|seed round|venture capital|valuation"),
+    (
+        "product",
+        r"launch(?:es|ed)?|mainnet|testnet|upgrade\w*|hard fork|releases?|released|rolls? out|integrat\w+|listing|lists",
+    ),
+)
+
+
+def mentions_in(text: str) -> tuple[Mention, ...]:
+    """Find the assets a text names, in the order of `ASSETS`, each once."""
+    found: set[str] = set()
+    for match in _NAMES.finditer(text):
+        found.add(_SYMBOL_OF[match[0].lower()])
+    for match in _TICKERS.finditer(text):
+        symbol = match[0].removeprefix("$")
+        if match[0].startswith("$") or symbol not in _ORDINARY_WORDS:
+            found.add(symbol)
+    return tuple(Mention("asset", _entity_name(symbol), symbol) for symbol in ASSETS if symbol in found)
+
+
+def event_type_of(title: str) -> str:
+    """Classify a headline; the first type of `regulatory`, `mna`, `funding`, `product` with a word in it wins."""
+    for event_type, pattern in _TYPE_PATTERNS:
+        if pattern.search(title):
+            return event_type
+    return "market"
+
+
+def _entity_name(symbol: str) -> str:
+    names = ASSETS[symbol]
+    return names[0] if names else symbol
+
+
+_SYMBOL_OF = {name.lower(): symbol for symbol, names in ASSETS.items() for name in names}
+_NAMES = re.compile(
+    r"\b(?:" + "|".join(sorted(map(re.escape, _SYMBOL_OF), key=len, reverse=True)) + r")\b", re.IGNORECASE
+)
+_TICKERS = re.compile(r"(?<![\w$])\$?(?:" + "|".join(ASSETS) + r")\b")
+_TYPE_PATTERNS = tuple((kind, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for kind, words in _TYPE_WORDS)

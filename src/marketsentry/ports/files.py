@@ -1,0 +1,107 @@
+"""Files of market data: how a reader hands rows to the import, block by block."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.core.market.interval import Interval
+from marketsentry.core.market.records import DataKind
+
+Columns = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class FileHints:
+    """What the caller says about a file; it wins over what its name says."""
+
+    kind: DataKind | None = None
+    symbol: str | None = None
+    interval: Interval | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """What a file holds. `interval` is None for anything but bars; `symbol` is canonical, empty for news."""
+
+    kind: DataKind
+    layout: str
+    symbol: str
+    source: str
+    interval: Interval | None
+
+
+class RowBlock(Protocol):
+    """Consecutive rows of a file, in file order.
+
+    `columns` holds arrays of shape (n_rows,) by name. Bars: `ts_ns`, `open`, `high`, `low`, `close`, `volume`, and
+    `trades_count`. Trades: `ts_ns`, `known_at_ns`, `price`, `size`, `side`, `trade_id`. Funding: `ts_ns`, `rate`.
+    News: `ts_ns`, `known_at_ns`, `title`, `url`, `source_name`, `payload`. `reason` (n_rows,) uint8 is a `Reason`,
+    0 where the reader could read the row. `line` (n_rows,) int64: line of a text file or row of a table, from 1.
+    """
+
+    columns: Columns
+    reason: NDArray[np.uint8]
+    line: NDArray[np.int64]
+    done_frac: float
+
+    def text(self, row: int) -> str:
+        """Return the row as it stands in the file, for the reject file."""
+        ...
+
+
+class MarketFile(Protocol):
+    """An opened file."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+    def identity(self) -> FileIdentity:
+        """Tell what the file holds; `InputError` where neither name, content nor hints say it."""
+        ...
+
+    def blocks(self) -> Iterator[RowBlock]:
+        """Read all rows in blocks of at most 65,536. `DataQualityError` when the file is damaged."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One refused row."""
+
+    file: str
+    line: int
+    reason: str
+    text: str
+
+
+class RejectLog(Protocol):
+    """The reject file of one import; it exists only if a row was refused."""
+
+    path: Path | None
+
+    def add(self, rejects: Sequence[Reject]) -> None:
+        """Append rows."""
+        ...
+
+
+class MarketFiles(Protocol):
+    """Files on disk."""
+
+    def find(self, paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[tuple[Path, str], ...]]:
+        """List data files under the paths, sorted, and what was passed over with the reason."""
+        ...
+
+    def open(self, path: Path, hints: FileHints) -> AbstractContextManager[MarketFile]:
+        """Open, hash and recognise one file. `DataQualityError` or `InputError` names it when that fails."""
+        ...
+
+    def reject_log(self, file: MarketFile) -> AbstractContextManager[RejectLog]:
+        """Open the reject file that belongs to `file`; what an earlier import left there is replaced."""
+        ...
