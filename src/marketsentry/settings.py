@@ -1,7 +1,7 @@
 """One frozen settings object, read from environment variables once, at start.
 
 Variable names are those of the contract; new ones take the prefix ``MS_``. A field is the variable's name in
-lower case. A malformed value is refused by name, and so is an unknown ``MS_`` variable.
+lower case without that prefix. A malformed value is refused by name, and so is an unknown ``MS_`` variable.
 """
 
 import difflib
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from marketsentry.exceptions import InputError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 _TRUE = frozenset({"1", "true", "yes", "y"})
+_OURS = frozenset({"home", "statement_timeout_s", "api_bind"})  # variables that the contract does not name
 _FALSE = frozenset({"0", "false", "no", "n", ""})
 
 
@@ -131,10 +132,10 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path.expanduser()))
 
 
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
-SymbolValues = Annotated[tuple[tuple[str, float], ...], NoDecode, BeforeValidator(_symbol_values)]
-HourValues = Annotated[tuple[tuple[int, int, float], ...], NoDecode, BeforeValidator(_hour_values)]
+SymbolValues = Annotated[tuple[tuple[str, float], ...], BeforeValidator(_symbol_values)]
+HourValues = Annotated[tuple[tuple[int, int, float], ...], BeforeValidator(_hour_values)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -146,19 +147,15 @@ AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 class Settings(BaseSettings):
     """Everything that can be configured. Read it with `load_settings`, which explains a refusal by name."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    # Where things are kept. Without the two URLs private engines start under `ms_home`.
-    ms_home: AbsolutePath = Field(default=Path("var"), validate_default=True)
-    model_dir: AbsolutePath = Field(
-        default_factory=lambda known: known.get("ms_home", Path("var")) / "models"
-    )
+    # Where things are kept. Without the two URLs private engines start under `home`.
+    home: AbsolutePath = Field(default=Path("var"), validate_default=True)
+    model_dir: AbsolutePath = Field(default_factory=lambda known: known.get("home", Path("var")) / "models")
     database_url: Annotated[SecretStr, AfterValidator(_url("postgresql", "postgres"))] | None = None
     db_pool_min_conn: Count = 1
     db_pool_max_conn: Count = 8
-    ms_statement_timeout_s: Positive = 120.0
+    statement_timeout_s: Positive = 120.0
     redis_url: Annotated[SecretStr, AfterValidator(_url("redis", "rediss", "unix"))] | None = None
 
     # The universe and the names stamped on what is made.
@@ -204,11 +201,23 @@ class Settings(BaseSettings):
 
     # The API and the logs.
     api_base: str = "http://127.0.0.1:8000"
-    ms_api_bind: Annotated[tuple[str, int], NoDecode, BeforeValidator(_address)] = ("127.0.0.1", 8000)
+    api_bind: Annotated[tuple[str, int], BeforeValidator(_address)] = ("127.0.0.1", 8000)
     auth_mode: Annotated[Literal["off"], BeforeValidator(_auth_mode)] = "off"
     live_trading_enabled: Annotated[Flag, AfterValidator(_trading_is_off)] = False
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
     log_format: Annotated[Literal["json", "console"], BeforeValidator(_lower)] = "json"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from arguments only: `load_settings` knows the variables, and the field `home` is not HOME."""
+        return (init_settings,)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -217,20 +226,25 @@ class Settings(BaseSettings):
                 f"DB_POOL_MIN_CONN must be <= DB_POOL_MAX_CONN ({self.db_pool_max_conn}), "
                 f"was {self.db_pool_min_conn}"
             )
-        if not is_loopback(self.ms_api_bind[0]):
+        if not is_loopback(self.api_bind[0]):
             raise ValueError(
-                f"MS_API_BIND must be a loopback address while AUTH_MODE is off, was {self.ms_api_bind[0]!r}"
+                f"MS_API_BIND must be a loopback address while AUTH_MODE is off, was {self.api_bind[0]!r}"
             )
         return self
 
     def summary(self) -> dict[str, object]:
         """Return every setting by its variable name, with passwords and keys redacted."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name.upper(): _redacted(value) for name, value in values.items()}
+        return {_variable(name): _redacted(value) for name, value in values.items()}
 
 
-def load_settings() -> Settings:
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the environment once.
+
+    Parameters
+    ----------
+    environ : Mapping of str to str
+        The variables; an empty one counts as not set.
 
     Returns
     -------
@@ -242,11 +256,12 @@ def load_settings() -> Settings:
     InputError
         If a variable is malformed, out of range or refused, or an ``MS_`` variable is unknown; each is named.
     """
-    _refuse_unknown_names(os.environ)
+    _refuse_unknown_names(environ)
+    given = {field: environ.get(_variable(field)) for field in Settings.model_fields}
     try:
-        return Settings()
+        return Settings.model_validate({field: text for field, text in given.items() if text})
     except ValidationError as exc:
-        raise InputError("; ".join(_explain(error) for error in exc.errors())) from None
+        raise InputError("; ".join(_explain(error, given) for error in exc.errors())) from None
 
 
 def is_loopback(host: str) -> bool:
@@ -254,8 +269,12 @@ def is_loopback(host: str) -> bool:
     return host.lower() in LOOPBACK_HOSTS
 
 
+def _variable(field: str) -> str:
+    return f"MS_{field}".upper() if field in _OURS else field.upper()
+
+
 def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
-    known = {field.upper() for field in Settings.model_fields}
+    known = {_variable(field) for field in Settings.model_fields}
     for name in environ:
         if name.upper().startswith("MS_") and name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)
@@ -263,12 +282,12 @@ def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
             raise InputError(f"{name} is not a setting of this version{hint}")
 
 
-def _explain(error: "ErrorDetails") -> str:
+def _explain(error: "ErrorDetails", given: Mapping[str, str | None]) -> str:
     if not error["loc"]:
         return _reason(error)
-    name = str(error["loc"][0]).upper()
-    was = "" if name.endswith("_URL") else f", was {os.environ.get(name, error['input'])!r}"
-    return f"{name} {_reason(error)}{was}"
+    field = str(error["loc"][0])
+    was = "" if field.endswith("_url") else f", was {given[field]!r}"
+    return f"{_variable(field)} {_reason(error)}{was}"
 
 
 def _reason(error: "ErrorDetails") -> str:
