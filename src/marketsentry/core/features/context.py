@@ -1,0 +1,176 @@
+"""What is known at a bar's close besides bars: funding, book imbalance, chain flows, events.
+
+One function serves training (many bars) and live trading (one bar): every column of a row depends on that
+row's knowledge time and on values known by then, never on how much history was loaded beyond the spans named
+in the schema. A symbol without a series has NaN in its columns; a symbol with a series of events in which
+nothing has happened yet has zero decay and zero counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.core.market.events import EVENT_TYPES, EventSeries
+from marketsentry.core.market.records import FundingSeries
+from marketsentry.exceptions import DataQualityError, InputError
+from marketsentry.kernels.features.fields import CONTEXT_FIELDS
+
+NS_PER_HOUR = 3_600_000_000_000
+FUNDING_MAX_AGE_NS = 24 * NS_PER_HOUR
+FUNDING_MEAN_NS = 72 * NS_PER_HOUR
+IMBALANCE_MAX_AGE_NS = NS_PER_HOUR
+ONCHAIN_MAX_AGE_NS = 168 * NS_PER_HOUR
+ONCHAIN_SCALE = 1e6
+DECAY_HOURS = 12.0
+_TIERS = (1, 2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSeries:
+    """Values of one symbol in the order in which they became known.
+
+    `known_at_ns` (n,) int64 UTC epoch ns, not decreasing; `values` (n,) float64, finite. Of two values known
+    at one instant the later in the array counts.
+    """
+
+    known_at_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.known_at_ns.ndim != 1 or self.values.shape != self.known_at_ns.shape:
+            raise InputError(f"values must have shape ({self.known_at_ns.size},), was {self.values.shape}")
+        if (np.diff(self.known_at_ns) < 0).any():
+            raise DataQualityError("a series must be ordered by known_at")
+        if not np.isfinite(self.values).all():
+            raise DataQualityError("values of a series must be finite")
+
+
+@dataclass(frozen=True, slots=True)
+class ContextInputs:
+    """Series by symbol of the panel; a symbol that is not there was not collected."""
+
+    funding: Mapping[str, KnownSeries] = field(default_factory=dict)
+    imbalance: Mapping[str, KnownSeries] = field(default_factory=dict)
+    onchain: Mapping[str, KnownSeries] = field(default_factory=dict)
+    events: Mapping[str, EventSeries] = field(default_factory=dict)
+
+
+def known_funding(series: FundingSeries) -> KnownSeries:
+    """Order funding rates by knowledge: a rate is known when it is charged."""
+    return KnownSeries(series.ts_ns, series.rate)
+
+
+def build_context(
+    symbols: Sequence[str], known_at_ns: NDArray[np.int64], inputs: ContextInputs
+) -> NDArray[np.float64]:
+    """Join every input as of each bar's close.
+
+    Parameters
+    ----------
+    symbols : sequence of str
+        Symbols of the panel, in order.
+    known_at_ns : ndarray of shape (T,), int64
+        When each bar is known: its close, UTC epoch ns. One bar is an array of one.
+    inputs : ContextInputs
+        What became known when.
+
+    Returns
+    -------
+    ndarray of shape (T, N, C)
+        Columns in the order of ``CONTEXT_FIELDS``; NaN = missing. Row t reads only what has
+        ``known_at <= known_at_ns[t]``.
+
+    Raises
+    ------
+    DataQualityError
+        If a series of events is not ordered by `known_at`.
+    """
+    context = np.full((known_at_ns.size, len(symbols), len(CONTEXT_FIELDS)), np.nan)
+    for n, symbol in enumerate(symbols):
+        columns = dict(zip(CONTEXT_FIELDS, context[:, n].T, strict=True))
+        if symbol in inputs.imbalance:
+            columns["orderbook_imbalance"][:] = _newest(
+                inputs.imbalance[symbol], known_at_ns, max_age_ns=IMBALANCE_MAX_AGE_NS
+            )
+        if symbol in inputs.onchain:
+            flow = _newest(inputs.onchain[symbol], known_at_ns, max_age_ns=ONCHAIN_MAX_AGE_NS)
+            columns["onchain_norm"][:] = np.tanh(flow / ONCHAIN_SCALE)
+        if symbol in inputs.funding:
+            _put_funding(columns, inputs.funding[symbol], known_at_ns)
+        if symbol in inputs.events:
+            _put_events(columns, inputs.events[symbol], known_at_ns)
+    return context
+
+
+def _newest(series: KnownSeries, known_at_ns: NDArray[np.int64], *, max_age_ns: int) -> NDArray[np.float64]:
+    row = np.searchsorted(series.known_at_ns, known_at_ns, side="right") - 1
+    return _value_at(series, row, _age_ns(series.known_at_ns, row, known_at_ns) <= max_age_ns)
+
+
+def _value_at(
+    series: KnownSeries, row: NDArray[np.int64], is_known: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    values = np.full(row.size, np.nan)
+    use = is_known & (row >= 0)
+    values[use] = series.values[row[use]]
+    return values
+
+
+def _age_ns(
+    times_ns: NDArray[np.int64], row: NDArray[np.int64], known_at_ns: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Age of the value at `row`; of no value (row -1) the age is beyond every limit."""
+    age = np.full(row.size, np.iinfo(np.int64).max, dtype=np.int64)
+    use = row >= 0
+    age[use] = known_at_ns[use] - times_ns[row[use]]
+    return age
+
+
+def _put_funding(
+    columns: Mapping[str, NDArray[np.float64]], series: KnownSeries, known_at_ns: NDArray[np.int64]
+) -> None:
+    row = np.searchsorted(series.known_at_ns, known_at_ns, side="right") - 1
+    age = _age_ns(series.known_at_ns, row, known_at_ns)
+    fresh = age <= FUNDING_MAX_AGE_NS
+    newest = _value_at(series, row, fresh)
+    columns["funding_rate"][:] = newest
+    columns["funding_change"][:] = newest - _value_at(series, row - 1, fresh)
+    columns["funding_age_h"][fresh] = age[fresh] / NS_PER_HOUR
+    first = np.searchsorted(series.known_at_ns, known_at_ns - FUNDING_MEAN_NS, side="right")
+    count = row + 1 - first
+    total = np.zeros(row.size)
+    for k in range(
+        int(count.max(initial=0))
+    ):  # a handful of rates; summed from the oldest, whatever was loaded
+        inside = k < count
+        total[inside] += series.values[first[inside] + k]
+    columns["funding_mean_3d"][fresh] = total[fresh] / count[fresh]
+
+
+def _put_events(
+    columns: Mapping[str, NDArray[np.float64]], events: EventSeries, known_at_ns: NDArray[np.int64]
+) -> None:
+    known = events.known_at_ns
+    if (np.diff(known) < 0).any():
+        raise DataQualityError(f"events of {events.symbol} must be ordered by known_at")
+    row = np.searchsorted(known, known_at_ns, side="right") - 1
+    newest_ns = np.maximum.accumulate(events.occurred_at_ns)
+    age_h = np.full(row.size, np.inf)
+    use = row >= 0
+    age_h[use] = (known_at_ns[use] - newest_ns[row[use]]) / NS_PER_HOUR
+    columns["event_decay"][:] = np.exp(-age_h / DECAY_HOURS)
+    for name, hours in (("event_count_1h", 1), ("event_count_24h", 24), ("event_count_7d", 168)):
+        columns[name][:] = _log_count(known, known_at_ns, hours)
+    for code, kind in enumerate(EVENT_TYPES):
+        columns[f"event_{kind}_24h"][:] = _log_count(known[events.event_type == code], known_at_ns, 24)
+    for tier in _TIERS:
+        columns[f"event_tier{tier}_7d"][:] = _log_count(known[events.source_tier == tier], known_at_ns, 168)
+
+
+def _log_count(known: NDArray[np.int64], known_at_ns: NDArray[np.int64], hours: int) -> NDArray[np.float64]:
+    """ln(1 + events known within the last `hours`)."""
+    stop = np.searchsorted(known, known_at_ns, side="right")
+    start = np.searchsorted(known, known_at_ns - hours * NS_PER_HOUR, side="right")
+    return np.log1p((stop - start).astype(np.float64))

@@ -1,0 +1,1 @@
+"""The compiled feature step: one bar of every symbol in, one row of features out."""
