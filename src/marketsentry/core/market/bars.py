@@ -46,7 +46,9 @@ class BarSeries:
         if self.values.shape != (self.ts_ns.size, len(FIELDS)):
             raise InputError(f"values must have shape ({self.ts_ns.size}, 5), was {self.values.shape}")
         if self.ts_ns.size and (np.diff(self.ts_ns) <= 0).any():
-            raise DataQualityError(f"bars of {self.symbol} {self.interval} must be strictly increasing in time")
+            raise DataQualityError(
+                f"bars of {self.symbol} {self.interval} must be strictly increasing in time"
+            )
         if (self.ts_ns % self.interval.ns).any():
             raise DataQualityError(f"bars of {self.symbol} must open on the {self.interval} grid")
 
@@ -114,7 +116,9 @@ def align_panel(
     interval = series[0].interval
     symbols = tuple(s.symbol for s in series)
     if any(s.interval != interval for s in series):
-        raise InputError(f"all series of a panel must share one interval, were {[str(s.interval) for s in series]}")
+        raise InputError(
+            f"all series of a panel must share one interval, were {[str(s.interval) for s in series]}"
+        )
     if len(set(symbols)) != len(symbols):
         raise InputError(f"symbols of a panel must be distinct, were {symbols}")
     empty = [s.symbol for s in series if s.ts_ns.size == 0]
@@ -122,7 +126,8 @@ def align_panel(
         raise InputError(f"series must have at least one bar, empty: {empty}")
     first = min(int(s.ts_ns[0]) for s in series)
     last = max(int(s.ts_ns[-1]) for s in series)
-    ts_ns = np.arange(first, last + 1, interval.ns, dtype=np.int64)
+    # numpy counts the steps of a range of large integers in floating point and may drop the last one
+    ts_ns = first + interval.ns * np.arange((last - first) // interval.ns + 1, dtype=np.int64)
     values = np.full((ts_ns.size, len(series), len(FIELDS)), np.nan)
     state = np.full((ts_ns.size, len(series)), BarState.LOST, dtype=np.uint8)
     for n, one in enumerate(series):
@@ -136,9 +141,7 @@ def align_panel(
     return BarPanel(symbols, interval, tuple(s.source for s in series), ts_ns, values, state)
 
 
-def _carry_no_trade(
-    values: NDArray[np.float64], state: NDArray[np.uint8], rows: NDArray[np.int64]
-) -> None:
+def _carry_no_trade(values: NDArray[np.float64], state: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
     """Mark rows that the venue says had no trade; oldest first, so a run of them carries the same close."""
     for row in np.sort(rows):
         if 0 < row < state.size and state[row] == BarState.LOST and state[row - 1] <= BarState.NO_TRADE:
