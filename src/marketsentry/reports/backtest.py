@@ -1,7 +1,8 @@
 """The report of a backtest and of the candidates judged with it: facts in, one HTML document out."""
 
+from marketsentry.core.gates.verdict import Outcome
 from marketsentry.reports import sections
-from marketsentry.reports.facts import CandidateFacts, Lang, Outcome, Report, RunFacts, Scheme
+from marketsentry.reports.facts import CandidateFacts, Lang, Report, RunFacts, Scheme
 from marketsentry.reports.layout import default_scheme, outcome_mark, page
 from marketsentry.reports.markup import Child, Markup, element
 from marketsentry.reports.numbers import day, minute
@@ -96,7 +97,7 @@ def _facts_line(run: RunFacts, text: Texts) -> Markup:
         first, last = day(int(run.curve.ts_ns[0])), day(int(run.curve.ts_ns[-1]))
         parts.append(element("span", text("page.period", first=first, last=last)))
         parts.append(element("span", text("page.bars", n=f"{run.curve.n_bars:,}", interval=run.interval)))
-    parts.append(element("span", ", ".join(run.sources)))
+    parts.append(element("span", ", ".join(name_of(text, "source", s) for s in run.sources)))
     parts.append(element("span", text("page.run", run=run.run_id)))
     return element("p", *parts, class_="facts")
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.gates.verdict import GateCheck, Outcome
 from marketsentry.exceptions import InputError
 
 
@@ -22,14 +23,6 @@ class Scheme(StrEnum):
 
     US = "us"
     CN = "cn"
-
-
-class Outcome(StrEnum):
-    """Outcome of a check or of a whole verdict."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    INSUFFICIENT = "insufficient_observation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +95,6 @@ class CostFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckFacts:
-    """One measured value beside its limit. `relation` is the sign between them, such as `>=`."""
-
-    name: str
-    value: float | None
-    limit: float | None
-    relation: str
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
 class LeakFacts:
     """A feature that moved when the future changed: the first such bar and both values."""
 
@@ -125,14 +107,19 @@ class LeakFacts:
 
 @dataclass(frozen=True, slots=True)
 class CandidateFacts:
-    """A model version, how it was judged and, where it was refused, why."""
+    """A model version, how it was judged and, where it was refused, why.
+
+    `checks` stand beside their limits and tell the reasons; `reasons` are further ones, codes or sentences.
+    `floors` names the checks on how much was observed: missing one means too few observations, not a fail.
+    """
 
     name: str
     version: str
     outcome: Outcome
-    checks: tuple[CheckFacts, ...] = ()
+    checks: tuple[GateCheck, ...] = ()
     reasons: tuple[str, ...] = ()
     leaks: tuple[LeakFacts, ...] = ()
+    floors: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from marketsentry.reports.facts import Lang, Outcome, Scheme
+from marketsentry.core.gates.verdict import Outcome
+from marketsentry.reports.facts import Lang, Scheme
 from marketsentry.reports.markup import Child, Markup, element, join
 from marketsentry.reports.script import SCRIPT
 from marketsentry.reports.stylesheet import CSS
@@ -47,12 +48,12 @@ def default_scheme(lang: Lang) -> Scheme:
     return Scheme.CN if lang is Lang.ZH else Scheme.US
 
 
-def section(title: str, *children: Child, lead: str | None = None, css: str | None = None) -> Markup:
-    """A titled part of the page with an optional sentence under the title."""
+def section(title: str, *children: Child, lead: str | None = None, is_whole: bool = False) -> Markup:
+    """A titled part of the page with an optional sentence under it; a whole one is not split on paper."""
     head = element(
         "div", element("h2", title), element("p", lead, class_="lead") if lead else None, class_="head"
     )
-    return element("section", head, *children, class_=css)
+    return element("section", head, *children, class_="whole" if is_whole else None)
 
 
 def empty(sentence: str) -> Markup:

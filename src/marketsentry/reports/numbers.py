@@ -22,7 +22,9 @@ FRACTIONS = frozenset(
         "participation",
     }
 )
-COUNTS = frozenset({"trades", "samples", "folds", "targets", "periods_per_year", "seed"})
+COUNTS = frozenset(
+    {"leaks", "canary_caught", "trades", "samples", "folds", "targets", "periods_per_year", "seed"}
+)
 
 
 def is_known(value: float | None) -> bool:

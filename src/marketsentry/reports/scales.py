@@ -63,8 +63,9 @@ def linear_scale(values: NDArray[np.float64], *, n_ticks: int = 5, include: floa
         From the round tick at or below the lowest value to the one at or above the highest.
     """
     low, high = _span(values, include)
-    if high <= low:
-        margin = abs(low) * 0.05 or 1.0
+    size = max(abs(low), abs(high))
+    if high - low <= 1e-9 * max(1.0, size):
+        margin = 0.05 * size if size > 1e-6 else 1.0
         low, high = low - margin, high + margin
     step = nice_step((high - low) / n_ticks)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

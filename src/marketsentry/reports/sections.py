@@ -54,7 +54,7 @@ def equity(run: RunFacts, text: Texts, lang: Lang) -> Markup:
         caption = element(
             "p", text("equity.thinned", shown=f"{shown:,}", n=f"{run.curve.n_bars:,}"), class_="caption"
         )
-    return section(text("equity.title"), chart, caption, lead=text("equity.lead"))
+    return section(text("equity.title"), chart, caption, lead=text("equity.lead"), is_whole=True)
 
 
 def months(run: RunFacts, text: Texts) -> Markup | None:
@@ -73,7 +73,9 @@ def months(run: RunFacts, text: Texts) -> Markup | None:
         element("tbody", *rows),
         class_="heat",
     )
-    return section(text("months.title"), element("div", grid, class_="scroll"), lead=text("months.lead"))
+    return section(
+        text("months.title"), element("div", grid, class_="scroll"), lead=text("months.lead"), is_whole=True
+    )
 
 
 def folds(run: RunFacts, text: Texts) -> Markup:
@@ -82,7 +84,7 @@ def folds(run: RunFacts, text: Texts) -> Markup:
         return section(text("folds.title"), empty(text("folds.empty")))
     columns = (
         Column(text("folds.fold")),
-        Column(text("folds.test")),
+        Column(text("folds.test"), css="keep"),
         Column(text("folds.n_train"), is_number=True, css="optional"),
         Column(text("folds.n_test"), is_number=True),
         Column("IC", is_number=True),
@@ -109,7 +111,9 @@ def folds(run: RunFacts, text: Texts) -> Markup:
         if any(f.is_final for f in run.folds)
         else None
     )
-    return section(text("folds.title"), table(columns, rows), note, lead=text("folds.lead"))
+    return section(
+        text("folds.title"), table(columns, rows), note, lead=text("folds.lead"), is_whole=len(rows) <= 12
+    )
 
 
 def symbols(run: RunFacts, text: Texts, lang: Lang) -> Markup:
@@ -128,7 +132,7 @@ def symbols(run: RunFacts, text: Texts, lang: Lang) -> Markup:
         Column(text("measure.hit_rate"), is_number=True),
     )
     all_pnl = [s.pnl_quote for s in run.per_symbol]
-    rows = [_symbol_row(s, all_pnl) for s in run.per_symbol]
+    rows = [_symbol_row(s, all_pnl, text) for s in run.per_symbol]
     drawn = [s for s in run.per_symbol if s.pnl_curve_quote is not None and s.pnl_curve_quote.size]
     small = charts.symbol_charts(run.curve.ts_ns, tuple(drawn), text=text, lang=lang)
     boxes = [
@@ -171,6 +175,7 @@ def costs(run: RunFacts, text: Texts) -> Markup:
         text("costs.title"),
         table(columns, rows, css="waterfall", last_is_total=True),
         lead=text("costs.lead"),
+        is_whole=True,
     )
 
 
@@ -182,7 +187,7 @@ def assumptions(run: RunFacts, text: Texts) -> Markup:
         (name_of(text, "assumption", name), value if isinstance(value, str) else measure(name, value))
         for name, value in run.assumptions.items()
     ]
-    return section(text("assumptions.title"), rules, pairs(values) if values else None)
+    return section(text("assumptions.title"), rules, pairs(values) if values else None, is_whole=True)
 
 
 def lineage(run: RunFacts, text: Texts) -> Markup:
@@ -197,12 +202,16 @@ def lineage(run: RunFacts, text: Texts) -> Markup:
         command(run.replay_command, text),
         element("dl", *hashes, class_="hashes") if hashes else None,
         lead=text("lineage.lead"),
+        is_whole=True,
     )
 
 
-def _symbol_row(s: SymbolFacts, all_pnl: list[float | None]) -> tuple[Child, ...]:
+def _symbol_row(s: SymbolFacts, all_pnl: list[float | None], text: Texts) -> tuple[Child, ...]:
     return (
-        join(element("b", s.symbol), element("span", s.source, class_="code") if s.source else None),
+        join(
+            element("b", s.symbol),
+            element("span", name_of(text, "source", s.source), class_="code") if s.source else None,
+        ),
         toned(money(s.pnl_quote, signed=True), charts.tone(s.pnl_quote)),
         charts.signed_bar(s.pnl_quote, all_pnl),
         money(s.cost_quote),

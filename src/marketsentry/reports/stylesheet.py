@@ -3,7 +3,7 @@
 CSS = """
 :root{
   color-scheme:light dark;
-  --page:#fff;--ink:#12161c;--soft:#59626f;--faint:#8a929e;--line:#e2e5ea;--rule:#12161c;--wash:#f5f6f8;
+  --page:#fff;--ink:#12161c;--soft:#59626f;--faint:#69727f;--line:#e2e5ea;--rule:#12161c;--wash:#f5f6f8;
     --card:#fff;
   --curve:#1a56c4;--band:rgba(26,86,196,.055);--band2:rgba(26,86,196,.018);--final:rgba(180,120,0,.10);
   --green:9,119,72;--red:190,42,36;
@@ -15,7 +15,7 @@ CSS = """
     monospace;
 }
 @media screen and (prefers-color-scheme:dark){:root{
-  --page:#0d1117;--ink:#e9ecf1;--soft:#a3acb9;--faint:#717b89;--line:#262d37;--rule:#e9ecf1;--wash:#151b23;
+  --page:#0d1117;--ink:#e9ecf1;--soft:#a3acb9;--faint:#87919f;--line:#262d37;--rule:#e9ecf1;--wash:#151b23;
     --card:#11161d;
   --curve:#6ea3ff;--band:rgba(110,163,255,.09);--band2:rgba(110,163,255,.03);--final:rgba(240,190,80,.13);
   --green:62,207,142;--red:255,112,102;
@@ -90,7 +90,7 @@ th.num{text-align:right}
 tr.total td{font-weight:650;border-top:1px solid var(--rule);border-bottom:0}
 td.wide-cell{width:34%;min-width:110px}
 td .code{color:var(--faint);font:12px var(--mono);margin-left:8px}
-td.state{white-space:nowrap;font-weight:600}
+td.keep{white-space:nowrap}td.state{white-space:nowrap;font-weight:600}
 td.state .icon{margin-right:7px}
 
 .chart{position:relative;padding:0 10px 0 66px;margin-top:8px}
@@ -128,7 +128,7 @@ td.state .icon{margin-right:7px}
 
 .bar{display:block}.bar rect{fill:var(--curve)}.bar rect.gain{fill:rgb(var(--gain))}
   .bar rect.loss{fill:rgb(var(--loss))}
-.bar rect.cost{fill:var(--faint)}.bar .zero{stroke:var(--soft);stroke-width:1}
+.bar rect.cost{fill:var(--few);opacity:.75}.bar .zero{stroke:var(--soft);stroke-width:1}
 .heat{table-layout:fixed;min-width:760px}
 .heat td{padding:7px 6px;text-align:right;border:2px solid var(--page);font-size:13px}
 .heat td.warm{background:rgba(var(--gain),var(--a))}.heat td.cold{background:rgba(var(--loss),var(--a))}
@@ -179,28 +179,29 @@ footer p{border-top:1px solid var(--line);padding-top:14px}footer p+p{border:0;p
   .chart{padding:0 4px 0 50px}.chart .plot text{font-size:10.5px}
   .time:nth-of-type(even) text{display:none}
   td .code{display:block;margin:0}td,th{padding-right:10px}
-  .checks td.wide-cell,.optional{display:none}
+  td.wide-cell,th.wide-cell,.optional{display:none}
+  .waterfall td.wide-cell,.waterfall th.wide-cell{display:table-cell}
   .multiples{grid-template-columns:1fr}
   .hashes{grid-template-columns:1fr;gap:0}.hashes dd{margin-bottom:8px}
 }
 @media print{
   @page{size:A4;margin:14mm 13mm}
   :root{color-scheme:light}
-  body{font-size:10pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
+  body{font-size:13px;zoom:.8;-webkit-print-color-adjust:exact;print-color-adjust:exact}
   main,header,footer{max-width:none;padding-left:0;padding-right:0}
   .switch,.readout,.cursor,.command button{display:none}
-  h1{font-size:22pt}.hero{grid-template-columns:minmax(0,1fr) auto}.stamp{text-align:right}
+  .hero{grid-template-columns:minmax(0,1fr) auto}.stamp{text-align:right}
     .stamp p{margin-left:auto}
   .tiles{grid-template-columns:repeat(6,minmax(0,1fr))}.tile dd{font-size:15pt}
     .tile dd.note{font-size:7.5pt}
   .tile,.tile:nth-child(3n+1){border-top:0!important;border-left:1px solid var(--line);
     padding:10px 6px 10px 9px}
   .tile:first-child{border-left:0;padding-left:0}
-  section{padding:18px 0 4px}.head,h2,h3,h4{break-after:avoid}
+  section{padding:18px 0 4px}.whole{break-inside:avoid}.head,h2,h3,h4{break-after:avoid}
   .chart,tr,.candidate>ul,.multiples>div,.command,.pairs div{break-inside:avoid}
   .multiples{grid-template-columns:repeat(3,1fr);gap:14px 18px}
-  .scroll{overflow:visible}table{font-size:9pt}td{padding-top:5px;padding-bottom:5px}
-  .plot text{font-size:8pt}.band .wide{display:inline}.band .narrow{display:none}
+  .scroll{overflow:visible}table{font-size:13px}td{padding-top:5px;padding-bottom:5px}
+  .band .wide{display:inline}.band .narrow{display:none}
   thead{display:table-header-group}a{color:inherit}
 }
 """

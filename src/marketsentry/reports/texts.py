@@ -84,7 +84,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "measure.n_folds": ("折数", "Folds"),
     "measure.n_leaks": ("泄漏的特征数", "Leaking features"),
     "measure.leaks": ("泄漏的特征数", "Leaking features"),
-    "measure.canary_caught": ("泄漏探针已被发现", "Leak canary caught"),
+    "measure.canary_caught": ("泄漏探针被发现（1 = 是）", "Leak canary caught (1 = yes)"),
+    "measure.batch_stream_diff": ("批量与流式之差", "Batch against stream"),
+    "measure.ic_plausible": ("IC 绝对值在可信范围内", "IC not too good to be true"),
+    "measure.n_independent_samples": ("独立样本数", "Independent samples"),
+    "measure.final_ic": ("最终区间 IC", "IC of the final block"),
+    "measure.final_max_drawdown_frac": ("最终区间最大回撤", "Largest drawdown, final block"),
     "measure.lineage_coverage": ("血缘覆盖率", "Lineage coverage"),
     "measure.turnover_per_day": ("日均换手", "Turnover a day"),
     "note.pnl_after_cost": ("扣除手续费、滑点与冲击后", "after fee, slippage and impact"),
@@ -120,7 +125,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # months
     "months.title": ("月度收益", "Returns by month"),
     "months.year": ("年份", "Year"),
-    "months.total": ("全年", "Year total"),
+    "months.total": ("全年", "Total"),
     "months.lead": (
         "按 UTC 自然月，首尾月可能不完整。",
         "UTC calendar months; the first and the last may be partial.",
@@ -204,6 +209,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reason.insufficient_features": ("可用特征行不足", "too few rows with features"),
     "reason.insufficient_prices": ("价格不足", "too few prices"),
     "reason.lineage_mismatch": ("血缘不一致", "the lineage does not match"),
+    "reason.not_measured": ("{measure}：未能测得，要求 {limit}", "{measure}: not measured, needs {limit}"),
     "reason.below_limit": (
         "{measure}：实测 {value}，要求 {limit}",
         "{measure}: measured {value}, needs {limit}",
@@ -266,7 +272,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "lineage.training": ("训练", "Training"),
     "lineage.copy": ("复制", "Copy"),
     "lineage.copied": ("已复制", "Copied"),
-    "sources.label": ("数据来源", "Source"),
+    # sources
+    "source.synthetic": ("合成行情", "synthetic"),
+    "source.binance_spot": ("币安现货", "Binance spot"),
+    "source.binance_perp": ("币安永续", "Binance perpetual"),
+    "source.coinbase_spot": ("Coinbase 现货", "Coinbase spot"),
 }
 
 Texts = Callable[..., str]

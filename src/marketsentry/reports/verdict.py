@@ -1,10 +1,13 @@
 """The verdict of a candidate: every value beside its limit, and for a refusal the reasons in words."""
 
-from marketsentry.reports.facts import CandidateFacts, CheckFacts, LeakFacts, Outcome
+from marketsentry.core.gates.verdict import GateCheck, Outcome
+from marketsentry.reports.facts import CandidateFacts, LeakFacts
 from marketsentry.reports.layout import Column, outcome_mark, section, table
 from marketsentry.reports.markup import Markup, element, join
-from marketsentry.reports.numbers import MISSING, measure, minute, number
+from marketsentry.reports.numbers import measure, minute, number
 from marketsentry.reports.texts import TEXTS, Texts, name_of
+
+SIGNS = {">=": "≥", "<=": "≤"}
 
 
 def verdict_section(candidate: CandidateFacts, text: Texts) -> Markup:
@@ -24,11 +27,18 @@ def candidates_section(candidates: tuple[CandidateFacts, ...], text: Texts) -> M
 
 def verdict_lead(candidate: CandidateFacts, text: Texts) -> str:
     """One sentence that sums up a verdict."""
-    failed = sum(check.outcome is Outcome.FAIL for check in candidate.checks)
+    failed = sum(not check.passed for check in candidate.checks)
     key = f"verdict.lead.{candidate.outcome.value}"
     if candidate.outcome is Outcome.FAIL and failed == 0:
         key = "verdict.lead.refused"
     return text(key, name=candidate.name, version=candidate.version, n=len(candidate.checks), failed=failed)
+
+
+def check_outcome(check: GateCheck, floors: frozenset[str]) -> Outcome:
+    """What one check says by itself: too few observations is neither a pass nor a fail."""
+    if check.passed:
+        return Outcome.PASS
+    return Outcome.INSUFFICIENT_OBSERVATION if check.name in floors else Outcome.FAIL
 
 
 def _box(candidate: CandidateFacts, text: Texts) -> Markup:
@@ -45,16 +55,18 @@ def _box(candidate: CandidateFacts, text: Texts) -> Markup:
 
 def _evidence(candidate: CandidateFacts, text: Texts) -> Markup:
     return join(
-        _reasons(candidate.reasons, text),
+        _reasons(candidate, text),
         _leaks(candidate.leaks, text),
-        _checks(candidate.checks, text) if candidate.checks else None,
+        _checks(candidate, text) if candidate.checks else None,
     )
 
 
-def _reasons(reasons: tuple[str, ...], text: Texts) -> Markup | None:
-    if not reasons:
-        return None
-    return element("ul", *(element("li", _in_words(reason, text)) for reason in reasons))
+def _reasons(candidate: CandidateFacts, text: Texts) -> Markup | None:
+    reasons = [_in_words(reason, text) for reason in candidate.reasons]
+    reasons += [_failed_check(check, text) for check in candidate.checks if not check.passed]
+    return (
+        element("ul", *(element("li", reason) for reason in reasons), class_="reasons") if reasons else None
+    )
 
 
 def _in_words(reason: str, text: Texts) -> Markup:
@@ -64,13 +76,24 @@ def _in_words(reason: str, text: Texts) -> Markup:
     return join(text(f"reason.{reason}"), " ", element("span", reason, class_="mono soft"))
 
 
+def _failed_check(check: GateCheck, text: Texts) -> Markup:
+    name, limit = name_of(text, "measure", check.name), _limit(check)
+    if check.value is None or measure(check.name, check.value) == measure(check.name, None):
+        sentence = text("reason.not_measured", measure=name, limit=limit)
+    else:
+        sentence = text(
+            "reason.below_limit", measure=name, value=measure(check.name, check.value), limit=limit
+        )
+    return join(sentence, element("span", " ", check.detail, class_="soft") if check.detail else None)
+
+
 def _leaks(leaks: tuple[LeakFacts, ...], text: Texts) -> Markup | None:
     if not leaks:
         return None
     columns = (
         Column(text("leak.feature")),
         Column(text("symbols.symbol")),
-        Column(text("leak.bar")),
+        Column(text("leak.bar"), css="keep"),
         Column(text("leak.with"), is_number=True),
         Column(text("leak.without"), is_number=True),
     )
@@ -91,35 +114,28 @@ def _leaks(leaks: tuple[LeakFacts, ...], text: Texts) -> Markup | None:
     )
 
 
-def _checks(checks: tuple[CheckFacts, ...], text: Texts) -> Markup:
+def _checks(candidate: CandidateFacts, text: Texts) -> Markup:
     columns = (
         Column(text("verdict.outcome"), css="state"),
         Column(text("verdict.check")),
         Column(text("verdict.value"), is_number=True),
         Column(text("verdict.limit"), is_number=True),
     )
-    return table(columns, [_check_row(check, text) for check in checks], css="checks")
+    rows = [_check_row(check, candidate.floors, text) for check in candidate.checks]
+    return table(columns, rows, css="checks")
 
 
-def _check_row(check: CheckFacts, text: Texts) -> tuple[Markup, ...]:
-    state = element(
-        "span",
-        outcome_mark(check.outcome),
-        text(f"outcome.{check.outcome.value}"),
-        class_=check.outcome.value,
-    )
+def _check_row(check: GateCheck, floors: frozenset[str], text: Texts) -> tuple[Markup, ...]:
+    outcome = check_outcome(check, floors)
+    state = element("span", outcome_mark(outcome), text(f"outcome.{outcome.value}"), class_=outcome.value)
     label = join(name_of(text, "measure", check.name), element("span", check.name, class_="code"))
-    limit = _short(measure(check.name, check.limit))
-    sign = {">=": "≥", "<=": "≤", "==": "="}.get(check.relation, check.relation)
-    return (
-        state,
-        label,
-        join(measure(check.name, check.value)),
-        join(limit if limit == MISSING else f"{sign} {limit}"),
-    )
+    return state, label, join(measure(check.name, check.value)), join(_limit(check))
 
 
-def _short(limit: str) -> str:
-    """A limit without digits that say nothing: 0.500 reads 0.5, 20.00% reads 20%."""
+def _limit(check: GateCheck) -> str:
+    """The limit with its sign, without digits that say nothing: 0.500 reads 0.5, 20.00% reads 20%."""
+    limit = measure(check.name, check.limit)
     digits, unit = (limit[:-1], "%") if limit.endswith("%") else (limit, "")
-    return (digits.rstrip("0").rstrip(".") if "." in digits and "e" not in digits else digits) + unit
+    if "." in digits and digits.replace(".", "").replace(",", "").isdigit():
+        digits = digits.rstrip("0").rstrip(".")
+    return f"{SIGNS.get(check.comparison.value, check.comparison.value)} {digits}{unit}"
