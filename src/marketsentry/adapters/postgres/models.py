@@ -1,0 +1,146 @@
+"""The model registry and the list of trials in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from marketsentry.exceptions import ConflictError, NotFoundError
+from marketsentry.ports.models import ModelVersion, RegisteredModel, Trial
+
+_COLUMNS = """
+    m.id, m.model_name, m.track, m.model_version, m.state, m.artifact_path, m.artifact_sha256, m.metrics,
+    m.manifest, m.verdict, m.train_lineage_id, m.code_version, d.content_hash AS dataset_hash, m.created_at
+"""
+
+_INSERT = """
+    INSERT INTO model_registry (
+        model_name, track, model_version, state, artifact_path, artifact_sha256, metrics, manifest, verdict,
+        train_lineage_id, code_version, dataset_id
+    ) VALUES (
+        %(name)s, %(track)s, %(version)s, %(state)s, %(artifact_path)s, %(artifact_sha256)s, %(metrics)s,
+        %(manifest)s, %(verdict)s, %(train_lineage_id)s, %(code_version)s,
+        (SELECT id FROM datasets WHERE content_hash = %(dataset_hash)s)
+    )
+    ON CONFLICT (model_name, track, model_version) DO NOTHING
+"""
+
+_GET = f"""
+    SELECT {_COLUMNS}
+    FROM model_registry m LEFT JOIN datasets d ON d.id = m.dataset_id
+    WHERE m.model_name = %(name)s AND m.track = %(track)s
+      AND (%(version)s::text IS NULL OR m.model_version = %(version)s)
+    ORDER BY m.created_at DESC, m.id DESC
+    LIMIT 1
+"""  # noqa: S608 - joins constants of this module
+
+_LIST = f"""
+    SELECT {_COLUMNS}
+    FROM model_registry m LEFT JOIN datasets d ON d.id = m.dataset_id
+    WHERE (%(track)s::text IS NULL OR m.track = %(track)s)
+      AND (%(name)s::text IS NULL OR m.model_name = %(name)s)
+    ORDER BY m.created_at DESC, m.id DESC
+"""  # noqa: S608 - joins constants of this module
+
+_ADD_TRIAL = """
+    INSERT INTO trials (track, kind, model_name, params_hash, metrics)
+    VALUES (%(track)s, %(kind)s, %(model_name)s, %(params_hash)s, %(metrics)s)
+"""
+
+_COUNT_TRIALS = "SELECT count(*) AS n FROM trials WHERE track = %(track)s"
+
+
+class PostgresModels:
+    """`ModelStore` over one open connection; the transaction belongs to the caller."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def register(self, model: ModelVersion) -> RegisteredModel:
+        """Add a version; see `ModelStore.register`."""
+        async with self._connection.cursor() as cursor:
+            await cursor.execute(
+                _INSERT,
+                {
+                    "name": model.name,
+                    "track": model.track,
+                    "version": model.version,
+                    "state": model.state,
+                    "artifact_path": model.artifact_path,
+                    "artifact_sha256": model.artifact_sha256,
+                    "metrics": Jsonb(dict(model.metrics)),
+                    "manifest": Jsonb(dict(model.manifest)),
+                    "verdict": Jsonb(dict(model.verdict)),
+                    "train_lineage_id": model.train_lineage_id,
+                    "code_version": model.code_version,
+                    "dataset_hash": model.dataset_hash,
+                },
+            )
+        stored = await self.get(model.name, model.version, track=model.track)
+        if stored.model.artifact_sha256 != model.artifact_sha256:
+            raise ConflictError(
+                f"model {model.name}:{model.version} of track {model.track} is registered with artifact "
+                f"{stored.model.artifact_sha256[:12]} and never changes; this one is "
+                f"{model.artifact_sha256[:12]}: give it a new version"
+            )
+        return stored
+
+    async def get(self, name: str, version: str | None = None, *, track: str = "liquid") -> RegisteredModel:
+        """Read one version; see `ModelStore.get`."""
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(_GET, {"name": name, "track": track, "version": version})
+            row = await cursor.fetchone()
+        if row is None:
+            wanted = f"{name}:{version}" if version is not None else name
+            raise NotFoundError(f"model {wanted} is not registered in track {track}")
+        return _registered(row)
+
+    async def list_versions(
+        self, *, track: str | None = None, name: str | None = None
+    ) -> Sequence[RegisteredModel]:
+        """List versions, newest first."""
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(_LIST, {"track": track, "name": name})
+            return [_registered(row) for row in await cursor.fetchall()]
+
+    async def add_trial(self, trial: Trial) -> None:
+        """Append a trial."""
+        async with self._connection.cursor() as cursor:
+            await cursor.execute(
+                _ADD_TRIAL,
+                {
+                    "track": trial.track,
+                    "kind": trial.kind,
+                    "model_name": trial.model_name,
+                    "params_hash": trial.params_hash,
+                    "metrics": Jsonb(dict(trial.metrics)),
+                },
+            )
+
+    async def count_trials(self, *, track: str) -> int:
+        """Count the trials of a track."""
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(_COUNT_TRIALS, {"track": track})
+            row = await cursor.fetchone()
+        assert row is not None
+        return int(row["n"])
+
+
+def _registered(row: Mapping[str, Any]) -> RegisteredModel:
+    model = ModelVersion(
+        name=row["model_name"],
+        track=row["track"],
+        version=row["model_version"],
+        state=row["state"],
+        artifact_path=row["artifact_path"],
+        artifact_sha256=row["artifact_sha256"],
+        metrics=row["metrics"],
+        manifest=row["manifest"],
+        verdict=row["verdict"],
+        train_lineage_id=row["train_lineage_id"],
+        code_version=row["code_version"],
+        dataset_hash=row["dataset_hash"],
+    )
+    return RegisteredModel(row["id"], row["created_at"], model)

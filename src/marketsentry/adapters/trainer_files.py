@@ -1,0 +1,129 @@
+"""The files through which a training and its child process exchange arrays: plain `.npy`, JSON, model files.
+
+job.json                   model, seed, threads, spans as ranges of rows
+labelled_x.npy  labelled_y.npy  unlabelled_x.npy      one row per symbol and bar, oldest first
+span-<k>/model/<file>      what the model dumped
+span-<k>/labelled.npy, unlabelled.npy                 predictions of the rows in the test range
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.core.training.rows import Rows, RowSet, select_rows
+from marketsentry.ports.training import FitJob, ModelSpec
+
+Floats = NDArray[np.float64]
+ROWS_PER_BLOCK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class RowSpan:
+    """A span in rows: training ranges and test range of labelled rows, test range of unlabelled ones."""
+
+    train: tuple[tuple[int, int], ...]
+    test_labelled: tuple[int, int]
+    test_unlabelled: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildJob:
+    """What the child reads from `job.json`."""
+
+    model: ModelSpec
+    spans: tuple[RowSpan, ...]
+    seed: int
+    n_threads: int
+    memory_limit_bytes: int
+
+
+def write_job(folder: Path, job: FitJob) -> RowSet:
+    """Write a job's arrays and `job.json`; block by block, so that the matrix is not copied here."""
+    rows = select_rows(job.labels, job.present)
+    _write_rows(folder / "labelled_x.npy", job.features, rows.labelled)
+    _write_rows(folder / "unlabelled_x.npy", job.features, rows.unlabelled)
+    np.save(folder / "labelled_y.npy", job.labels[rows.labelled.bar, rows.labelled.symbol])
+    spans = tuple(
+        RowSpan(
+            tuple(_pair(rows.labelled.span(bars)) for bars in span.train),
+            _pair(rows.labelled.span(span.test)),
+            _pair(rows.unlabelled.span(span.test)),
+        )
+        for span in job.spans
+    )
+    child = ChildJob(job.model, spans, job.seed, job.n_threads, job.memory_limit_bytes)
+    (folder / "job.json").write_text(json.dumps(asdict(child)))
+    return rows
+
+
+def read_job(folder: Path) -> ChildJob:
+    """Read what `write_job` wrote."""
+    plain: dict[str, Any] = json.loads((folder / "job.json").read_text())
+    spans = tuple(
+        RowSpan(
+            tuple((start, stop) for start, stop in span["train"]),
+            (span["test_labelled"][0], span["test_labelled"][1]),
+            (span["test_unlabelled"][0], span["test_unlabelled"][1]),
+        )
+        for span in plain["spans"]
+    )
+    model = ModelSpec(plain["model"]["reference"], plain["model"]["params"])
+    return ChildJob(model, spans, plain["seed"], plain["n_threads"], plain["memory_limit_bytes"])
+
+
+def map_matrix(folder: Path, name: str) -> Floats:
+    """Map `labelled_x` or `unlabelled_x` (n, F) read-only; its pages are read as they are touched."""
+    path = folder / f"{name}.npy"
+    mapped = np.load(path, mmap_mode=None if _is_empty(path) else "r", allow_pickle=False)
+    return np.asarray(mapped, dtype=np.float64)
+
+
+def write_span(
+    folder: Path, index: int, files: Mapping[str, bytes], labelled: Floats, unlabelled: Floats
+) -> None:
+    """Write what one span gave."""
+    model = folder / f"span-{index}" / "model"
+    model.mkdir(parents=True)
+    for name, content in files.items():
+        (model / name).write_bytes(content)
+    np.save(model.parent / "labelled.npy", labelled)
+    np.save(model.parent / "unlabelled.npy", unlabelled)
+
+
+def read_span(folder: Path, index: int, job: FitJob, rows: RowSet) -> tuple[dict[str, bytes], Floats]:
+    """Read what one span gave: model files, and predictions laid out as (length of test, N)."""
+    span = folder / f"span-{index}"
+    test = job.spans[index].test
+    laid_out = np.full((test.stop - test.start, job.labels.shape[1]), np.nan)
+    for name, kind in (("labelled", rows.labelled), ("unlabelled", rows.unlabelled)):
+        where = kind.span(test)
+        values = np.load(span / f"{name}.npy", allow_pickle=False)
+        laid_out[kind.bar[where] - test.start, kind.symbol[where]] = values
+    files = {path.name: path.read_bytes() for path in sorted((span / "model").iterdir())}
+    return files, laid_out
+
+
+def _write_rows(path: Path, features: Floats, rows: Rows) -> None:
+    header = {"descr": "<f8", "fortran_order": False, "shape": (rows.n_rows, features.shape[2])}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, rows.n_rows, ROWS_PER_BLOCK):
+            block = slice(start, start + ROWS_PER_BLOCK)
+            file.write(np.ascontiguousarray(features[rows.bar[block], rows.symbol[block]], dtype="<f8").data)
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether an array file has a header and no rows, which cannot be mapped."""
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, _ = np.lib.format.read_array_header_1_0(file)
+    return 0 in shape
+
+
+def _pair(span: slice) -> tuple[int, int]:
+    return span.start, span.stop
