@@ -15,11 +15,11 @@ def render_report(report: Report, *, lang: Lang, scheme: Scheme | None = None) -
 
     Parameters
     ----------
-    report : Report
+    report
         What to show. With a run it is the report of that run; without one, of the candidates alone.
-    lang : Lang
+    lang
         Language of every word.
-    scheme : Scheme, optional
+    scheme
         Colours of gain and loss; those readers of the language expect if it is not given.
 
     Returns

@@ -145,7 +145,7 @@ class RunFacts:
     replay_command: str
     folds: tuple[FoldFacts, ...] = ()
     per_symbol: tuple[SymbolFacts, ...] = ()
-    assumptions: Mapping[str, float | str | None] = field(default_factory=dict)
+    assumptions: Mapping[str, float | str | bool | None] = field(default_factory=dict)
     lineage: Mapping[str, str | None] = field(default_factory=dict)
 
 

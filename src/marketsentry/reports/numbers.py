@@ -22,9 +22,7 @@ FRACTIONS = frozenset(
         "participation",
     }
 )
-COUNTS = frozenset(
-    {"leaks", "canary_caught", "trades", "samples", "folds", "targets", "periods_per_year", "seed"}
-)
+COUNTS = frozenset({"leaks", "canary_caught", "trades", "samples", "folds", "targets", "periods_per_year"})
 
 
 def is_known(value: float | None) -> bool:

@@ -50,12 +50,12 @@ def linear_scale(values: NDArray[np.float64], *, n_ticks: int = 5, include: floa
 
     Parameters
     ----------
-    values : ndarray
+    values
         Any shape; NaN and infinities are ignored. Without a finite value the axis is 0 to 1.
-    n_ticks : int
+    n_ticks
         About how many steps the axis shall have.
-    include : float, optional
-        A value that must lie on the axis, such as 0 or the starting capital.
+    include
+        If given, a value that must lie on the axis, such as 0 or the starting capital.
 
     Returns
     -------
@@ -119,15 +119,15 @@ def thin(values: NDArray[np.float64], *, max_points: int) -> NDArray[np.int64]:
 
     Parameters
     ----------
-    values : ndarray of shape (n,) or (n, k)
-        Curves over the same rows. NaN is allowed.
-    max_points : int
+    values
+        (n,) or (n, k): curves over the same rows. NaN is allowed.
+    max_points
         At least 4 * k; the most rows to keep.
 
     Returns
     -------
-    ndarray of int64
-        Increasing row numbers: all of them if they are few enough, else the first and the last row and of
+    ndarray
+        Increasing int64 row numbers: all of them if they are few enough, else the first and the last row and of
         every block of rows the lowest and the highest of each curve, so that no peak and no trough is lost.
     """
     n = values.shape[0]

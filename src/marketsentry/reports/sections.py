@@ -181,10 +181,10 @@ def costs(run: RunFacts, text: Texts) -> Markup:
 
 def assumptions(run: RunFacts, text: Texts) -> Markup:
     """How the simulation works, in sentences and in parameters."""
-    keys = ("assumptions.fills", "assumptions.costs", "assumptions.lost", "assumptions.oos")
-    rules = element("ul", *(element("li", text(key)) for key in keys), class_="plain")
+    keys = ("oos", "fills", "costs", "lost", "shorts")
+    rules = element("ul", *(element("li", text(f"assumptions.{key}")) for key in keys), class_="plain")
     values = [
-        (name_of(text, "assumption", name), value if isinstance(value, str) else measure(name, value))
+        (name_of(text, "assumption", name), _assumed(name, value, text))
         for name, value in run.assumptions.items()
     ]
     return section(text("assumptions.title"), rules, pairs(values) if values else None, is_whole=True)
@@ -204,6 +204,12 @@ def lineage(run: RunFacts, text: Texts) -> Markup:
         lead=text("lineage.lead"),
         is_whole=True,
     )
+
+
+def _assumed(name: str, value: float | str | bool | None, text: Texts) -> str:
+    if isinstance(value, bool):
+        return text("value.yes" if value else "value.no")
+    return value if isinstance(value, str) else measure(name, value)
 
 
 def _symbol_row(s: SymbolFacts, all_pnl: list[float | None], text: Texts) -> tuple[Child, ...]:
