@@ -127,8 +127,8 @@ def thin(values: NDArray[np.float64], *, max_points: int) -> NDArray[np.int64]:
     Returns
     -------
     ndarray
-        Increasing int64 row numbers: all of them if they are few enough, else the first and the last row and of
-        every block of rows the lowest and the highest of each curve, so that no peak and no trough is lost.
+        Increasing int64 row numbers: all of them if they are few enough, else the first and the last row and
+        of every block of rows the lowest and the highest of each curve, so that no extreme is lost.
     """
     n = values.shape[0]
     if n <= max_points:

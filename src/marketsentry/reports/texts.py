@@ -217,7 +217,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     # assumptions
     "assumptions.title": ("模拟假设", "What the simulation assumes"),
     "assumptions.fills": (
-        "第 t 根 K 线的决策只用其收盘时已知的数据，最早在 t+1 根按开盘价成交；超出参与率上限的部分顺延到下一根。",
+        "第 t 根 K 线的决策只用其收盘时已知的数据，最早在 t+1 根按开盘价成交；"
+        "超出参与率上限的部分顺延到下一根。",
         "A decision on bar t knows nothing after its close and fills no earlier than bar t+1, at its open; "
         "what exceeds the share of volume it may take goes on in the next bar.",
     ),
