@@ -216,7 +216,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take values from arguments only: `load_settings` knows the variables, and the field `home` is not HOME."""
+        """Take values from arguments only: `load_settings` knows the variables, and `home` is not HOME."""
         return (init_settings,)
 
     @model_validator(mode="after")

@@ -1,0 +1,148 @@
+"""A pool of connections, transactions on it, and the translation of PostgreSQL's errors."""
+
+import select
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from marketsentry.adapters.postgres.stores import PostgresStores
+from marketsentry.exceptions import ConflictError, DependencyError
+from marketsentry.ports import Stores
+
+_CONNECT_LIMIT_S = 10.0
+
+
+class Database:
+    """One PostgreSQL database; opened explicitly, never by an import.
+
+    Parameters
+    ----------
+    url : str
+        Where it is.
+    min_connections, max_connections : int
+        Bounds of the pool.
+    statement_timeout_s : float
+        PostgreSQL ends any statement that takes longer.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        min_connections: int = 1,
+        max_connections: int = 8,
+        statement_timeout_s: float = 120.0,
+    ) -> None:
+        milliseconds = max(1, round(statement_timeout_s * 1000))
+        self._pool = AsyncConnectionPool(
+            url,
+            min_size=min_connections,
+            max_size=max_connections,
+            open=False,
+            timeout=_CONNECT_LIMIT_S,
+            check=_refresh_if_closed,
+            kwargs={
+                "options": f"-c statement_timeout={milliseconds} -c timezone=UTC",
+                "connect_timeout": int(_CONNECT_LIMIT_S),
+                "application_name": "marketsentry",
+            },
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises
+        ------
+        DependencyError
+            If no connection comes about within 10 seconds.
+        """
+        with translated_errors():
+            await self._pool.open(wait=True, timeout=_CONNECT_LIMIT_S)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """Open a transaction on a bare connection: for probes and benchmarks; services take `transactions`.
+
+        Yields
+        ------
+        AsyncConnection
+            In a transaction that commits when the block ends well.
+
+        Raises
+        ------
+        ConflictError
+            If a constraint of the schema forbids a write.
+        DependencyError
+            If PostgreSQL is away, too slow, or has another schema.
+        """
+        with translated_errors():
+            async with self._pool.connection() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transactions(self) -> AsyncIterator[Stores]:
+        """Open a transaction: it commits when the block ends well and rolls back when an exception leaves it.
+
+        Yields
+        ------
+        Stores
+            The repositories bound to it.
+
+        Raises
+        ------
+        ConflictError
+            If a constraint of the schema forbids a write.
+        DependencyError
+            If PostgreSQL is away, too slow, or has another schema.
+        """
+        async with self.connection() as connection:
+            yield PostgresStores(connection)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn what PostgreSQL and its driver raise into our error tree; a mistake in our SQL stays a bug."""
+    try:
+        yield
+    except errors.QueryCanceled as exc:
+        raise DependencyError(
+            f"PostgreSQL ended a statement: {_one_line(exc)}; see MS_STATEMENT_TIMEOUT_S"
+        ) from exc
+    except (errors.UndefinedTable, errors.UndefinedColumn) as exc:
+        raise DependencyError(
+            f"the database has another schema than this program ({_one_line(exc)}): run `ms db upgrade`"
+        ) from exc
+    except errors.IntegrityError as exc:
+        raise ConflictError(f"the record forbids it: {_one_line(exc)}") from exc
+    except (PoolTimeout, PoolClosed, TooManyRequests) as exc:
+        raise DependencyError(f"no connection to PostgreSQL: {_one_line(exc)}") from exc
+    except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+        raise DependencyError(f"PostgreSQL failed: {_one_line(exc)}") from exc
+
+
+async def _refresh_if_closed(connection: AsyncConnection[Any]) -> None:
+    """Check a pooled connection without a round trip: an idle one has something to read once it is closed."""
+    if select.select((connection.fileno(),), (), (), 0)[0]:
+        await AsyncConnectionPool.check_connection(connection)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

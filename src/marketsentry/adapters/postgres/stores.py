@@ -1,0 +1,78 @@
+"""The stores of one open transaction; each is made, and its module imported, when it is first asked for."""
+
+from functools import cached_property
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from marketsentry.ports import (
+    AuditStore,
+    BarStore,
+    DatasetStore,
+    EventStore,
+    ImportStore,
+    ModelStore,
+    RunStore,
+)
+
+
+class PostgresStores:
+    """Everything that can be read and written in one transaction.
+
+    Parameters
+    ----------
+    connection : AsyncConnection
+        In a transaction that somebody else ends.
+    """
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    @cached_property
+    def bars(self) -> BarStore:
+        """Bars and the manifest of series."""
+        from marketsentry.adapters.postgres.bars import PostgresBarStore
+
+        return PostgresBarStore(self._connection)
+
+    @cached_property
+    def imports(self) -> ImportStore:
+        """Files that were imported."""
+        from marketsentry.adapters.postgres.imports import PostgresImportStore
+
+        return PostgresImportStore(self._connection)
+
+    @cached_property
+    def events(self) -> EventStore:
+        """Events, entities, funding rates, trades."""
+        from marketsentry.adapters.postgres.events import PostgresEventStore
+
+        return PostgresEventStore(self._connection)
+
+    @cached_property
+    def audits(self) -> AuditStore:
+        """Results of the data-quality gate and download checkpoints."""
+        from marketsentry.adapters.postgres.audits import PostgresAuditStore
+
+        return PostgresAuditStore(self._connection)
+
+    @cached_property
+    def datasets(self) -> DatasetStore:
+        """Datasets, snapshots, indicators, labelled samples."""
+        from marketsentry.adapters.postgres.datasets import PostgresDatasetStore
+
+        return PostgresDatasetStore(self._connection)
+
+    @cached_property
+    def models(self) -> ModelStore:
+        """Registered models."""
+        from marketsentry.adapters.postgres.models import PostgresModelStore
+
+        return PostgresModelStore(self._connection)
+
+    @cached_property
+    def runs(self) -> RunStore:
+        """Backtest runs."""
+        from marketsentry.adapters.postgres.runs import PostgresRunStore
+
+        return PostgresRunStore(self._connection)

@@ -1,0 +1,137 @@
+"""Joins settings, adapters and services; nothing else knows all of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from redis.asyncio import Redis
+
+from marketsentry.adapters.artifacts import FileArtifacts
+from marketsentry.adapters.clock import SystemClock
+from marketsentry.adapters.embedded import EmbeddedEngines, Engines
+from marketsentry.adapters.postgres import migrate
+from marketsentry.adapters.postgres.database import Database
+from marketsentry.exceptions import MarketSentryError
+from marketsentry.ports import Artifacts, Clock, Transactions
+from marketsentry.settings import Settings, load_settings
+
+_REVIVE_EVERY_S = 0.5
+_REDIS_LIMIT_S = 5.0
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The running parts that services are called with; open between `open_system` and its end."""
+
+    settings: Settings
+    database: Database
+    redis: "Redis"
+    artifacts: Artifacts
+    clock: Clock
+    datasets_dir: Path
+    reports_dir: Path
+    engines: Engines
+    owned_engines: EmbeddedEngines
+
+    @property
+    def transactions(self) -> Transactions:
+        """Opens transactions on the record."""
+        return self.database.transactions
+
+    def engine_env(self) -> Mapping[str, str]:
+        """Return the variables that let a child process share these engines."""
+        return {"DATABASE_URL": self.engines.database_url, "REDIS_URL": self.engines.redis_url}
+
+
+@asynccontextmanager
+async def open_system(settings: Settings | None = None) -> AsyncIterator[System]:
+    """Start the engines that are not configured elsewhere, migrate to the newest schema, connect.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Read from the environment when absent.
+
+    Yields
+    ------
+    System
+        Everything closed and stopped again when the block ends.
+
+    Raises
+    ------
+    InputError
+        If a setting is malformed, or the database was built by a newer program.
+    ConflictError
+        If another program runs the engines of the data directory.
+    DependencyError
+        If an engine does not start or answer, or a migration fails.
+    """
+    settings = settings or load_settings()
+    owned = EmbeddedEngines(
+        settings.home,
+        database_url=settings.database_url.get_secret_value() if settings.database_url else None,
+        redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
+    )
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, owned.stop)
+        await asyncio.to_thread(owned.start)
+        engines = owned.urls
+        await asyncio.to_thread(migrate.upgrade, engines.database_url)
+        database = await stack.enter_async_context(_database(settings, engines))
+        redis = Redis.from_url(
+            engines.redis_url, socket_timeout=_REDIS_LIMIT_S, socket_connect_timeout=_REDIS_LIMIT_S
+        )
+        stack.push_async_callback(redis.aclose)
+        await stack.enter_async_context(_kept_alive(owned))
+        yield System(
+            settings=settings,
+            database=database,
+            redis=redis,
+            artifacts=FileArtifacts(settings.home / "artifacts", model_dir=settings.model_dir),
+            clock=SystemClock(),
+            datasets_dir=settings.home / "datasets",
+            reports_dir=settings.home / "reports",
+            engines=engines,
+            owned_engines=owned,
+        )
+
+
+def _database(settings: Settings, engines: Engines) -> Database:
+    return Database(
+        engines.database_url,
+        min_connections=settings.db_pool_min_conn,
+        max_connections=settings.db_pool_max_conn,
+        statement_timeout_s=settings.statement_timeout_s,
+    )
+
+
+@asynccontextmanager
+async def _kept_alive(engines: EmbeddedEngines) -> AsyncIterator[None]:
+    """Start an engine of ours again when it dies while the block runs."""
+    if not engines.pids:
+        yield
+        return
+    watch = asyncio.create_task(_revive(engines))
+    try:
+        yield
+    finally:
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+
+
+async def _revive(engines: EmbeddedEngines) -> None:
+    while True:
+        await asyncio.sleep(_REVIVE_EVERY_S)
+        if None not in engines.pids.values():
+            continue
+        try:
+            revived = await asyncio.to_thread(engines.revive)
+        except MarketSentryError as error:
+            log.error("engine_stays_down", reason=str(error))
+        else:
+            log.warning("engine_revived", engines=revived)

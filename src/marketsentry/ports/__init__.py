@@ -1,0 +1,76 @@
+"""What the services need of the world, as Protocols; the adapters implement them, the tests fake them."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from marketsentry.ports.artifacts import ArtifactRef, Artifacts
+from marketsentry.ports.audits import AuditStore
+from marketsentry.ports.bars import BarStore
+from marketsentry.ports.clock import Clock
+from marketsentry.ports.datasets import DatasetStore
+from marketsentry.ports.events import EventStore
+from marketsentry.ports.imports import ImportStore
+from marketsentry.ports.models import ModelStore
+from marketsentry.ports.runs import RunStore
+
+__all__ = [
+    "ArtifactRef",
+    "Artifacts",
+    "AuditStore",
+    "BarStore",
+    "Clock",
+    "DatasetStore",
+    "EventStore",
+    "ImportStore",
+    "ModelStore",
+    "RunStore",
+    "Stores",
+    "Transactions",
+]
+
+
+class Stores(Protocol):
+    """The repositories of one open transaction; they are of no use after it."""
+
+    @property
+    def bars(self) -> BarStore:
+        """Bars and the manifest of series."""
+        ...
+
+    @property
+    def imports(self) -> ImportStore:
+        """Files that were imported."""
+        ...
+
+    @property
+    def events(self) -> EventStore:
+        """Events, entities, funding rates, trades."""
+        ...
+
+    @property
+    def audits(self) -> AuditStore:
+        """Results of the data-quality gate and download checkpoints."""
+        ...
+
+    @property
+    def datasets(self) -> DatasetStore:
+        """Datasets, snapshots, indicators, labelled samples."""
+        ...
+
+    @property
+    def models(self) -> ModelStore:
+        """Registered models."""
+        ...
+
+    @property
+    def runs(self) -> RunStore:
+        """Backtest runs."""
+        ...
+
+
+class Transactions(Protocol):
+    """Opens a transaction: it commits when the block ends well and rolls back when an exception leaves it."""
+
+    def __call__(self) -> AbstractAsyncContextManager[Stores]:
+        """Return the context manager of one transaction."""
+        ...

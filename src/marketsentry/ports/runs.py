@@ -1,0 +1,7 @@
+"""Backtest runs."""
+
+from typing import Protocol
+
+
+class RunStore(Protocol):
+    """Backtest runs."""

@@ -1,0 +1,19 @@
+"""What every kind of test shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """The recorded market data beside the checkout; CI must have it, elsewhere the test is skipped."""
+    data = CHECKOUT.parent / "shared" / "data"
+    if not data.is_dir():
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            pytest.fail(f"CI needs the recorded data, and {data} is not there")
+        pytest.skip(f"no recorded data at {data}")
+    return data
