@@ -1,0 +1,215 @@
+"""The metrics of a backtest, each with one definition and one unit (contract 1.7).
+
+| key | definition |
+|---|---|
+| samples | predictions inside the traded span whose outcome over the horizon is known |
+| ic, rank_ic, hit_rate | of those predictions against the gross forward return over the horizon |
+| turnover | traded notional over equity, summed: 2.0 is one round trip of the whole account |
+| pnl_after_cost | last equity over the capital, minus 1 |
+| max_drawdown | deepest fall below the running peak of the equity, as a positive fraction |
+| cost_breakdown | fee, slippage and impact paid, as fractions of the capital |
+| sharpe, sortino, volatility | of equity returns per bar, annualised with `periods_per_year` (365 days) |
+| exposure | mean gross weight over bars |
+| trades | round trips begun |
+| gate_passed | ic > 0 and pnl_after_cost > 0 and max_drawdown < 0.2 |
+
+An undefined value is None. Rounding is presentation: `rounded` is for the wire, the stored values are whole.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.core.backtest.replay import ReplayResult
+from marketsentry.core.labels.forward_return import forward_return
+from marketsentry.core.market.bars import BarPanel
+from marketsentry.core.stats.drawdown import max_drawdown
+from marketsentry.core.stats.exposure import exposure
+from marketsentry.core.stats.hit_rate import hit_rate
+from marketsentry.core.stats.ic import ic, known_pairs
+from marketsentry.core.stats.rank_ic import rank_ic
+from marketsentry.core.stats.sharpe import sharpe
+from marketsentry.core.stats.sortino import sortino
+from marketsentry.core.stats.turnover import turnover
+from marketsentry.core.stats.volatility import volatility
+from marketsentry.exceptions import InputError
+
+GATE_MAX_DRAWDOWN = 0.2
+METRIC_KEYS = (
+    "samples", "ic", "rank_ic", "hit_rate", "turnover", "pnl_after_cost", "max_drawdown", "cost_breakdown",
+    "sharpe", "sharpe_low", "sharpe_high", "sortino", "volatility", "periods_per_year", "exposure", "trades",
+    "worst_day", "folds", "per_target", "lineage_coverage", "gate_passed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Rows `start` to `stop` (exclusive) of a replay, reported on their own."""
+
+    index: int
+    start: int
+    stop: int
+
+
+def summarise(
+    result: ReplayResult,
+    predictions: NDArray[np.float64],
+    panel: BarPanel,
+    *,
+    windows: Sequence[Window] = (),
+    lineage_coverage: float | None = None,
+) -> dict[str, Any]:
+    """Compute the metrics of a replay.
+
+    Parameters
+    ----------
+    result
+        What `replay` made of the predictions and the panel.
+    predictions
+        Shape (T, N). The predictions that were replayed.
+    panel
+        The bars that were replayed.
+    windows
+        Test windows to report one by one, under `folds`.
+    lineage_coverage
+        Share of samples whose snapshot has a lineage of the requested data version.
+
+    Returns
+    -------
+    dict
+        Every key of `METRIC_KEYS`, unrounded; the values are plain JSON values.
+
+    Raises
+    ------
+    InputError
+        If shapes differ or a window lies outside the rows.
+    """
+    if predictions.shape != result.weights.shape:
+        raise InputError(f"predictions must have shape {result.weights.shape}, was {predictions.shape}")
+    outcome = forward_return(panel.close, result.params.horizon_bars)
+    whole = _span_metrics(result, predictions, outcome, slice(0, result.equity.size))
+    capital = result.params.capital_quote
+    metrics = {
+        **whole,
+        "cost_breakdown": {
+            "fee": float(result.fee_quote.sum()) / capital,
+            "slippage": float(result.slippage_quote.sum()) / capital,
+            "impact": float(result.impact_quote.sum()) / capital,
+        },
+        "periods_per_year": result.params.periods_per_year,
+        "worst_day": result.worst_day_frac,
+        "folds": [_fold(result, predictions, outcome, window) for window in windows],
+        "per_target": {
+            symbol: _target_metrics(result, predictions, outcome, n)
+            for n, symbol in enumerate(result.symbols)
+        },
+        "lineage_coverage": lineage_coverage,
+    }
+    metrics["gate_passed"] = gate_passed(metrics)
+    return {key: metrics[key] for key in METRIC_KEYS}
+
+
+def empty_metrics() -> dict[str, Any]:
+    """Every metric of a run in which nothing was replayed: nothing was measured, so nothing has a value."""
+    nothing: dict[str, Any] = dict.fromkeys(METRIC_KEYS)
+    costs = {"fee": None, "slippage": None, "impact": None}
+    return nothing | {
+        "samples": 0,
+        "trades": 0,
+        "folds": [],
+        "per_target": {},
+        "cost_breakdown": costs,
+        "gate_passed": False,
+    }
+
+
+def gate_passed(metrics: Mapping[str, Any]) -> bool:
+    """Judge the contract's first gate; a missing value does not pass."""
+    found, pnl, fall = metrics["ic"], metrics["pnl_after_cost"], metrics["max_drawdown"]
+    if found is None or pnl is None or fall is None:
+        return False
+    return bool(found > 0 and pnl > 0 and fall < GATE_MAX_DRAWDOWN)
+
+
+def rounded(value: Any, digits: int = 6) -> Any:  # Any: nested JSON in, the same shape out
+    """Round metrics for the wire: 6 decimals, costs 8."""
+    if isinstance(value, float):
+        return round(value, digits)
+    if isinstance(value, Mapping):
+        return {key: rounded(item, 8 if key == "cost_breakdown" else digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item, digits) for item in value]
+    return value
+
+
+def _span_metrics(
+    result: ReplayResult, predictions: NDArray[np.float64], outcome: NDArray[np.float64], rows: slice
+) -> dict[str, Any]:
+    """Metrics of some rows of the one account; drawdown and return start at the equity before them."""
+    before = result.equity_before
+    equity = np.concatenate((before[rows.start : rows.start + 1], result.equity[rows]))
+    returns = result.returns[rows]
+    year = result.params.periods_per_year
+    usable = bool(np.isfinite(returns).all())
+    ratio = sharpe(returns, periods_per_year=year) if usable else None
+    fills = result.fills[(result.fills["bar"] >= rows.start) & (result.fills["bar"] < rows.stop)]
+    entries = result.trades["entry_bar"]
+    return {
+        **_skill(predictions[rows], outcome[rows]),
+        "turnover": turnover(fills["qty"] * fills["reference_price"], before[fills["bar"]]),
+        "pnl_after_cost": float(equity[-1] / equity[0] - 1.0) if equity[0] > 0 else None,
+        "max_drawdown": max_drawdown(equity).fraction if equity[0] > 0 else None,
+        "sharpe": ratio.value if ratio else None,
+        "sharpe_low": ratio.low if ratio else None,
+        "sharpe_high": ratio.high if ratio else None,
+        "sortino": sortino(returns, periods_per_year=year) if usable else None,
+        "volatility": volatility(returns, periods_per_year=year) if usable else None,
+        "exposure": exposure(result.weights[rows]),
+        "trades": int(np.count_nonzero((entries >= rows.start) & (entries < rows.stop))),
+    }
+
+
+def _skill(predictions: NDArray[np.float64], outcome: NDArray[np.float64]) -> dict[str, Any]:
+    return {
+        "samples": int(known_pairs(predictions, outcome)[0].size),
+        "ic": ic(predictions, outcome),
+        "rank_ic": rank_ic(predictions, outcome),
+        "hit_rate": hit_rate(predictions, outcome),
+    }
+
+
+def _fold(
+    result: ReplayResult, predictions: NDArray[np.float64], outcome: NDArray[np.float64], window: Window
+) -> dict[str, Any]:
+    if not 0 <= window.start < window.stop <= result.equity.size:
+        raise InputError(
+            f"window {window.index} must lie in 0..{result.equity.size}, was {window.start}..{window.stop}"
+        )
+    span = slice(window.start, window.stop)
+    return {
+        "index": window.index,
+        "start_ns": int(result.ts_ns[window.start]),
+        "end_ns": int(result.ts_ns[window.stop - 1]),
+        **_span_metrics(result, predictions, outcome, span),
+    }
+
+
+def _target_metrics(
+    result: ReplayResult, predictions: NDArray[np.float64], outcome: NDArray[np.float64], n: int
+) -> dict[str, Any]:
+    """One target's part in the account: money, not a curve of its own, for the capital is shared."""
+    fills = result.fills[result.fills["symbol"] == n]
+    return {
+        **_skill(predictions[:, n], outcome[:, n]),
+        "pnl_quote": float(result.pnl_quote[n]),
+        "pnl_after_cost": float(result.pnl_quote[n]) / result.params.capital_quote,
+        "fee_quote": float(result.fee_quote[n]),
+        "slippage_quote": float(result.slippage_quote[n]),
+        "impact_quote": float(result.impact_quote[n]),
+        "turnover": turnover(fills["qty"] * fills["reference_price"], result.equity_before[fills["bar"]]),
+        "exposure": exposure(result.weights[:, n]),
+        "trades": int(np.count_nonzero(result.trades["symbol"] == n)),
+    }

@@ -1,0 +1,74 @@
+"""Fills and round trips as structured arrays: columns by name, plain numbers, no objects."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.kernels import replay as kernel
+from marketsentry.kernels import trades as kernel_trades
+
+FILL_DTYPE = np.dtype(
+    [
+        ("bar", np.int64),
+        ("symbol", np.int32),
+        ("side", np.int8),
+        ("qty", np.float64),
+        ("reference_price", np.float64),
+        ("price", np.float64),
+        ("fee_quote", np.float64),
+        ("slippage_quote", np.float64),
+        ("impact_quote", np.float64),
+    ]
+)
+TRADE_DTYPE = np.dtype(
+    [
+        ("symbol", np.int32),
+        ("side", np.int8),
+        ("entry_bar", np.int64),
+        ("exit_bar", np.int64),
+        ("qty", np.float64),
+        ("entry_price", np.float64),
+        ("exit_price", np.float64),
+        ("fee_quote", np.float64),
+        ("slippage_quote", np.float64),
+        ("impact_quote", np.float64),
+        ("pnl_quote", np.float64),
+    ]
+)
+
+
+def fills_of(tape: NDArray[np.float64]) -> NDArray[np.void]:
+    """Name the columns of the kernel's fill tape.
+
+    `qty` is positive in base units, `side` +1 or -1, `symbol` the column of the panel, `bar` its row. `price`
+    is `reference_price` (the bar's open) with slippage and impact in it.
+    """
+    fills = np.zeros(len(tape), dtype=FILL_DTYPE)
+    signed = tape[:, kernel.FILL_QTY]
+    fills["bar"] = tape[:, kernel.FILL_BAR]
+    fills["symbol"] = tape[:, kernel.FILL_SYMBOL]
+    fills["side"] = np.sign(signed)
+    fills["qty"] = np.abs(signed)
+    fills["reference_price"] = tape[:, kernel.FILL_REFERENCE]
+    fills["price"] = tape[:, kernel.FILL_PRICE]
+    fills["fee_quote"] = tape[:, kernel.FILL_FEE]
+    fills["slippage_quote"] = tape[:, kernel.FILL_SLIPPAGE]
+    fills["impact_quote"] = tape[:, kernel.FILL_IMPACT]
+    return fills
+
+
+def trades_of(tape: NDArray[np.float64], marks: NDArray[np.float64]) -> NDArray[np.void]:
+    """Group the fill tape into round trips, in order of their ends; those still open come last.
+
+    `qty` is all that was entered, prices are averages at fill prices, `pnl_quote` is after all costs. An open
+    trade has `exit_bar` -1 and counts the rest of its position at `marks` (N,), before the cost of closing.
+    """
+    n_targets = marks.size
+    rows = np.empty((len(tape) + n_targets, kernel_trades.TRADE_FIELDS))
+    scratch = np.zeros((n_targets, kernel_trades.TRADE_FIELDS))
+    n_trades = kernel_trades.round_trips(tape, marks, np.zeros(n_targets), scratch, rows)
+    names = ("symbol", "side", "entry_bar", "exit_bar", "qty", "entry_price", "exit_price",
+             "fee_quote", "slippage_quote", "impact_quote", "pnl_quote")  # fmt: skip
+    trades = np.zeros(n_trades, dtype=TRADE_DTYPE)
+    for column, name in enumerate(names):
+        trades[name] = rows[:n_trades, column]
+    return trades

@@ -1,0 +1,328 @@
+"""One bar of trading, and the loop over bars. All modes decide with `mark_bar` and `decide_bar`.
+
+The order of one bar: orders decided earlier fill at its open (`fill_bar`), positions are marked at its close
+(`mark_bar`), and with what is known then new targets are decided (`decide_bar`), which no bar can fill before
+the next open. `run` loops the three; its one shortcut leaves out `decide_bar` where that would provably
+decide what it decided before.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from marketsentry.kernels.account import (
+    AGE,
+    BUSY,
+    CASH,
+    EQUITY,
+    MARK_PRICE,
+    N_RETURNS,
+    PEAK,
+    PREDICTION,
+    QTY,
+    STEADY,
+    TARGET_QTY,
+    VARIANCE,
+    WEIGHT,
+    apply_fill,
+    record_equity,
+)
+from marketsentry.kernels.compiling import inlined, kernel
+from marketsentry.kernels.cost import impact_bps, quote
+from marketsentry.kernels.fill import match
+from marketsentry.kernels.risk import clip_single, feasible_turnover, reduce_only, scale_gross, scale_groups
+from marketsentry.kernels.signal import is_usable, score_to_weight
+from marketsentry.kernels.sizing import drawdown_taper, next_variance, volatility_of, volatility_weight
+
+OPEN, CLOSE, VOLUME = 0, 3, 4
+
+# Columns of the fill tape (n_fills, FILL_FIELDS).
+FILL_BAR, FILL_SYMBOL, FILL_QTY, FILL_REFERENCE, FILL_PRICE, FILL_FEE, FILL_SLIPPAGE, FILL_IMPACT = range(8)
+FILL_FIELDS = 8
+
+
+class Market(NamedTuple):
+    """What can be seen: open times (T,), bars (T, N, 5), predictions and confidence (T, N)."""
+
+    ts_ns: np.ndarray
+    values: np.ndarray
+    predictions: np.ndarray
+    confidence: np.ndarray  # (0, 0) when every prediction counts fully
+
+
+class Rules(NamedTuple):
+    """The parameters of a run as plain numbers; `core.backtest.params` says what each means."""
+
+    fee_bps: float
+    half_spread_bps: float
+    impact_coefficient: float
+    participation_frac: float
+    entry_frac: float
+    exit_frac: float
+    full_sigmas: float
+    horizon_root: float  # square root of the horizon in bars
+    min_confidence: float
+    max_age_bars: float
+    allow_short: bool
+    volatility_target: float  # per bar; 0 switches it off
+    volatility_alpha: float
+    volatility_warmup: float
+    needs_volatility: bool
+    taper_start: float
+    taper_stop: float
+    taper_floor: float
+    risk_budget: float
+    max_single: float
+    max_gross: float
+    max_turnover: float
+    band: float
+    is_static: bool  # decided weights depend on the predictions alone
+
+
+class Groups(NamedTuple):
+    """Per target (N,) the index of its bucket, sector and style, -1 for none, and the cap of each group."""
+
+    bucket: np.ndarray
+    bucket_caps: np.ndarray
+    sector: np.ndarray
+    sector_caps: np.ndarray
+    style: np.ndarray
+    style_caps: np.ndarray
+
+
+class State(NamedTuple):
+    """All that a bar hands to the next, and scratch rows that carry nothing."""
+
+    book: np.ndarray  # (N, BOOK_FIELDS)
+    account: np.ndarray  # (ACCOUNT_FIELDS,)
+    orders: np.ndarray  # (latency_bars, N) target quantities on their way
+    proposed: np.ndarray  # (N,) scratch
+    current: np.ndarray  # (N,) scratch
+    totals: np.ndarray  # (max groups,) scratch
+
+
+@kernel
+def fill_bar(t: int, market: Market, rules: Rules, state: State, fills: np.ndarray, n_fills: int) -> int:
+    """Fill at the open of bar `t` what was decided `latency_bars` before; returns the new count of fills."""
+    book, account = state.book, state.account
+    row = t % state.orders.shape[0]
+    unfilled = False
+    for n in range(book.shape[0]):
+        goal = state.orders[row, n]
+        wanted = goal - book[n, QTY]
+        if wanted == 0.0:
+            continue
+        price = market.values[t, n, OPEN]
+        volume = market.values[t, n, VOLUME]
+        qty = match(wanted, price, volume, rules.participation_frac)
+        unfilled = unfilled or qty != wanted
+        if qty == 0.0:
+            continue
+        impact = 0.0
+        if rules.impact_coefficient > 0.0:
+            volatility = volatility_of(book[n, VARIANCE], book[n, N_RETURNS], rules.volatility_warmup)
+            impact = impact_bps(rules.impact_coefficient, volatility, abs(qty) / volume)
+        paid = price * (1.0 + np.copysign(1e-4 * (rules.half_spread_bps + impact), qty))
+        fee, slip, imp = quote(abs(qty) * price, rules.fee_bps, rules.half_spread_bps, impact)
+        new_qty = goal if qty == wanted else book[n, QTY] + qty
+        apply_fill(book, account, n, new_qty, price, paid, fee, slip, imp)
+        fills[n_fills, FILL_BAR] = t
+        fills[n_fills, FILL_SYMBOL] = n
+        fills[n_fills, FILL_QTY] = qty
+        fills[n_fills, FILL_REFERENCE] = price
+        fills[n_fills, FILL_PRICE] = paid
+        fills[n_fills, FILL_FEE] = fee
+        fills[n_fills, FILL_SLIPPAGE] = slip
+        fills[n_fills, FILL_IMPACT] = imp
+        n_fills += 1
+    account[BUSY] = max(account[BUSY] - 1.0, 1.0 if unfilled else 0.0)
+    return n_fills
+
+
+@inlined
+def mark_bar(
+    t: int, ts_ns: np.ndarray, values: np.ndarray, rules: Rules, book: np.ndarray, account: np.ndarray
+) -> float:
+    """Mark every target at the close of bar `t` (a lost bar keeps the last price) and return the equity.
+
+    A return that spans lost bars counts as one bar's return, so volatility errs on the high side after a gap.
+    """
+    equity = account[CASH]
+    for n in range(book.shape[0]):
+        close = values[t, n, CLOSE]
+        if close > 0.0:
+            before = book[n, MARK_PRICE]
+            book[n, MARK_PRICE] = close
+            if rules.needs_volatility and before > 0.0:
+                book[n, N_RETURNS] += 1.0
+                book[n, VARIANCE] = next_variance(
+                    book[n, VARIANCE], close / before - 1.0, book[n, N_RETURNS], rules.volatility_alpha
+                )
+        if book[n, QTY] != 0.0:
+            equity += book[n, QTY] * book[n, MARK_PRICE]
+    record_equity(account, equity, ts_ns[t])
+    return float(equity)
+
+
+@kernel
+def decide_bar(t: int, market: Market, rules: Rules, groups: Groups, state: State) -> bool:
+    """Decide target quantities from what is known at the close of bar `t`; True if one changed.
+
+    Without equity everything is closed. A target without usable prediction keeps its position for
+    `max_age_bars`, then closes; without a price or a needed volatility it can only be reduced.
+    """
+    book, account, weights, current = state.book, state.account, state.proposed, state.current
+    equity = account[EQUITY]
+    if not equity > 0.0:
+        return _close_all(book, account)
+    taper = drawdown_taper(equity, account[PEAK], rules.taper_start, rules.taper_stop, rules.taper_floor)
+    steady = rules.is_static and taper == 1.0
+    per_equity = 1.0 / equity
+    for n in range(book.shape[0]):
+        current[n] = _heading_weight(book, n, per_equity)
+        weights[n] = _wish(t, n, market, rules, book, current[n], taper)
+    _limit(rules, groups, weights, state.totals)
+    for n in range(book.shape[0]):
+        if not _can_open(t, n, market, rules, book):
+            weights[n] = reduce_only(weights[n], current[n])
+            steady = False
+        book[n, WEIGHT] = weights[n]
+        if weights[n] != 0.0 and abs(weights[n] - current[n]) <= rules.band:
+            weights[n] = current[n]
+    if feasible_turnover(weights, current, rules.max_turnover):
+        steady = False
+    account[STEADY] = 1.0 if steady else 0.0
+    changed = False
+    for n in range(book.shape[0]):
+        if weights[n] != current[n]:
+            book[n, TARGET_QTY] = weights[n] * equity / book[n, MARK_PRICE] if weights[n] != 0.0 else 0.0
+            changed = True
+    return changed
+
+
+@kernel
+def run(
+    start: int,
+    market: Market,
+    rules: Rules,
+    groups: Groups,
+    state: State,
+    fills: np.ndarray,
+    n_fills: int,
+    equity: np.ndarray,
+    weights: np.ndarray,
+) -> tuple[int, int]:
+    """Replay bars from `start` until the end or until `fills` might overflow.
+
+    Writes `equity` (T,) and the held `weights` (T, N) at each close, NaN weights where equity is not
+    positive. Returns the next bar to replay and the count of fills; call again with a longer tape to go on.
+    """
+    book, account, orders = state.book, state.account, state.orders
+    ts_ns, values, predictions = market.ts_ns, market.values, market.predictions
+    n_targets = book.shape[0]
+    latency = orders.shape[0]
+    for t in range(max(start, 0), ts_ns.size):
+        if account[BUSY] > 0.0:
+            if n_fills + n_targets > fills.shape[0]:
+                return t, n_fills
+            n_fills = fill_bar(t, market, rules, state, fills, n_fills)
+        equity[t] = mark_bar(t, ts_ns, values, rules, book, account)
+        settled = _record_weights(t, predictions, values, rules, book, account, weights)
+        if not settled and decide_bar(t, market, rules, groups, state):
+            account[BUSY] = latency
+        if account[BUSY] > 0.0:
+            for n in range(n_targets):
+                orders[t % latency, n] = book[n, TARGET_QTY]
+    return ts_ns.size, n_fills
+
+
+@inlined
+def _record_weights(
+    t: int,
+    predictions: np.ndarray,
+    values: np.ndarray,
+    rules: Rules,
+    book: np.ndarray,
+    account: np.ndarray,
+    weights: np.ndarray,
+) -> bool:
+    """Write the held weights at the close of bar `t`, NaN without equity.
+
+    True says that `decide_bar` would change nothing: the last decision followed from the predictions alone,
+    these are the same, no taper begins, and every weight lies within its band.
+    """
+    equity = account[EQUITY]
+    per_equity = 1.0 / equity if equity > 0.0 else np.nan
+    settled = account[STEADY] > 0.0 and equity >= account[PEAK] * (1.0 - rules.taper_start)
+    for n in range(book.shape[0]):
+        weights[t, n] = book[n, QTY] * book[n, MARK_PRICE] * per_equity if book[n, QTY] != 0.0 else 0.0
+        if settled:
+            off = abs(book[n, WEIGHT] - _heading_weight(book, n, per_equity))
+            within = off == 0.0 or (book[n, WEIGHT] != 0.0 and off <= rules.band)
+            same = predictions[t, n] == book[n, PREDICTION] and values[t, n, CLOSE] > 0.0
+            settled = within and same
+    return bool(settled)
+
+
+@inlined
+def _heading_weight(book: np.ndarray, n: int, per_equity: float) -> float:
+    """Weight the position has once everything decided is filled."""
+    return book[n, TARGET_QTY] * book[n, MARK_PRICE] * per_equity if book[n, TARGET_QTY] != 0.0 else 0.0
+
+
+@inlined
+def _wish(
+    t: int, n: int, market: Market, rules: Rules, book: np.ndarray, current: float, taper: float
+) -> float:
+    """Sized weight before the limits; keeps the position while a missing prediction is not too old."""
+    prediction = market.predictions[t, n]
+    confidence = market.confidence[t, n] if market.confidence.size else 1.0
+    book[n, PREDICTION] = prediction
+    if not is_usable(prediction, confidence, rules.min_confidence):
+        book[n, AGE] += 1.0
+        return current if book[n, AGE] <= rules.max_age_bars else 0.0
+    book[n, AGE] = 0.0
+    volatility = volatility_of(book[n, VARIANCE], book[n, N_RETURNS], rules.volatility_warmup)
+    wish = score_to_weight(
+        prediction,
+        confidence,
+        volatility * rules.horizon_root,
+        book[n, TARGET_QTY],
+        rules.entry_frac,
+        rules.exit_frac,
+        rules.full_sigmas,
+        rules.allow_short,
+    )
+    return taper * volatility_weight(wish, volatility, rules.volatility_target)
+
+
+@inlined
+def _can_open(t: int, n: int, market: Market, rules: Rules, book: np.ndarray) -> bool:
+    """Tell whether target `n` may grow: price, usable prediction and needed volatility are there."""
+    if not market.values[t, n, CLOSE] > 0.0 or book[n, AGE] > 0.0:
+        return False
+    if not rules.needs_volatility:
+        return True
+    return volatility_of(book[n, VARIANCE], book[n, N_RETURNS], rules.volatility_warmup) > 0.0
+
+
+@inlined
+def _limit(rules: Rules, groups: Groups, weights: np.ndarray, totals: np.ndarray) -> None:
+    """Budget and bucket caps of the sizing, then the risk check: single, gross, sector, style."""
+    scale_gross(weights, rules.risk_budget)
+    scale_groups(weights, groups.bucket, groups.bucket_caps, totals)
+    clip_single(weights, rules.max_single)
+    scale_gross(weights, rules.max_gross)
+    scale_groups(weights, groups.sector, groups.sector_caps, totals)
+    scale_groups(weights, groups.style, groups.style_caps, totals)
+
+
+@kernel
+def _close_all(book: np.ndarray, account: np.ndarray) -> bool:
+    """Send every position to zero."""
+    account[STEADY] = 0.0
+    changed = False
+    for n in range(book.shape[0]):
+        changed = changed or book[n, TARGET_QTY] != 0.0
+        book[n, TARGET_QTY] = 0.0
+    return changed
