@@ -3,7 +3,8 @@
 Every hash is SHA-256 in lower-case hex over bytes that do not depend on the process, the platform or the
 order in which a mapping was filled:
 
-- parameters: canonical JSON (keys sorted, no spaces, ASCII escapes, floats in their shortest exact form);
+- parameters: canonical JSON (keys sorted, no spaces, ASCII escapes, floats in their shortest exact form),
+  with `{"array": hash}` in the place of an array;
 - arrays: element type, shape and the elements in C order, little-endian, with every NaN as the same NaN;
 - a whole: its kind and the named hashes of its parts, as canonical JSON.
 
@@ -36,7 +37,7 @@ def canonical_json(value: object) -> bytes:
     ----------
     value : object
         Nested mappings with text keys, sequences, text, whole and finite floating-point numbers, booleans,
-        None; frozen dataclasses count as mappings, numpy scalars as their Python value.
+        None; dataclasses count as mappings, numpy scalars as their Python value, arrays as their hash.
 
     Returns
     -------
@@ -147,6 +148,8 @@ def _plain(value: object) -> object:
         return str(value)
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, np.ndarray):
+        return {"array": hash_array(value)}
     if isinstance(value, Mapping):
         strange = [key for key in value if not isinstance(key, str)]
         if strange:

@@ -44,6 +44,12 @@ def test_key_order_and_containers_do_not_matter():
     assert hash_params(Params(5.0, "1h")) == hash_params({"horizon": "1h", "fee_bps": np.float64(5.0)})
 
 
+def test_arrays_within_parameters_count_by_content():
+    prices = np.array([1.0, np.nan])
+    assert hash_params({"a": prices}) == hash_params({"a": {"array": hash_array(prices)}})
+    assert hash_params({"a": prices}) != hash_params({"a": prices[::-1]})
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {1: 2}, object(), {"a": {2, 3}}])
 def test_what_has_no_canonical_form_is_refused(value):
     with pytest.raises(InputError):

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from marketsentry.exceptions import InputError
 from marketsentry.kernels.json_rows import json_rows
 
+Column = bytes | NDArray[np.int64] | None
+
 COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
 
@@ -32,16 +34,14 @@ def postgres_us(ts_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     return (ts_ns - POSTGRES_EPOCH_NS) // 1_000
 
 
-def snapshot_rows(
-    columns: Sequence[bytes | NDArray[np.int64]], names: Sequence[str], values: NDArray[np.float64]
-) -> memoryview:
+def snapshot_rows(columns: Sequence[Column], names: Sequence[str], values: NDArray[np.float64]) -> memoryview:
     """Encode rows whose last column is a jsonb object of features.
 
     Parameters
     ----------
-    columns : sequence of bytes or int64 arrays of shape (n_rows,)
-        The columns before the payload, in COPY order: bytes are the same text in every row, an array is a
-        bigint or timestamptz (see `postgres_us`) per row.
+    columns : sequence of bytes, None or int64 arrays of shape (n_rows,)
+        The columns before the payload, in COPY order: bytes are the same text in every row, None is null in
+        every row, an array is a bigint or timestamptz (see `postgres_us`) per row.
     names : sequence of str
         The features, in the order of the columns of `values`.
     values : ndarray of shape (n_rows, n_features)
@@ -76,17 +76,32 @@ def snapshot_rows(
     return out[:size].data
 
 
-def _frames(columns: Sequence[bytes | NDArray[np.int64]], n_rows: int) -> NDArray[np.uint8]:
+def _frames(columns: Sequence[Column], n_rows: int) -> NDArray[np.uint8]:
     """The constant-length start of each row: column count, the columns, room for the payload's length."""
     layout: list[tuple[str, str]] = [("n_columns", ">i2")]
     for i, column in enumerate(columns):
-        layout += [
-            (f"size_{i}", ">i4"),
-            (f"value_{i}", f"S{len(column)}" if isinstance(column, bytes) else ">i8"),
-        ]
+        layout.append((f"size_{i}", ">i4"))
+        if column is not None:
+            layout.append((f"value_{i}", f"S{len(column)}" if isinstance(column, bytes) else ">i8"))
     rows = np.zeros(n_rows, np.dtype([*layout, ("payload_size", ">i4")]))
     rows["n_columns"] = len(columns) + 1
     for i, column in enumerate(columns):
-        rows[f"size_{i}"] = len(column) if isinstance(column, bytes) else 8
-        rows[f"value_{i}"] = column
+        if column is None:
+            rows[f"size_{i}"] = -1
+        else:
+            rows[f"size_{i}"] = len(column) if isinstance(column, bytes) else 8
+            rows[f"value_{i}"] = column
     return rows.view(np.uint8).reshape(n_rows, rows.dtype.itemsize)
+
+
+def number_rows(columns: Sequence[NDArray[np.int64] | NDArray[np.float64]]) -> memoryview:
+    """Encode rows of bigint, timestamptz (see `postgres_us`) and double precision columns, all (n_rows,)."""
+    layout: list[tuple[str, str]] = [("n_columns", ">i2")]
+    for i, column in enumerate(columns):
+        layout += [(f"size_{i}", ">i4"), (f"value_{i}", f">{column.dtype.kind}8")]
+    rows = np.zeros(len(columns[0]), np.dtype(layout))
+    rows["n_columns"] = len(columns)
+    for i, column in enumerate(columns):
+        rows[f"size_{i}"] = 8
+        rows[f"value_{i}"] = column
+    return rows.view(np.uint8).data

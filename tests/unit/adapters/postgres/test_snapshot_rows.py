@@ -27,8 +27,8 @@ def parse_rows(data, n_rows):
         fields = []
         for _ in range(count):
             (size,) = struct.unpack_from(">i", data, at)
-            fields.append(bytes(data[at + 4 : at + 4 + size]))
-            at += 4 + size
+            fields.append(None if size < 0 else bytes(data[at + 4 : at + 4 + size]))
+            at += 4 + max(size, 0)
         rows.append(fields)
     assert at == len(data)
     return rows
@@ -38,9 +38,9 @@ def parse_rows(data, n_rows):
 @given(arrays(np.float64, st.tuples(st.integers(1, 6), st.just(len(NAMES))), elements=NUMBERS))
 def test_every_number_comes_back_bit_equal_under_its_name(values):
     ids = np.arange(len(values), dtype=np.int64) - 2
-    rows = parse_rows(bytes(snapshot_rows([b"BTC", ids, b"v1"], NAMES, values)), len(values))
-    for r, (target, number, version, payload) in enumerate(rows):
-        assert (target, number, version) == (b"BTC", struct.pack(">q", r - 2), b"v1")
+    rows = parse_rows(bytes(snapshot_rows([b"BTC", ids, None, b"v1"], NAMES, values)), len(values))
+    for r, (target, number, nothing, version, payload) in enumerate(rows):
+        assert (target, number, nothing, version) == (b"BTC", struct.pack(">q", r - 2), None, b"v1")
         assert payload[0] == 1
         parsed = json.loads(payload[1:])
         back = np.array([np.nan if parsed[name] is None else parsed[name] for name in NAMES])
