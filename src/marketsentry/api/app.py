@@ -32,7 +32,10 @@ def create_app(system: System) -> FastAPI:
         redoc_url=None,
         openapi_tags=[
             {"name": "system", "description": "Is it alive, is it ready, what does it measure."},
-            {"name": "backtest", "description": "Replay a registered model over history, walk-forward, after costs."},
+            {
+                "name": "backtest",
+                "description": "Replay a registered model over history, walk-forward, after costs.",
+            },
             {"name": "frozen", "description": "The retired v1 interface: every path answers 410."},
         ],
     )

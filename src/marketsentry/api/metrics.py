@@ -28,7 +28,11 @@ class ApiMetrics:
             registry=r,
         )
         Histogram(
-            "ms_signal_latency_seconds", "Time to make a signal.", ("track",), buckets=_SIGNAL_BUCKETS_S, registry=r
+            "ms_signal_latency_seconds",
+            "Time to make a signal.",
+            ("track",),
+            buckets=_SIGNAL_BUCKETS_S,
+            registry=r,
         )
         Histogram(
             "ms_execution_latency_seconds",

@@ -1,15 +1,18 @@
 """Liveness, readiness, health and metrics (contract section 1.1). Nothing here is a constant: each answer is a probe."""
 
 import asyncio
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from marketsentry.adapters.machine import LocalMachine
+from marketsentry.adapters.probes import ping_postgres, ping_redis
 from marketsentry.api.deps import SystemDep
 from marketsentry.api.schemas.system import Gpu, GpuSection, HealthOut, HostMemory, LiveOut, ReadyOut
+from marketsentry.bootstrap import System
 from marketsentry.core.health import GpuMemory, judge_gpu_memory, judge_host_memory
-from marketsentry.services.health import probe
+from marketsentry.services.health import Probes, probe
 
 router = APIRouter(tags=["system"])
 
@@ -18,14 +21,13 @@ router = APIRouter(tags=["system"])
 async def read_health(system: SystemDep) -> HealthOut:
     """Probe PostgreSQL and Redis now. `degraded` when one of them does not answer within a second."""
     machine = LocalMachine()
-    probes, gpus = await asyncio.gather(
-        probe(system.ping_postgres, system.ping_redis), asyncio.to_thread(machine.read_gpus)
-    )
+    probes, gpus = await asyncio.gather(_probe(system), asyncio.to_thread(machine.read_gpus))
     percent = machine.host_memory_percent()
     return HealthOut(
         status="degraded" if probes.missing else "healthy",
         gpu=GpuSection(
-            system=HostMemory(status=judge_host_memory(percent), percent=percent), gpus=[_gpu(one) for one in gpus]
+            system=HostMemory(status=judge_host_memory(percent), percent=percent),
+            gpus=[_gpu(one) for one in gpus],
         ),
         redis="connected" if probes.redis else "disconnected",
         postgres="connected" if probes.postgres else "disconnected",
@@ -42,7 +44,7 @@ async def read_live() -> LiveOut:
 @router.get("/health/ready", summary="Can the process work now", responses={503: {"model": ReadyOut}})
 async def read_ready(system: SystemDep, response: Response) -> ReadyOut:
     """Answer 503 while PostgreSQL or Redis does not answer; a proxy sends no traffic meanwhile."""
-    probes = await probe(system.ping_postgres, system.ping_redis)
+    probes = await _probe(system)
     if probes.missing:
         response.status_code = 503
         return ReadyOut(status="not_ready", missing=probes.missing)
@@ -53,6 +55,10 @@ async def read_ready(system: SystemDep, response: Response) -> ReadyOut:
 async def read_metrics(request: Request) -> Response:
     """Answer the exposition text of every family, present from start-up."""
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _probe(system: System) -> Probes:
+    return await probe(partial(ping_postgres, system.database), partial(ping_redis, system.redis))
 
 
 def _gpu(gpu: GpuMemory) -> Gpu:

@@ -20,7 +20,13 @@ class BacktestIn(BaseModel):
         protected_namespaces=(),
         json_schema_extra={
             "examples": [
-                {"track": "liquid", "targets": ["BTC", "ETH"], "horizon": "1h", "lookback_days": 90, "fee_bps": 5}
+                {
+                    "track": "liquid",
+                    "targets": ["BTC", "ETH"],
+                    "horizon": "1h",
+                    "lookback_days": 90,
+                    "fee_bps": 5,
+                }
             ]
         },
     )
@@ -30,12 +36,19 @@ class BacktestIn(BaseModel):
         default_factory=list, max_length=MAX_TARGETS, description="symbols; empty means the default universe"
     )
     horizon: Horizon = Field("1d", description="how far ahead the model predicts")
-    model_name: str | None = Field(None, min_length=1, max_length=128, description="empty means the track default")
+    model_name: str | None = Field(
+        None, min_length=1, max_length=128, description="empty means the track default"
+    )
     model_version: str | None = Field(None, min_length=1, max_length=64)
     data_version: str = Field("v1", min_length=1, max_length=64)
-    lookback_days: int = Field(90, ge=14, le=730, description="length of the window that ends at the newest snapshot")
+    lookback_days: int = Field(
+        90, ge=14, le=730, description="length of the window that ends at the newest snapshot"
+    )
     train_days: int = Field(
-        35, ge=7, le=365, description="first part of the window, not traded: the history a model must have had"
+        35,
+        ge=7,
+        le=365,
+        description="first part of the window, not traded: the history a model must have had",
     )
     test_days: int = Field(7, ge=1, le=90, description="length of each reported test window")
     fee_bps: Bps = Field(5, description="fee on traded notional")

@@ -1,0 +1,30 @@
+"""When a long-running verb should stop: on SIGINT, on SIGTERM, or when the program that started it is gone."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+@asynccontextmanager
+async def stop_event(*, watch_stdin: bool = False) -> AsyncIterator[asyncio.Event]:
+    """Yield an event that is set when it is time to stop; a second signal is left to its default, which kills."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal, number)
+    if watch_stdin:
+        loop.add_reader(sys.stdin.fileno(), lambda: stop.set() if not sys.stdin.buffer.raw.read(1) else None)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        if watch_stdin:
+            loop.remove_reader(sys.stdin.fileno())
