@@ -1,8 +1,8 @@
 """Joins settings, adapters and services; nothing else knows all of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,11 +71,7 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
         If an engine does not start or answer, or a migration fails.
     """
     settings = settings or load_settings()
-    owned = EmbeddedEngines(
-        settings.home,
-        database_url=settings.database_url.get_secret_value() if settings.database_url else None,
-        redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
-    )
+    owned = _engines(settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, owned.stop)
         await asyncio.to_thread(owned.start)
@@ -98,6 +94,21 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
             engines=engines,
             owned_engines=owned,
         )
+
+
+@contextmanager
+def running_engines(settings: Settings) -> Iterator[EmbeddedEngines]:
+    """Start the engines alone, for the verbs that look after the database itself."""
+    with _engines(settings) as engines:
+        yield engines
+
+
+def _engines(settings: Settings) -> EmbeddedEngines:
+    return EmbeddedEngines(
+        settings.home,
+        database_url=settings.database_url.get_secret_value() if settings.database_url else None,
+        redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
+    )
 
 
 def _database(settings: Settings, engines: Engines) -> Database:
