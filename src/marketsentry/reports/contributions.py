@@ -1,0 +1,32 @@
+"""What each symbol added to an account over time, from the stored outcome of a replay."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def symbol_pnl_curves(
+    equity_quote: NDArray[np.float64], weights: NDArray[np.float64], fills: NDArray[np.void]
+) -> NDArray[np.float64]:
+    """Cumulate the profit and loss of every symbol, net of its costs.
+
+    Parameters
+    ----------
+    equity_quote
+        (T,) account equity at each close, quote currency.
+    weights
+        (T, N) held notional over equity at each close.
+    fills
+        Structured array of fills with `bar`, `symbol` (column), `side`, `qty`, `price` and `fee_quote`, where
+        `price` holds slippage and impact.
+
+    Returns
+    -------
+    ndarray
+        (T, N) quote currency: value of what is held, plus what sales brought, less what buying and fees took.
+        The symbols of a bar add up to the equity less the capital at the start. NaN where a weight is NaN.
+    """
+    flows = np.zeros(weights.shape)
+    paid = fills["side"] * fills["qty"] * fills["price"] + fills["fee_quote"]
+    np.subtract.at(flows, (fills["bar"], fills["symbol"]), paid)
+    curves: NDArray[np.float64] = weights * equity_quote[:, None] + np.cumsum(flows, axis=0)
+    return curves
