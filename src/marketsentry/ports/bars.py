@@ -29,10 +29,10 @@ class BarStore(Protocol):
     """Bars, one series per (symbol, interval), and the manifest that describes them."""
 
     async def merge(self, series: BarSeries, *, trades_count: NDArray[np.int32] | None = None) -> MergeCounts:
-        """Add bars to a series in one step: new ones are inserted, other values replace, equal ones cost a read.
+        """Add bars to a series: new ones are inserted, other values replace, equal ones cost a read.
 
-        The manifest line is updated with them. Raises `ConflictError` when the stored series comes from another
-        source. Takes the series' lock until the transaction ends.
+        The manifest line is updated with them. Raises `ConflictError` when the stored series comes from
+        another source. Takes the series' lock until the transaction ends.
         """
         ...
 
@@ -54,11 +54,11 @@ class BarStore(Protocol):
     async def last_bars(
         self, symbol: str, interval: Interval, n_bars: int, *, as_of_ns: int | None = None
     ) -> BarSeries:
-        """Read the newest `n_bars` bars known at `as_of_ns`, oldest first; fewer if there are not that many."""
+        """Read the newest `n_bars` bars known at `as_of_ns`, oldest first; fewer if there are fewer."""
         ...
 
     async def add_no_trade(self, symbol: str, interval: Interval, ts_ns: NDArray[np.int64]) -> int:
-        """Record cells for which the venue is known to have had no trade and sent no bar; returns how many are new.
+        """Record cells in which the venue is known to have had no trade; returns how many are new.
 
         A cell with a bar is left alone. Raises `NotFoundError` when there is no such series.
         """

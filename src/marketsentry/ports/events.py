@@ -33,11 +33,11 @@ class EventStore(Protocol):
         stop_ns: int | None = None,
         as_of_ns: int | None = None,
     ) -> EventSeries:
-        """Read events that name `symbol`, known in [start_ns, stop_ns) and by `as_of_ns`, in order of knowledge."""
+        """Read events that name `symbol` and were known in [start_ns, stop_ns), in order of knowledge."""
         ...
 
     async def add_funding(self, series: FundingSeries) -> MergeCounts:
-        """Insert or correct funding rates. Raises `ConflictError` when stored rates come from another source."""
+        """Insert or correct funding rates; `ConflictError` when stored ones come from another source."""
         ...
 
     async def load_funding(

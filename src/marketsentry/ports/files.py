@@ -1,6 +1,6 @@
 """Files of market data: how a reader hands rows to the import, block by block."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,16 +39,25 @@ class FileIdentity:
 class RowBlock(Protocol):
     """Consecutive rows of a file, in file order.
 
-    `columns` holds arrays of shape (n_rows,) by name. Bars: `ts_ns`, `open`, `high`, `low`, `close`, `volume`, and
-    `trades_count`. Trades: `ts_ns`, `known_at_ns`, `price`, `size`, `side`, `trade_id`. Funding: `ts_ns`, `rate`.
-    News: `ts_ns`, `known_at_ns`, `title`, `url`, `source_name`, `payload`. `reason` (n_rows,) uint8 is a `Reason`,
-    0 where the reader could read the row. `line` (n_rows,) int64: line of a text file or row of a table, from 1.
+    `columns` holds arrays of shape (n_rows,) by name. Bars: `ts_ns`, `open`, `high`, `low`, `close`,
+    `volume`, and `trades_count`. Trades: `ts_ns`, `known_at_ns`, `price`, `size`, `side`, `trade_id`.
+    Funding: `ts_ns`, `rate`. News: `ts_ns`, `known_at_ns`, `title`, `url`, `source_name`, `payload`.
+    `reason` (n_rows,) uint8 is a `Reason`, 0 where the reader could read the row. `line` (n_rows,) int64:
+    line of a text file or row of a table, from 1.
     """
 
-    columns: Columns
-    reason: NDArray[np.uint8]
-    line: NDArray[np.int64]
-    done_frac: float
+    @property
+    def columns(self) -> Columns: ...
+    @property
+    def reason(self) -> NDArray[np.uint8]: ...
+    @property
+    def line(self) -> NDArray[np.int64]: ...
+    @property
+    def done_frac(self) -> float: ...
+
+    def content_hash(self) -> str:
+        """Name the block by its values and reasons."""
+        ...
 
     def text(self, row: int) -> str:
         """Return the row as it stands in the file, for the reject file."""
@@ -62,11 +71,15 @@ class MarketFile(Protocol):
     size_bytes: int
     sha256: str
 
-    def identity(self) -> FileIdentity:
-        """Tell what the file holds; `InputError` where neither name, content nor hints say it."""
+    def identity(self) -> FileIdentity | None:
+        """Tell what the file holds, None where its columns are of no kind that is imported.
+
+        Raises `InputError` where name, content and hints leave symbol, source or interval open, and
+        `DataQualityError` where they contradict each other.
+        """
         ...
 
-    def blocks(self) -> Iterator[RowBlock]:
+    def blocks(self) -> Generator[RowBlock]:
         """Read all rows in blocks of at most 65,536. `DataQualityError` when the file is damaged."""
         ...
 
@@ -84,7 +97,8 @@ class Reject:
 class RejectLog(Protocol):
     """The reject file of one import; it exists only if a row was refused."""
 
-    path: Path | None
+    @property
+    def path(self) -> Path | None: ...
 
     def add(self, rejects: Sequence[Reject]) -> None:
         """Append rows."""

@@ -1,8 +1,9 @@
 """Read an Arrow C stream into numpy arrays without an Arrow library.
 
 DuckDB hands query results over as a stream of record batches through the Arrow C data interface. Reading the
-few column types we ask for (64-bit numbers, booleans, text) takes three C structures; a whole Arrow installation
-(100 MB) would be the alternative. One batch is alive at a time, so memory does not grow with the result.
+few column types we ask for (64-bit numbers, booleans, text) takes three C structures; a whole Arrow
+installation (100 MB) would be the alternative. One batch is alive at a time, so memory does not grow with
+the result.
 """
 
 import ctypes
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 
 from marketsentry.exceptions import DataQualityError, InputError
 
-_FIXED = {"l": np.dtype(np.int64), "g": np.dtype(np.float64)}
-_TEXT = {"u": np.dtype(np.int32), "U": np.dtype(np.int64)}
+_FIXED: dict[str, np.dtype[Any]] = {"l": np.dtype(np.int64), "g": np.dtype(np.float64)}
+_TEXT: dict[str, np.dtype[Any]] = {"u": np.dtype(np.int32), "U": np.dtype(np.int64)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,9 @@ def iter_batches(capsule: object) -> Iterator[Batch]:
     Yields
     ------
     Batch
-        Number and flag columns as arrays of shape (n_rows,): int64, float64 (null is NaN) or bool (null is False).
-        An int64 column with nulls comes with a second one, `<name>?`, that is True where the value is null.
+        Number and flag columns as arrays of shape (n_rows,): int64, float64 (null is NaN) or bool (null is
+        False). An int64 column with nulls comes with a second one, `<name>?`, that is True where the value
+        is null.
 
     Raises
     ------
@@ -189,8 +191,8 @@ def _nulls(array: _Array) -> NDArray[np.bool_] | None:
 def _view(address: int | None, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
     if not count or not address:
         return np.empty(0, dtype)
-    raw = (ctypes.c_char * (count * dtype.itemsize)).from_address(address)
-    return np.frombuffer(raw, dtype=dtype, count=count)
+    raw = (ctypes.c_uint8 * (count * dtype.itemsize)).from_address(address)
+    return np.ctypeslib.as_array(raw).view(dtype)
 
 
 def _bits(address: int | None, offset: int, length: int) -> NDArray[np.bool_]:

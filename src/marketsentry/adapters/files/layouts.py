@@ -1,7 +1,7 @@
 """Which column of a file is what: recorded layouts, the plain files of exchanges' archives, generic headers.
 
-A layout is recognised from column names, or without a header from the number and look of the columns. Nothing is
-read from a file whose columns do not say plainly what they are.
+A layout is recognised from column names, or without a header from the number and look of the columns.
+Nothing is read from a file whose columns do not say plainly what they are.
 """
 
 import re
@@ -62,9 +62,10 @@ _BOOK = frozenset(
 class Layout:
     """How to read a file.
 
-    `columns` maps our field to the position of the file's column, from 0. `n_columns` is how many columns every
-    row has. Fields: `time`, `open`, `high`, `low`, `close`, `volume`, `trades_count`, `rate`, `price`, `size`,
-    `trade_id`, `side`, `buyer_is_maker`, `received`, `title`, `text`, `url`, `source_name`, `date_only`.
+    `columns` maps our field to the position of the file's column, from 0. `n_columns` is how many columns
+    every row has. Fields: `time`, `open`, `high`, `low`, `close`, `volume`, `trades_count`, `rate`,
+    `price`, `size`, `trade_id`, `side`, `buyer_is_maker`, `received`, `title`, `text`, `url`,
+    `source_name`, `date_only`.
     """
 
     name: str
@@ -132,7 +133,7 @@ def _pick(plain: Sequence[str], wanted: Sequence[str]) -> int | None:
 
 
 def _pick_volume(plain: Sequence[str]) -> int | None:
-    """The base-asset volume; of `Volume BTC`, `Volume USDT` the first, as the files that name them so list it."""
+    """The base-asset volume; where volumes are named by asset (`Volume BTC`, `Volume USDT`), the first."""
     exact = _pick(plain, _VOLUME)
     if exact is not None:
         return exact

@@ -13,13 +13,13 @@ from marketsentry.adapters.files.layouts import Layout
 from marketsentry.adapters.files.path_names import PathName, data_stem, read_path_name
 from marketsentry.adapters.files.plain import Format, PlainFile, has_data_suffix, plain_file
 from marketsentry.adapters.files.reject_log import CsvRejectLog, open_reject_log
-from marketsentry.adapters.files.rows import Parts, Rows, cut_blocks, finish
+from marketsentry.adapters.files.rows import Parts, cut_blocks, finish
 from marketsentry.core.market.interval import Interval, interval_of_seconds
 from marketsentry.core.market.records import DataKind
 from marketsentry.core.market.symbols import canonical_symbol, check_symbol, market_of_source
 from marketsentry.core.market.timestamps import MIN_TIME_NS
 from marketsentry.exceptions import DataQualityError, InputError, NotFoundError
-from marketsentry.ports.files import FileHints, FileIdentity, MarketFile
+from marketsentry.ports.files import FileHints, FileIdentity, MarketFile, RowBlock
 
 _MIN_ROWS_TO_JUDGE = 10
 
@@ -32,7 +32,7 @@ class LocalFiles:
         self._rejects_dir = rejects_dir
 
     def find(self, paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[tuple[Path, str], ...]]:
-        """List data files under the paths; a named file always counts, a folder gives what has a data suffix."""
+        """List data files under the paths: named files as they are, of a folder what has a data suffix."""
         found: dict[Path, None] = {}
         passed: list[tuple[Path, str]] = []
         for path in paths:
@@ -93,7 +93,7 @@ class _LocalFile:
         interval = self._interval(named) if self._layout.kind is DataKind.BARS else None
         return FileIdentity(self._layout.kind, self._layout.name, symbol, source, interval)
 
-    def blocks(self) -> Generator[Rows]:
+    def blocks(self) -> Generator[RowBlock]:
         """Read all rows."""
         if self._layout is None:
             raise InputError(f"{self.path}: columns are not those of bars, trades, funding rates or news")
@@ -168,7 +168,7 @@ class _LocalFile:
         return said or measured or interval_of_seconds(60)
 
 
-def _usual_step(block: Rows | None) -> Interval | None:
+def _usual_step(block: RowBlock | None) -> Interval | None:
     """The commonest distance between neighbouring times of a block; None where there are too few rows."""
     if block is None:
         return None

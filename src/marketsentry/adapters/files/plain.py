@@ -16,12 +16,8 @@ from pathlib import Path
 from marketsentry.exceptions import DataQualityError, InputError, NotFoundError
 
 _CHUNK = 1 << 20
-SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".zip") + (
-    ".jsonl",
-    ".ndjson",
-    ".jsonl.gz",
-    ".ndjson.gz",
-)
+_TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
+SUFFIXES = (".parquet", ".pq", ".zip", *_TEXT_SUFFIXES, *(f"{suffix}.gz" for suffix in _TEXT_SUFFIXES))
 
 
 class Format(StrEnum):
@@ -142,7 +138,7 @@ def _unzip(path: Path, folder: Path) -> Path:
             if len(members) != 1:
                 raise DataQualityError(f"{path}: a zip must hold exactly one file, holds {len(members)}")
             name = Path(members[0].filename).name
-            if not name.lower().endswith((".csv", ".tsv", ".txt", ".jsonl", ".ndjson")):
+            if not name.lower().endswith(_TEXT_SUFFIXES):
                 raise DataQualityError(f"{path}: the file inside must be CSV or JSON lines, is {name}")
             with archive.open(members[0]) as packed, (folder / name).open("wb") as plain:
                 shutil.copyfileobj(packed, plain, _CHUNK)

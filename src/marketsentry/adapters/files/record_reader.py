@@ -1,6 +1,7 @@
 """Files of records, one at a time: JSON lines of any kind, and delimited text with quotes (news)."""
 
 import csv
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -64,7 +65,7 @@ def read_json_lines(path: Path, layout: Layout, names: tuple[str, ...]) -> Itera
         If the file ends in the middle of a line.
     """
     with path.open("rb") as file:
-        yield from _batches(path, layout, names, _json_records(path, file), lambda: file.tell())
+        yield from _batches(path, layout, names, _json_records(path, file), file.tell)
 
 
 def read_quoted(path: Path, layout: Layout, delimiter: str, n_skip: int) -> Iterator[Parts]:
@@ -91,15 +92,12 @@ def read_quoted(path: Path, layout: Layout, delimiter: str, n_skip: int) -> Iter
     DataQualityError
         If the file cannot be read as such text.
     """
-    with path.open("rb") as raw, path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+    with path.open("rb") as raw, io.TextIOWrapper(raw, "utf-8-sig", "replace", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter)
         try:
             header = list(islice(reader, n_skip))[-1]
             names = tuple(cell.strip() for cell in header)
-            size = raw.seek(0, 2)
-            yield from _batches(
-                path, layout, names, _csv_records(reader, names), lambda: min(size, file.buffer.tell())
-            )
+            yield from _batches(path, layout, names, _csv_records(reader, names), raw.tell)
         except csv.Error as exc:
             raise DataQualityError(f"{path}: damaged or unreadable ({exc})") from exc
 

@@ -1,7 +1,7 @@
 """Blocks of rows: raw columns of any reader turned into the fields of a kind, cut into equal blocks.
 
-Blocks have a fixed number of rows counted from the start of the file, so the same rows give the same block whatever
-the file's inner structure; that is what makes a changed tail cheap to find.
+Blocks have a fixed number of rows counted from the start of the file, so the same rows give the same block
+whatever the file's inner structure; that is what makes a changed tail cheap to find.
 """
 
 import hashlib
@@ -33,13 +33,23 @@ TextOf = Callable[[int], str]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Consecutive rows of a file; see `ports.files.RowBlock`. `done_frac` is the share of the file read so far."""
+    """Consecutive rows of a file; see `ports.files.RowBlock`."""
 
     columns: Columns
     reason: NDArray[np.uint8]
     line: NDArray[np.int64]
     done_frac: float
     parts: tuple[tuple[int, TextOf], ...]
+
+    def content_hash(self) -> str:
+        """Name the block by its values, reasons and order; 128 bits in hex."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name in sorted(self.columns):
+            column = self.columns[name]
+            digest.update(name.encode())
+            digest.update(orjson.dumps(column.tolist()) if column.dtype == object else column.tobytes())
+        digest.update(self.reason.tobytes())
+        return digest.hexdigest()
 
     def text(self, row: int) -> str:
         """Return row `row` as it stands in the file."""
@@ -100,19 +110,6 @@ def finish(kind: DataKind, raw: Columns) -> Columns:
     return _finish_news(ts_ns, raw)
 
 
-def block_hash(rows: Rows) -> str:
-    """Name the content of a block: values, reasons and order; 128 bits in hex."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(rows.columns):
-        column = rows.columns[name]
-        digest.update(name.encode())
-        digest.update(
-            orjson.dumps(column.tolist()) if column.dtype == object else np.ascontiguousarray(column)
-        )
-    digest.update(rows.reason)
-    return digest.hexdigest()
-
-
 def cut_blocks(batches: Iterable[Parts]) -> Iterator[Rows]:
     """Cut batches of any size into blocks of `BLOCK_ROWS` rows; the last one may be shorter."""
     held: list[Parts] = []
@@ -166,7 +163,7 @@ def _to_ns(raw: Columns, name: str) -> NDArray[np.int64]:
 
 
 def _side(raw: Columns, n_rows: int) -> NDArray[np.int8]:
-    """+1 the taker bought, -1 sold, 0 not told; of a maker's flag or a word, as text or as numbers already."""
+    """+1 the taker bought, -1 sold, 0 not told; from words, or from numbers that are sides already."""
     for field, words in SIDE_WORDS.items():
         if field in raw and raw[field].dtype == object:
             return np.fromiter(

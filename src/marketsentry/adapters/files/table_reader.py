@@ -1,8 +1,8 @@
 """Parquet and delimited numbers through DuckDB, as a stream of batches in file order.
 
-Delimited text is read line by line and split in the query, so that a row with too few or too many columns is one
-bad row with its line number and its text, and all other rows still count. Every number is a plain double: exact
-decimals are cast.
+Delimited text is read line by line and split in the query, so that a row with too few or too many columns
+is one bad row with its line number and its text, and all other rows still count. Every number is a plain
+double: exact decimals are cast.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ _NEVER_IN_TEXT = "\x01"
 
 @dataclass(frozen=True, slots=True)
 class Delimited:
-    """How a delimited file is written: its layout, delimiter, lines before the first row, and the look of its times."""
+    """How a delimited file is written; `n_skip` lines come before the first row, `time_type` is DuckDB's."""
 
     layout: Layout
     delimiter: str
@@ -106,7 +106,7 @@ def read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layo
 
 
 def sniff_delimited(path: Path) -> Delimited | None:
-    """Find out how a delimited file is written, from its first 64 KiB; None when its columns are not known ones."""
+    """Find out how a delimited file is written from its first 64 KiB; None when its columns are unknown."""
     with path.open("rb") as file:
         head = file.read(_SAMPLE_BYTES)
     lines = head.decode("latin-1").splitlines()
@@ -148,48 +148,53 @@ def read_delimited(connection: duckdb.DuckDBPyConnection, path: Path, how: Delim
     DataQualityError
         If the file cannot be read, or ends in the middle of a line.
     """
-    layout = how.layout
+    size = path.stat().st_size
+    n_lines = n_bytes = 0
+    cut_line = 0
+    for batch in _stream(connection, path, _delimited_query(path, how)):
+        number = np.arange(n_lines + 1, n_lines + batch.n_rows + 1, dtype=np.int64)
+        n_lines += batch.n_rows
+        n_bytes += len(batch.texts["line"].data) + batch.n_rows
+        kept = _delimited_rows(batch, number, how, min(1.0, n_bytes / size))
+        if kept.line.size:
+            is_cut = kept.reason[-1] == Reason.WRONG_COLUMN_COUNT and kept.line[-1] == n_lines
+            cut_line = n_lines if is_cut else 0
+            yield kept
+    if cut_line and cut_line == n_lines and _is_unterminated(path):
+        raise DataQualityError(f"{path}: truncated, it ends in the middle of line {cut_line}")
+
+
+def _delimited_query(path: Path, how: Delimited) -> str:
     line = "replace(line, '\"', '')" if how.has_quotes else "line"
     fields = [
         _expression(field, f"p[{at + 1}]", how.time_type if field in _TIMES else "VARCHAR")
-        for field, at in layout.columns.items()
+        for field, at in how.layout.columns.items()
     ]
-    query = (
-        f"WITH cut AS (SELECT line, string_split(trim({line}), {_literal(how.delimiter)}) AS p "  # noqa: S608
-        f"FROM read_csv({_literal(path)}, columns = {{'line': 'VARCHAR'}}, header = false, auto_detect = false, "
-        f"delim = {_literal(_NEVER_IN_TEXT)}, quote = '', escape = '', strict_mode = false, encoding = 'latin-1')) "
-        f"SELECT {', '.join(fields)}, CASE WHEN trim(line) = '' THEN 0 ELSE coalesce(len(p), 0) END AS n_cells, line FROM cut"
-    )
-    size = path.stat().st_size
-    unterminated = _is_unterminated(path)
-    n_lines = n_bytes = 0
-    bad_end: tuple[int, int] | None = None
-    for batch in _stream(connection, path, query):
-        text = batch.texts["line"]
-        number = np.arange(n_lines + 1, n_lines + batch.n_rows + 1, dtype=np.int64)
-        n_lines += batch.n_rows
-        n_bytes += len(text.data) + batch.n_rows
-        n_cells = batch.arrays["n_cells"]
-        keep = np.flatnonzero((n_cells > 0) & (number > how.n_skip))
-        if keep.size == 0:
-            continue
-        wrong = n_cells[keep] != layout.n_columns
-        reason = np.where(wrong, Reason.WRONG_COLUMN_COUNT, Reason.OK).astype(np.uint8)
-        bad_end = (int(number[keep[-1]]), n_lines) if wrong[-1] else None
-        raw = {
-            name: column[keep]
-            for name, column in _raw_columns(batch).items()
-            if name not in ("line", "n_cells")
-        }
-        yield Parts(
-            raw,
-            reason,
-            number[keep],
-            min(1.0, n_bytes / size),
-            lambda row, t=text, k=keep: t[int(k[row])] or "",
+    return f"""
+        WITH cut AS (
+            SELECT line, string_split(trim({line}), {_literal(how.delimiter)}) AS p
+            FROM read_csv({_literal(path)}, columns = {{'line': 'VARCHAR'}}, delim = {_literal(_NEVER_IN_TEXT)},
+                          header = false, auto_detect = false, quote = '', escape = '', strict_mode = false,
+                          encoding = 'latin-1')
         )
-    if unterminated and bad_end is not None and bad_end[0] == bad_end[1]:
-        raise DataQualityError(f"{path}: truncated, it ends in the middle of line {bad_end[0]}")
+        SELECT {", ".join(fields)}, line,
+               CASE WHEN trim(line) = '' THEN 0 ELSE coalesce(len(p), 0) END AS n_cells
+        FROM cut
+    """  # noqa: S608  (names and literals are quoted here)
+
+
+def _delimited_rows(batch: Batch, number: NDArray[np.int64], how: Delimited, done_frac: float) -> Parts:
+    """Drop the header and blank lines; mark rows that have too few or too many cells."""
+    text, n_cells = batch.texts["line"], batch.arrays["n_cells"]
+    keep = np.flatnonzero((n_cells > 0) & (number > how.n_skip))
+    wrong = n_cells[keep] != how.layout.n_columns
+    raw = {name: column[keep] for name, column in _raw_columns(batch).items() if name != "n_cells"}
+
+    def text_of(row: int) -> str:
+        return text[int(keep[row])] or ""
+
+    reason = np.where(wrong, Reason.WRONG_COLUMN_COUNT, Reason.OK).astype(np.uint8)
+    return Parts(raw, reason, number[keep], done_frac, text_of)
 
 
 def _stream(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> Iterator[Batch]:

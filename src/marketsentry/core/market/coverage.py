@@ -17,8 +17,8 @@ from marketsentry.exceptions import InputError
 class Coverage:
     """Known cells of one grid.
 
-    `runs_ns` (n_runs, 2) int64: start (inclusive) and stop (exclusive) of every run of known cells, ascending,
-    neither touching nor overlapping.
+    `runs_ns` (n_runs, 2) int64: start (inclusive) and stop (exclusive) of every run of known cells,
+    ascending, neither touching nor overlapping.
     """
 
     interval: Interval

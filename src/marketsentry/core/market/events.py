@@ -1,4 +1,4 @@
-"""Events about assets: their identity, the quality row each one gets, and how a store hands them to features."""
+"""Events about assets: their identity, their quality, and the form in which features read them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -102,7 +102,7 @@ class EventQuality:
 
 
 def judge_event(event: Event, *, now_ns: int) -> EventQuality:
-    """Score an event: 0.30 confidence + 0.25 importance + 0.25 novelty + 0.20 entity coverage (4 are full)."""
+    """Score an event: 0.30 confidence + 0.25 importance + 0.25 novelty + 0.20 coverage (4 entities)."""
     coverage = min(1.0, len(event.mentions) / 4)
     score = (
         0.30 * event.confidence_score

@@ -1,8 +1,8 @@
 """What a headline is about: assets by a kept list of names, event type by a few plain words.
 
-Names are matched as whole words, whatever their case. A ticker counts only where it is written in capitals and is no
-ordinary word (`SOL`, `BTC`, never `ONE` or `LINK`), or with a dollar sign (`$LINK`). No other capital word is ever
-taken for a ticker. Where no word decides, an event is of type `market`.
+Names are matched as whole words, whatever their case. A ticker counts only where it is written in capitals
+and is no ordinary word (`SOL`, `BTC`, never `ONE` or `LINK`), or with a dollar sign (`$LINK`). No other
+capital word is ever taken for a ticker. Where no word decides, an event is of type `market`.
 """
 
 import re
@@ -34,19 +34,29 @@ ASSETS: dict[str, tuple[str, ...]] = {
 
 _ORDINARY_WORDS = frozenset({"LINK", "UNI", "ATOM", "NEAR", "DOT", "NEO", "ADA"})
 
-_TYPE_WORDS: tuple[tuple[str, str], ...] = (
-    (
-        "regulatory",
-        r"SEC|CFTC|regulat\w*|lawsuit|sues?|sued|court|sanction\w*|legislat\w*|bills?|senate|congress|ban(?:s|ned|ning)?"
-        r"|tax(?:es|ation)?|watchdog|central bank|fined?|crackdown|licen[cs]e\w*",
+_TYPE_WORDS: dict[str, tuple[str, ...]] = {
+    "regulatory": (
+        *("SEC", "CFTC", r"regulat\w*", "lawsuit", "sues?", "sued", "court", r"sanction\w*", r"legislat\w*"),
+        *(
+            "bills?",
+            "senate",
+            "congress",
+            "ban(?:s|ned|ning)?",
+            "tax(?:es|ation)?",
+            "watchdog",
+            "central bank",
+        ),
+        *("fined?", "crackdown", r"licen[cs]e\w*"),
     ),
-    ("mna", r"acquires?|acquired|acquisition|merger|merges?|takeover|buys out|buyout"),
-    ("funding", r"raises?|raised|funding round|series [a-e]|seed round|venture capital|valuation"),
-    (
-        "product",
-        r"launch(?:es|ed)?|mainnet|testnet|upgrade\w*|hard fork|releases?|released|rolls? out|integrat\w+|listing|lists",
+    "mna": ("acquires?", "acquired", "acquisition", "merger", "merges?", "takeover", "buys out", "buyout"),
+    "funding": (
+        *("raises?", "raised", "funding round", "series [a-e]", "seed round", "venture capital", "valuation"),
     ),
-)
+    "product": (
+        *("launch(?:es|ed)?", "mainnet", "testnet", r"upgrade\w*", "hard fork", "releases?", "released"),
+        *("rolls? out", r"integrat\w+", "listing", "lists"),
+    ),
+}
 
 
 def mentions_in(text: str) -> tuple[Mention, ...]:
@@ -62,7 +72,7 @@ def mentions_in(text: str) -> tuple[Mention, ...]:
 
 
 def event_type_of(title: str) -> str:
-    """Classify a headline; the first type of `regulatory`, `mna`, `funding`, `product` with a word in it wins."""
+    """Classify a headline: the first of `regulatory`, `mna`, `funding`, `product` with a word in it."""
     for event_type, pattern in _TYPE_PATTERNS:
         if pattern.search(title):
             return event_type
@@ -79,4 +89,6 @@ _NAMES = re.compile(
     r"\b(?:" + "|".join(sorted(map(re.escape, _SYMBOL_OF), key=len, reverse=True)) + r")\b", re.IGNORECASE
 )
 _TICKERS = re.compile(r"(?<![\w$])\$?(?:" + "|".join(ASSETS) + r")\b")
-_TYPE_PATTERNS = tuple((kind, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for kind, words in _TYPE_WORDS)
+_TYPE_PATTERNS = tuple(
+    (kind, re.compile(rf"\b(?:{'|'.join(words)})\b", re.IGNORECASE)) for kind, words in _TYPE_WORDS.items()
+)

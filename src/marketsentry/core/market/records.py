@@ -44,9 +44,10 @@ class FundingSeries:
 class TradeBlock:
     """Trades of one market, in any order.
 
-    `trade_id` (n,) int64 or object (str): the venue's id, unique per source and symbol. `side` (n,) int8: +1 the
-    taker bought, -1 the taker sold, 0 not told. `price` in quote currency, `size` in base units (contracts for
-    contracts). `known_at_ns`: when a recorder received the trade, its own time where nobody recorded that.
+    `trade_id` (n,) int64 or object (str): the venue's id, unique per source and symbol. `side` (n,) int8:
+    +1 the taker bought, -1 the taker sold, 0 not told. `price` in quote currency, `size` in base units
+    (contracts for contracts). `known_at_ns`: when a recorder received the trade, its own time where nobody
+    recorded that.
     """
 
     symbol: str

@@ -1,7 +1,8 @@
 """Coarser bars from finer ones, never inventing a price.
 
-A coarser bar exists only if every finer bar it is made of is there or is known to have had no trade, and at least
-one of them is there. Otherwise it is lost, however many of its parts are known: half an hour is not an hour.
+A coarser bar exists only if every finer bar it is made of is there or is known to have had no trade, and at
+least one of them is there. Otherwise it is lost, however many of its parts are known: half an hour is not
+an hour.
 """
 
 import numpy as np
@@ -28,8 +29,9 @@ def resample_bars(
     Returns
     -------
     BarSeries
-        Same symbol and source. Open of the first part, highest high, lowest low, close of the last part, sum of
-        volumes. Cells at the edges that are not whole are left out. The bar is known at its own close.
+        Same symbol and source. Open of the first part, highest high, lowest low, close of the last part,
+        sum of volumes. Cells at the edges that are not whole are left out. The bar is known at its own
+        close.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """One name per market: how venue symbols become the symbols used everywhere inside.
 
-A spot pair against USDT on an exchange that quotes in it is called by its base asset (`BTCUSDT` -> `BTC`), a linear
-perpetual against USDT by its base with `-PERP`. Every other market keeps both assets in its name
+A spot pair against USDT on an exchange that quotes in it is called by its base asset (`BTCUSDT` -> `BTC`),
+a linear perpetual against USDT by its base with `-PERP`. Every other market keeps both assets in its name
 (`BTC-USD`, `ETH-BTC`, `BTC-USDC`, `BTC-USD-PERP`), so that two markets never share a name.
 """
 
@@ -112,6 +112,11 @@ def market_of_source(source: str) -> Market:
 def perp_of(symbol: str) -> str:
     """Name the perpetual that belongs to a spot symbol: `BTC` -> `BTC-PERP`; a perpetual stays itself."""
     return symbol if symbol.endswith("-PERP") else f"{symbol}-PERP"
+
+
+def base_of(symbol: str) -> str:
+    """Name the asset of a canonical symbol: `BTC-PERP`, `BTC-USD` and `BTC` -> `BTC`."""
+    return symbol.partition("-")[0]
 
 
 def _alias(asset: str) -> str:

@@ -1,8 +1,8 @@
 """Venue times in seconds, milliseconds, microseconds, nanoseconds or ISO text, as UTC epoch nanoseconds.
 
-Every number is judged by its own size, not by its file: exchanges changed units in the middle of their archives.
-The ranges do not touch for times from 1973-03-03 to 5138: a second count has at most 11 digits, a millisecond
-count 12 to 14, microseconds 15 to 17, nanoseconds 18 and 19. A smaller number is no time.
+Every number is judged by its own size, not by its file: exchanges changed units in the middle of their
+archives. The ranges do not touch for times from 1973-03-03 to 5138: a second count has at most 11 digits, a
+millisecond count 12 to 14, microseconds 15 to 17, nanoseconds 18 and 19. A smaller number is no time.
 """
 
 from collections.abc import Iterable
@@ -41,7 +41,7 @@ def epoch_to_ns(values: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def float_epoch_to_ns(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Scale epoch counts with a fraction (`1609459200.123456` s), rounded to the microsecond; NaN is no time."""
+    """Scale epoch counts with a fraction (`1609459200.1234` s) to the nearest microsecond; NaN is no time."""
     readable = np.isfinite(values) & (np.abs(values) < 9e18)
     safe = np.where(readable, values, 0.0)
     whole = np.floor(safe).astype(np.int64)

@@ -1,9 +1,11 @@
 """Row checks for data from outside: one reason code per row, nothing is repaired.
 
-A row with a reason never enters the store. Where several reasons hold, the first in the order of `Reason` is given.
+A row with a reason never enters the store. Where several reasons hold, the first in the order of `Reason`
+is given.
 """
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +42,7 @@ class Reason(IntEnum):
 
 
 MAX_FUNDING_RATE = 1.0
-"""No venue charges more than the whole position in one period; a larger rate is a percent or another column."""
+"""No venue charges more than the whole position in a period; a larger rate is another unit or column."""
 
 
 def check_bars(
@@ -126,7 +128,9 @@ def check_news(ts_ns: NDArray[np.int64], has_title: NDArray[np.bool_], *, now_ns
     )
 
 
-def _first_reason(*checks: tuple[Reason, NDArray[np.bool_]]) -> NDArray[np.uint8]:
+def _first_reason(
+    *checks: tuple[Reason, Any],
+) -> NDArray[np.uint8]:  # numpy types a comparison as scalar or array
     reasons = np.zeros(checks[0][1].shape, dtype=np.uint8)
     for reason, is_bad in reversed(checks):
         reasons[is_bad] = reason

@@ -1,0 +1,465 @@
+"""Bars in PostgreSQL: written by binary COPY, read as arrays, described by the manifest `market_series`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row, tuple_row
+from psycopg.types.json import Jsonb
+
+from marketsentry.adapters.postgres.binary import (
+    COPY_HEADER,
+    COPY_TRAILER,
+    array_of,
+    epoch_ns,
+    postgres_us,
+    row_template,
+)
+from marketsentry.core.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, BarSeries
+from marketsentry.core.market.coverage import (
+    Coverage,
+    coverage_from_gaps,
+    coverage_of,
+    empty_coverage,
+    merge_coverage,
+)
+from marketsentry.core.market.interval import Interval, parse_interval
+from marketsentry.core.market.records import SeriesInfo
+from marketsentry.core.market.symbols import SYNTHETIC_SOURCE
+from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
+from marketsentry.exceptions import ConflictError, InputError, NotFoundError
+from marketsentry.ports.bars import MergeCounts
+
+_WRITE_ROWS = 8_192
+_READ_CELLS = 1_000_000
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('bars:' || %(symbol)s || ':' || %(timeframe)s, 0))"
+
+_SERIES_COLUMNS = """
+SELECT symbol, timeframe, source, is_synthetic, first_ts, last_ts, n_bars, n_missing, n_no_trade, gaps
+FROM market_series
+"""
+
+_ONE_SERIES = _SERIES_COLUMNS + "WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s"
+
+_SAVE_SERIES = """
+INSERT INTO market_series (symbol, timeframe, source, is_synthetic, first_ts, last_ts, n_bars, n_missing,
+                           n_no_trade, gaps)
+VALUES (%(symbol)s, %(timeframe)s, %(source)s, %(is_synthetic)s, %(first_ts)s, %(last_ts)s, %(n_bars)s,
+        %(n_missing)s, %(n_no_trade)s, %(gaps)s)
+ON CONFLICT (symbol, timeframe) DO UPDATE
+SET first_ts = excluded.first_ts, last_ts = excluded.last_ts, n_bars = excluded.n_bars,
+    n_missing = excluded.n_missing, n_no_trade = excluded.n_no_trade, gaps = excluded.gaps, updated_at = now()
+"""
+
+_COPY = """
+COPY market_bars (symbol, timeframe, ts, open, high, low, close, volume, trades_count, source, known_at)
+FROM STDIN (FORMAT BINARY)
+"""
+
+_READ = """
+SELECT array_send(array_agg(ts)), array_send(array_agg(open)), array_send(array_agg(high)),
+       array_send(array_agg(low)), array_send(array_agg(close)), array_send(array_agg(volume))
+FROM (
+    SELECT ts, open, high, low, close, volume
+    FROM market_bars
+    WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND ts >= %(start)s AND ts < %(stop)s
+      AND known_at <= %(as_of)s
+    ORDER BY ts
+) AS bars
+"""
+
+_READ_LAST = """
+SELECT array_send(array_agg(ts)), array_send(array_agg(open)), array_send(array_agg(high)),
+       array_send(array_agg(low)), array_send(array_agg(close)), array_send(array_agg(volume))
+FROM (
+    SELECT ts, open, high, low, close, volume
+    FROM market_bars
+    WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND ts >= %(start)s AND ts < %(stop)s
+      AND known_at <= %(as_of)s
+    ORDER BY ts DESC
+    LIMIT %(n_bars)s
+) AS bars
+"""
+
+_UPDATE = """
+UPDATE market_bars AS bar
+SET open = given.open, high = given.high, low = given.low, close = given.close, volume = given.volume
+FROM unnest(%(ts)s::timestamptz[], %(open)s::float8[], %(high)s::float8[], %(low)s::float8[],
+            %(close)s::float8[], %(volume)s::float8[]) AS given (ts, open, high, low, close, volume)
+WHERE bar.symbol = %(symbol)s AND bar.timeframe = %(timeframe)s AND bar.ts = given.ts
+"""
+
+_READ_NO_TRADE = """
+SELECT array_send(array_agg(ts ORDER BY ts))
+FROM no_trade_bars
+WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND ts >= %(start)s AND ts < %(stop)s
+"""
+
+_ADD_NO_TRADE = """
+INSERT INTO no_trade_bars (symbol, timeframe, ts, source)
+SELECT %(symbol)s, %(timeframe)s, given.ts, %(source)s FROM unnest(%(ts)s::timestamptz[]) AS given (ts)
+"""
+
+_DROP_NO_TRADE = """
+DELETE FROM no_trade_bars
+WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND ts = ANY(%(ts)s::timestamptz[])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the manifest says of a series while its lock is held."""
+
+    source: str
+    coverage: Coverage
+    n_bars: int
+    n_no_trade: int
+
+
+class PostgresBarStore:
+    """Bars of one open transaction; see `ports.bars.BarStore`.
+
+    Parameters
+    ----------
+    connection : AsyncConnection
+        In a transaction that somebody else ends.
+    """
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+        self._locked: dict[tuple[str, str], _State] = {}
+
+    async def merge(self, series: BarSeries, *, trades_count: NDArray[np.int32] | None = None) -> MergeCounts:
+        """Add bars; only what is new or different is written."""
+        if series.ts_ns.size == 0:
+            return MergeCounts()
+        if trades_count is not None and trades_count.shape != series.ts_ns.shape:
+            raise InputError(f"trades_count must have shape {series.ts_ns.shape}, was {trades_count.shape}")
+        state = await self._lock(series.symbol, series.interval) or _State(
+            series.source, empty_coverage(series.interval), 0, 0
+        )
+        if state.source != series.source:
+            raise ConflictError(_other_source(series, state.source))
+        stored = await self._stored(series, state.coverage)
+        is_new, is_changed = _compare(series, stored)
+        await self._copy(series, is_new, trades_count)
+        await self._update(series, is_changed)
+        n_filled = await self._fill_no_trade(series, is_new, state)
+        quiet = series.values[:, VOLUME] == 0
+        was_quiet = int(np.isin(series.ts_ns[is_changed], stored.ts_ns[stored.values[:, VOLUME] == 0]).sum())
+        n_no_trade = state.n_no_trade + int(quiet[is_new | is_changed].sum()) - was_quiet - n_filled
+        n_inserted = int(is_new.sum())
+        coverage = merge_coverage(state.coverage, coverage_of(series.interval, series.ts_ns))
+        await self._save(
+            series.symbol, _State(series.source, coverage, state.n_bars + n_inserted, n_no_trade)
+        )
+        n_updated = int(is_changed.sum())
+        return MergeCounts(n_inserted, n_updated, series.ts_ns.size - n_inserted - n_updated)
+
+    async def load(
+        self,
+        symbol: str,
+        interval: Interval,
+        *,
+        start_ns: int | None = None,
+        stop_ns: int | None = None,
+        as_of_ns: int | None = None,
+    ) -> BarSeries:
+        """Read bars in pieces of at most a million cells."""
+        info = await self._existing(symbol, interval)
+        start = max(info.first_ns, info.first_ns if start_ns is None else start_ns)
+        stop = min(info.last_ns + interval.ns, info.last_ns + interval.ns if stop_ns is None else stop_ns)
+        if as_of_ns is not None:
+            stop = min(stop, as_of_ns - interval.ns + 1)  # a bar is never known before it closes
+        return await self._read(symbol, interval, info.source, start, stop, as_of_ns)
+
+    async def last_bars(
+        self, symbol: str, interval: Interval, n_bars: int, *, as_of_ns: int | None = None
+    ) -> BarSeries:
+        """Read the newest bars; a stretch with gaps is searched in growing windows."""
+        if n_bars < 1:
+            raise InputError(f"n_bars must be >= 1, was {n_bars}")
+        info = await self._existing(symbol, interval)
+        stop = info.last_ns + interval.ns
+        if as_of_ns is not None:
+            stop = min(stop, as_of_ns - interval.ns + 1)
+        span = n_bars * interval.ns
+        while True:
+            start = max(info.first_ns, stop - span)
+            found = await self._read_last(symbol, interval, info.source, start, stop, n_bars, as_of_ns)
+            if found.ts_ns.size >= n_bars or start == info.first_ns or stop <= info.first_ns:
+                return found
+            span *= 4
+
+    async def add_no_trade(self, symbol: str, interval: Interval, ts_ns: NDArray[np.int64]) -> int:
+        """Record cells in which nothing traded."""
+        state = await self._lock(symbol, interval)
+        if state is None:
+            raise NotFoundError(f"there are no bars of {symbol} {interval}")
+        wanted = np.unique(ts_ns)
+        if wanted.size == 0:
+            return 0
+        if (wanted % interval.ns).any():
+            raise InputError(f"cells of {symbol} must open on the {interval} grid")
+        start, stop = int(wanted[0]), int(wanted[-1]) + interval.ns
+        bars = await self._read(symbol, interval, state.source, start, stop, None)
+        known = await self.load_no_trade(symbol, interval, start_ns=start, stop_ns=stop)
+        new = np.setdiff1d(wanted, np.concatenate([bars.ts_ns, known]))
+        if new.size == 0:
+            return 0
+        given = {"symbol": symbol, "timeframe": str(interval), "source": state.source, "ts": _datetimes(new)}
+        await self._connection.execute(_ADD_NO_TRADE, given)
+        coverage = merge_coverage(state.coverage, coverage_of(interval, new))
+        await self._save(
+            symbol, replace(state, coverage=coverage, n_no_trade=state.n_no_trade + int(new.size))
+        )
+        return int(new.size)
+
+    async def load_no_trade(
+        self, symbol: str, interval: Interval, *, start_ns: int | None = None, stop_ns: int | None = None
+    ) -> NDArray[np.int64]:
+        """Read cells in which nothing traded."""
+        async with self._connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+            await cursor.execute(
+                _READ_NO_TRADE,
+                {
+                    "symbol": symbol,
+                    "timeframe": str(interval),
+                    "start": _bound(start_ns, "-infinity"),
+                    "stop": _bound(stop_ns, "infinity"),
+                },
+            )
+            row = await cursor.fetchone()
+        return epoch_ns(array_of(row[0] if row else None, "i8"))
+
+    async def series(self, symbol: str, interval: Interval) -> SeriesInfo | None:
+        """Read one manifest line."""
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(_ONE_SERIES, {"symbol": symbol, "timeframe": str(interval)})
+            row = await cursor.fetchone()
+        return _info(row) if row else None
+
+    async def all_series(self) -> tuple[SeriesInfo, ...]:
+        """Read the manifest."""
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(_SERIES_COLUMNS)
+            rows = await cursor.fetchall()
+        return tuple(sorted(map(_info, rows), key=lambda info: (info.symbol, info.interval.ns)))
+
+    async def _existing(self, symbol: str, interval: Interval) -> SeriesInfo:
+        info = await self.series(symbol, interval)
+        if info is None:
+            raise NotFoundError(f"there are no bars of {symbol} {interval}; see `ms data list`")
+        return info
+
+    async def _lock(self, symbol: str, interval: Interval) -> _State | None:
+        key = (symbol, str(interval))
+        if key not in self._locked:
+            await self._connection.execute(_LOCK, {"symbol": symbol, "timeframe": str(interval)})
+            info = await self.series(symbol, interval)
+            if info is None:
+                return None
+            coverage = coverage_from_gaps(interval, info.first_ns, info.last_ns, info.gaps_ns)
+            self._locked[key] = _State(info.source, coverage, info.n_bars, info.n_no_trade)
+        return self._locked[key]
+
+    async def _save(self, symbol: str, state: _State) -> None:
+        coverage = state.coverage
+        interval = coverage.interval
+        given = {
+            "symbol": symbol,
+            "timeframe": str(interval),
+            "source": state.source,
+            "is_synthetic": state.source == SYNTHETIC_SOURCE,
+            "first_ts": ns_to_datetime(coverage.first_ns),
+            "last_ts": ns_to_datetime(coverage.last_ns),
+            "n_bars": state.n_bars,
+            "n_missing": coverage.n_missing,
+            "n_no_trade": state.n_no_trade,
+            "gaps": Jsonb((coverage.gaps_ns // 1_000_000_000).tolist()),
+        }
+        await self._connection.execute(_SAVE_SERIES, given)
+        self._locked[symbol, str(interval)] = state
+
+    async def _stored(self, series: BarSeries, coverage: Coverage) -> BarSeries:
+        """Bars already there in the span of `series`; asks only where the manifest knows of some."""
+        start, stop = int(series.ts_ns[0]), int(series.ts_ns[-1]) + series.interval.ns
+        runs = coverage.runs_ns
+        touching = runs[(runs[:, 0] < stop) & (runs[:, 1] > start)]
+        if len(touching) == 0:
+            return BarSeries(
+                series.symbol, series.interval, series.source, series.ts_ns[:0], series.values[:0]
+            )
+        start, stop = max(start, int(touching[0, 0])), min(stop, int(touching[-1, 1]))
+        return await self._read(series.symbol, series.interval, series.source, start, stop, None)
+
+    async def _copy(
+        self, series: BarSeries, wanted: NDArray[np.bool_], trades_count: NDArray[np.int32] | None
+    ) -> None:
+        rows = np.flatnonzero(wanted)
+        if rows.size == 0:
+            return
+        async with self._connection.cursor().copy(_COPY) as copy:
+            await copy.write(COPY_HEADER)
+            for part in np.array_split(rows, -(-rows.size // _WRITE_ROWS)):
+                await copy.write(_encode(series, part, trades_count))
+            await copy.write(COPY_TRAILER)
+
+    async def _update(self, series: BarSeries, wanted: NDArray[np.bool_]) -> None:
+        if not wanted.any():
+            return
+        values = series.values[wanted]
+        await self._connection.execute(
+            _UPDATE,
+            {
+                "symbol": series.symbol,
+                "timeframe": str(series.interval),
+                "ts": _datetimes(series.ts_ns[wanted]),
+                "open": values[:, OPEN].tolist(),
+                "high": values[:, HIGH].tolist(),
+                "low": values[:, LOW].tolist(),
+                "close": values[:, CLOSE].tolist(),
+                "volume": values[:, VOLUME].tolist(),
+            },
+        )
+
+    async def _fill_no_trade(self, series: BarSeries, is_new: NDArray[np.bool_], state: _State) -> int:
+        """Forget no-trade cells that have a bar now; returns how many there were."""
+        if state.n_no_trade == 0 or not is_new.any():
+            return 0
+        start, stop = int(series.ts_ns[0]), int(series.ts_ns[-1]) + 1
+        known = await self.load_no_trade(series.symbol, series.interval, start_ns=start, stop_ns=stop)
+        filled = np.intersect1d(known, series.ts_ns[is_new])
+        if filled.size:
+            given = {"symbol": series.symbol, "timeframe": str(series.interval), "ts": _datetimes(filled)}
+            await self._connection.execute(_DROP_NO_TRADE, given)
+        return int(filled.size)
+
+    async def _read(
+        self, symbol: str, interval: Interval, source: str, start: int, stop: int, as_of_ns: int | None
+    ) -> BarSeries:
+        given = {"symbol": symbol, "timeframe": str(interval), "as_of": _bound(as_of_ns, "infinity")}
+        pieces: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = [_bars_of(None)]
+        async with self._connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+            for piece_start, piece_stop in _pieces(start, stop, _READ_CELLS * interval.ns):
+                bounds = {"start": ns_to_datetime(piece_start), "stop": _above(piece_stop)}
+                await cursor.execute(_READ, {**given, **bounds})
+                pieces.append(_bars_of(await cursor.fetchone()))
+        ts_ns, values = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
+        return BarSeries(symbol, interval, source, ts_ns, values)
+
+    async def _read_last(
+        self,
+        symbol: str,
+        interval: Interval,
+        source: str,
+        start: int,
+        stop: int,
+        n_bars: int,
+        as_of_ns: int | None,
+    ) -> BarSeries:
+        async with self._connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+            await cursor.execute(
+                _READ_LAST,
+                {
+                    "symbol": symbol,
+                    "timeframe": str(interval),
+                    "start": ns_to_datetime(start),
+                    "stop": _above(stop),
+                    "as_of": _bound(as_of_ns, "infinity"),
+                    "n_bars": n_bars,
+                },
+            )
+            ts_ns, values = _bars_of(await cursor.fetchone())
+        return BarSeries(symbol, interval, source, ts_ns[::-1], values[::-1])
+
+
+def _other_source(series: BarSeries, stored: str) -> str:
+    venue = series.source.partition("_")[0].upper()
+    return (
+        f"{series.symbol} {series.interval} holds bars of {stored}, these are of {series.source}; "
+        f"keep both by giving the new ones a name, as in --as {series.symbol}-{venue}"
+    )
+
+
+def _compare(series: BarSeries, stored: BarSeries) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which bars of `series` are not stored, and which are stored with other values."""
+    is_changed = np.zeros(series.ts_ns.size, dtype=np.bool_)
+    if stored.ts_ns.size == 0:
+        return ~is_changed, is_changed
+    at = np.minimum(np.searchsorted(stored.ts_ns, series.ts_ns), stored.ts_ns.size - 1)
+    is_there = stored.ts_ns[at] == series.ts_ns
+    is_changed[is_there] = (stored.values[at[is_there]] != series.values[is_there]).any(axis=1)
+    return ~is_there, is_changed
+
+
+def _encode(series: BarSeries, rows: NDArray[np.intp], trades_count: NDArray[np.int32] | None) -> memoryview:
+    out = row_template(
+        rows.size,
+        {
+            "symbol": series.symbol.encode(),
+            "timeframe": str(series.interval).encode(),
+            "ts": ">i8",
+            "open": ">f8",
+            "high": ">f8",
+            "low": ">f8",
+            "close": ">f8",
+            "volume": ">f8",
+            "trades_count": ">i4",
+            "source": series.source.encode(),
+            "known_at": ">i8",
+        },
+    )
+    ts_us = postgres_us(series.ts_ns[rows])
+    out["ts"] = ts_us
+    out["known_at"] = ts_us + series.interval.ns // 1_000
+    values = series.values[rows]
+    for name, column in (("open", OPEN), ("high", HIGH), ("low", LOW), ("close", CLOSE), ("volume", VOLUME)):
+        out[name] = values[:, column]
+    if trades_count is not None:
+        out["trades_count"] = trades_count[rows]
+    return out.view(np.uint8).data
+
+
+def _bars_of(row: tuple[Any, ...] | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    columns = row or (None,) * 6
+    ts_ns = epoch_ns(array_of(columns[0], "i8"))
+    return ts_ns, np.column_stack([array_of(column, "f8") for column in columns[1:]])
+
+
+def _pieces(start: int, stop: int, span: int) -> Iterator[tuple[int, int]]:
+    while start < stop:
+        yield start, min(stop, start + span)
+        start += span
+
+
+def _info(row: dict[str, Any]) -> SeriesInfo:
+    return SeriesInfo(
+        symbol=row["symbol"],
+        interval=parse_interval(row["timeframe"]),
+        source=row["source"],
+        is_synthetic=row["is_synthetic"],
+        first_ns=datetime_to_ns(row["first_ts"]),
+        last_ns=datetime_to_ns(row["last_ts"]),
+        n_bars=row["n_bars"],
+        n_missing=row["n_missing"],
+        n_no_trade=row["n_no_trade"],
+        gaps_ns=np.array(row["gaps"], dtype=np.int64).reshape(-1, 2) * 1_000_000_000,
+    )
+
+
+def _datetimes(ts_ns: NDArray[np.int64]) -> list[Any]:
+    return [ns_to_datetime(ns) for ns in ts_ns.tolist()]
+
+
+def _bound(ns: int | None, otherwise: str) -> Any:
+    return otherwise if ns is None else ns_to_datetime(ns)
+
+
+def _above(ns: int) -> Any:
+    """An exclusive upper bound rounded up to what PostgreSQL can tell apart."""
+    return ns_to_datetime(ns + 999)
