@@ -1,6 +1,6 @@
 """Real engines for tests: one PostgreSQL and one Redis per session, one fresh database per test that asks.
 
-The schema is migrated once into a template; a test's database is a file copy of it.
+The schema is migrated once into a template; a test's database is a copy of it.
 """
 
 import itertools
@@ -85,7 +85,7 @@ async def system(settings: Settings) -> AsyncIterator[System]:
 
 def _copied_database(engines: Engines, template: str) -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY WAL_LOG")
     _administrate(engines, copy.format(sql.Identifier(name), sql.Identifier(template)))
     yield _url_of(engines, name)
     _administrate(engines, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

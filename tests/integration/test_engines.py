@@ -263,6 +263,8 @@ def test_an_ordinary_user_is_told_whose_the_data_is(tmp_path: Path) -> None:
     shutil.chown(home, "nobody")
     for path in ("engines.lock", "logs"):
         shutil.chown(home / path, "nobody")
-    refusal = pytest.raises(AssertionError, match=r"belongs to account daemon, and this program runs as nobody")
+    refusal = pytest.raises(
+        AssertionError, match=r"belongs to account daemon, and this program runs as nobody"
+    )
     with refusal, holder(home, *as_ordinary_user()):
         pass

@@ -95,7 +95,9 @@ async def test_requests_are_counted_by_route_template(client: httpx.AsyncClient)
 
 
 @pytest.mark.parametrize("path", FROZEN)
-async def test_the_retired_interface_says_gone_whatever_is_asked(client: httpx.AsyncClient, path: str) -> None:
+async def test_the_retired_interface_says_gone_whatever_is_asked(
+    client: httpx.AsyncClient, path: str
+) -> None:
     """K-08: no parameter is looked at before the 410."""
     answer = await client.get(path)
     assert answer.status_code == 410
