@@ -22,7 +22,19 @@ FRACTIONS = frozenset(
         "participation",
     }
 )
-COUNTS = frozenset({"leaks", "canary_caught", "trades", "samples", "folds", "targets", "periods_per_year"})
+COUNTS = frozenset(
+    {
+        "leaks",
+        "canary_caught",
+        "batch_equals_stream",
+        "warmup_violations",
+        "trades",
+        "samples",
+        "folds",
+        "targets",
+        "periods_per_year",
+    }
+)
 
 
 def is_known(value: float | None) -> bool:
