@@ -1,10 +1,12 @@
-"""The proof that a feature set is sound: the same in batch and bar by bar, blind to the future, masked in warm-up.
+"""The proof that a feature set is sound: the same in batch and bar by bar, blind to the future, masked in
+warm-up.
 
 What is shown, on the data given:
 
 - determinism: the same bars give the same bits;
 - batch equals streaming: the batch that training reads and the step that trading runs agree bit for bit;
-- no look-ahead: at several cuts the features of a panel that ends there, and of one whose future is another, equal
+- no look-ahead: at several cuts the features of a panel that ends there, and of one whose future is another,
+equal
   those of the real panel; a difference is a leak and is named;
 - warm-up: nothing before its own lookback since the last lost bar, nothing on a lost bar, no infinities;
 - bounds: the compiled code writes nowhere outside its arrays.
@@ -71,8 +73,8 @@ class WarmupViolation:
 class FeatureCheck:
     """What was checked and what was found; `passed` is the verdict.
 
-    `max_batch_stream_diff` is the largest absolute difference where both have a value; cells where only one has
-    are counted in `n_mask_mismatches`. `cut_ts_ns` are the first bars of the changed futures.
+    `max_batch_stream_diff` is the largest absolute difference where both have a value; cells where only one
+    has are counted in `n_mask_mismatches`. `cut_ts_ns` are the first bars of the changed futures.
     """
 
     features: int
@@ -227,9 +229,7 @@ def _compare_with_stream(run: _Run, values: Floats, report: Progress) -> _Stream
             run.feature_set.step(state, bars[t], int(panel.ts_ns[t]), run.context[t], out)
             rows[t - first] = out
         _note_mismatches(run, result, values[first:stop], rows, first)
-    result.is_within_bounds = bool(
-        (state_guard == _GUARD_VALUE).all() and (out_guard == _GUARD_VALUE).all()
-    )
+    result.is_within_bounds = bool((state_guard == _GUARD_VALUE).all() and (out_guard == _GUARD_VALUE).all())
     return result
 
 
@@ -287,9 +287,7 @@ def _context_leaks(run: _Run, cut: int, rng: np.random.Generator) -> list[Leak]:
     other = build_context(panel.symbols, known_at_ns, changed)
     leaks = _differences(CONTEXT_FIELDS, panel, other, run.context[:cut])
     rows = np.unique(rng.integers(0, cut, min(cut, _CONTEXT_SAMPLES)))
-    single = np.concatenate(
-        [build_context(panel.symbols, known_at_ns[t : t + 1], run.inputs) for t in rows]
-    )
+    single = np.concatenate([build_context(panel.symbols, known_at_ns[t : t + 1], run.inputs) for t in rows])
     sampled = BarPanel(
         panel.symbols, panel.interval, panel.sources, panel.ts_ns[rows], panel.values[rows], panel.state[rows]
     )

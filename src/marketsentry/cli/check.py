@@ -1,0 +1,83 @@
+"""`ms check`: the conformance kit for your own features and models."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from marketsentry.cli.output import JSON_HELP, print_json, say
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def check() -> None:
+    """Run the conformance kit on your own features or model; needs no data and no database.
+
+    Example:  ms check features my_features.py
+    """
+
+
+@app.command()
+def features(
+    reference: Annotated[
+        str, typer.Argument(metavar="PATH", help="A Python file, an entry point, or `builtin`.")
+    ],
+    seed: Annotated[int, typer.Option(help="Makes the market that the check runs on.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Check features on an invented market: batch equals step, no look-ahead, warm-up, bounds.
+
+    Exit code 0 when it conforms, 2 when it does not, 3 when there is no such file or entry point.
+
+    Example:  ms check features examples/features_example.py --json
+    """
+    from marketsentry.cli.feature_check_output import check_document, print_check
+    from marketsentry.cli.progress import steps_on_stderr
+    from marketsentry.services.feature_check import check_on_trial_market
+    from marketsentry.services.plugins import load_feature_set
+
+    started = time.perf_counter()
+    feature_set = load_feature_set(reference)
+    with steps_on_stderr() as on_progress:
+        found = check_on_trial_market(feature_set, seed=seed, on_progress=on_progress)
+    if as_json:
+        print_json(check_document(found, features=reference, seconds=time.perf_counter() - started))
+    else:
+        print_check(found)
+    raise typer.Exit(0 if found.passed else 2)
+
+
+@app.command()
+def model(
+    reference: Annotated[
+        str, typer.Argument(metavar="PATH", help="A Python file, an entry point, or `lightgbm_panel`.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Check a model on a small seeded problem: shapes, determinism, missing values, save and load.
+
+    Exit code 0 when it conforms, 2 when it does not, 3 when there is no such file or entry point.
+
+    Example:  ms check model examples/model_example.py --json
+    """
+    from marketsentry.models.conformance import check_model
+    from marketsentry.services.plugins import load_model
+
+    started = time.perf_counter()
+    report = check_model(load_model(reference))
+    if as_json:
+        print_json(
+            {
+                "model": reference,
+                "subject": report.subject,
+                "passed": report.passed,
+                "checks": report.checks,
+                "seconds": round(time.perf_counter() - started, 3),
+            }
+        )
+    else:
+        for one in report.checks:
+            say(f"{'ok  ' if one.passed else 'FAIL'}  {one.name}: {one.detail}")
+        say("passed" if report.passed else "FAILED")
+    raise typer.Exit(0 if report.passed else 2)

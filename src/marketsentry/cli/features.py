@@ -1,0 +1,18 @@
+"""`ms features`: build features, and prove that they see no future."""
+
+import typer
+
+from marketsentry.cli.features_check import check
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def features() -> None:
+    """Build point-in-time features; prove no look-ahead.
+
+    Example:  ms features check --interval 1h --json
+    """
+
+
+app.command()(check)

@@ -1,0 +1,38 @@
+"""Progress with ETA on stderr: only on a terminal, and only for what takes longer than two seconds."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SHOW_AFTER_S = 2.0
+
+
+@contextmanager
+def steps_on_stderr() -> Iterator[Callable[[str, float], None]]:
+    """Give a function to call with the name of the step and its done share 0..1."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if not sys.stderr.isatty():
+        yield lambda step, share: None
+        return
+    columns = (TextColumn("{task.description:<16}"), BarColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    started = time.monotonic()
+    seen: set[str] = set()
+
+    def report(step: str, share: float) -> None:
+        if step not in seen:
+            for task in progress.tasks:
+                progress.update(task.id, completed=1.0)
+            seen.add(step)
+            progress.add_task(step, total=1.0)
+        progress.update(progress.tasks[-1].id, completed=share)
+        if not progress.live.is_started and time.monotonic() - started > SHOW_AFTER_S:
+            progress.start()
+
+    try:
+        yield report
+    finally:
+        progress.stop()
