@@ -46,7 +46,9 @@ def bench_first_result() -> list[dict[str, Any]]:
         shutil.rmtree(clone / "var")
         installed = _seconds_of_demo(clone)
     return [
-        Row("first-result", whole, "s", budget=180.0, notes="clone, install, demo; packages as cached here").as_dict(),
+        Row(
+            "first-result", whole, "s", budget=180.0, notes="clone, install, demo; packages as cached here"
+        ).as_dict(),
         Row("first-result-installed", installed, "s", budget=60.0, notes="empty data directory").as_dict(),
     ]
 
@@ -56,7 +58,16 @@ def bench_install_size() -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run((sys.executable, "-m", "venv", "--without-pip", folder), check=True)
         site = next(Path(folder).glob("lib/python*/site-packages"))
-        pip = (sys.executable, "-m", "pip", "--python", f"{folder}/bin/python", "install", "--quiet", "--no-compile")
+        pip = (
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            f"{folder}/bin/python",
+            "install",
+            "--quiet",
+            "--no-compile",
+        )
         subprocess.run((*pip, "-c", CHECKOUT / "constraints.txt", CHECKOUT), check=True)
         sizes = {entry.name: _size(entry) / 1e6 for entry in site.iterdir()}
     largest = sorted(sizes.items(), key=lambda pair: -pair[1])[:12]

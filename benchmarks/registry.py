@@ -26,5 +26,7 @@ ROWS = {
 def load(name: str) -> Callable[[], list[dict[str, Any]]]:
     """Import the module of a row and return its function."""
     module, function = ROWS[name].split(":")
-    found: Callable[[], list[dict[str, Any]]] = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    found: Callable[[], list[dict[str, Any]]] = getattr(
+        importlib.import_module(f"benchmarks.{module}"), function
+    )
     return found

@@ -19,7 +19,9 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 @app.command()
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Rows; none means all.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Rows; none means all.")
+    ] = None,
     list_rows: Annotated[bool, typer.Option("--list", help="List the rows and measure nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
@@ -46,7 +48,9 @@ def bench(
 
 def _known_rows() -> dict[str, str]:
     if not (CHECKOUT / "benchmarks" / "registry.py").exists():
-        raise NotFoundError("benchmarks live in the source checkout and this is an installed package; clone the source")
+        raise NotFoundError(
+            "benchmarks live in the source checkout and this is an installed package; clone the source"
+        )
     sys.path.insert(0, str(CHECKOUT))
     from benchmarks.registry import ROWS
 
@@ -56,7 +60,9 @@ def _known_rows() -> dict[str, str]:
 def _measure(name: str) -> list[dict[str, Any]]:
     say(f"measuring {name} ...")
     command = (sys.executable, "-m", "benchmarks.run_row", name)
-    done = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, env=os.environ, check=False)
+    done = subprocess.run(
+        command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, env=os.environ, check=False
+    )
     if done.returncode != 0:
         raise DependencyError(f"benchmark {name} ended with exit code {done.returncode}")
     rows: list[dict[str, Any]] = json.loads(done.stdout.strip().splitlines()[-1])

@@ -92,7 +92,9 @@ def judge_free_disk(free_gb: float, path: str) -> Finding:
     """The demo writes about 1 GB; recorded years of several coins some more."""
     found = f"{free_gb:.1f} GB free at {path}"
     if free_gb < 2.0:
-        return Finding("disk", Level.CRITICAL, found, "the demo writes about 1 GB; set MS_HOME to a larger disk")
+        return Finding(
+            "disk", Level.CRITICAL, found, "the demo writes about 1 GB; set MS_HOME to a larger disk"
+        )
     if free_gb < 10.0:
         return Finding("disk", Level.WARNING, found, "years of 5m bars and their features need about 10 GB")
     return Finding("disk", Level.NORMAL, found)
@@ -102,16 +104,25 @@ def judge_port(port: int, holder: str | None) -> Finding:
     """A taken port keeps the API from starting."""
     if holder is None:
         return Finding(f"port {port}", Level.NORMAL, "free")
-    return Finding(f"port {port}", Level.WARNING, f"taken by {holder}", "stop it, or choose another with MS_API_BIND=127.0.0.1:PORT")
+    return Finding(
+        f"port {port}",
+        Level.WARNING,
+        f"taken by {holder}",
+        "stop it, or choose another with MS_API_BIND=127.0.0.1:PORT",
+    )
 
 
 def judge_clock_skew(skew_s: float | None, error: str = "") -> Finding:
     """Venues refuse signed requests of a clock that is more than a few seconds off."""
     if skew_s is None:
-        return Finding("clock skew", Level.UNAVAILABLE, f"not measured: {error}", "venues cannot be reached from here")
+        return Finding(
+            "clock skew", Level.UNAVAILABLE, f"not measured: {error}", "venues cannot be reached from here"
+        )
     found = f"{skew_s:+.2f} s against the venue"
     if not abs(skew_s) <= 5.0:
-        return Finding("clock skew", Level.CRITICAL, found, "venues refuse signed requests; run an NTP service")
+        return Finding(
+            "clock skew", Level.CRITICAL, found, "venues refuse signed requests; run an NTP service"
+        )
     if not abs(skew_s) <= 1.0:
         return Finding("clock skew", Level.WARNING, found, "run an NTP service")
     return Finding("clock skew", Level.NORMAL, found)

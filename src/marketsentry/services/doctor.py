@@ -88,7 +88,9 @@ def _gpus(machine: MachineFacts) -> list[Finding]:
         Finding(
             f"gpu {gpu.device}",
             health.judge_gpu_memory(gpu),
-            "no memory figures" if gpu.used_gb is None else f"{gpu.used_gb:.1f} of {gpu.total_gb or 0:.1f} GB used",
+            "no memory figures"
+            if gpu.used_gb is None
+            else f"{gpu.used_gb:.1f} of {gpu.total_gb or 0:.1f} GB used",
         )
         for gpu in gpus
     ]

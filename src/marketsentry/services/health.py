@@ -39,7 +39,9 @@ async def probe(ping_postgres: Ping, ping_redis: Ping, *, timeout_s: float = PRO
     Probes
         Which of them answered in time.
     """
-    postgres, redis = await asyncio.gather(_answers(ping_postgres, timeout_s), _answers(ping_redis, timeout_s))
+    postgres, redis = await asyncio.gather(
+        _answers(ping_postgres, timeout_s), _answers(ping_redis, timeout_s)
+    )
     return Probes(postgres, redis)
 
 

@@ -20,14 +20,18 @@ def _client(host: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url=f"http://{host}")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000", "LOCALHOST:8000", "127.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000", "LOCALHOST:8000", "127.0.0.1"]
+)
 async def test_this_machine_is_served(host: str) -> None:
     async with _client(host) as client:
         assert (await client.get("/")).text == "served"
         assert (await client.post("/")).text == "served"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "127.0.0.1:9999", "localhost.evil:8000"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "127.0.0.1:9999", "localhost.evil:8000"]
+)
 async def test_a_rebound_host_is_refused(host: str) -> None:
     async with _client(host) as client:
         answer = await client.get("/")

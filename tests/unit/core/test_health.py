@@ -9,7 +9,8 @@ from marketsentry.core.health import GpuMemory, Level
 
 
 @pytest.mark.parametrize(
-    ("percent", "level"), [(0, "normal"), (75, "normal"), (75.1, "warning"), (85, "warning"), (85.1, "critical")]
+    ("percent", "level"),
+    [(0, "normal"), (75, "normal"), (75.1, "warning"), (85, "warning"), (85.1, "critical")],
 )
 def test_host_memory_levels(percent: float, level: str) -> None:
     assert health.judge_host_memory(percent) == level
