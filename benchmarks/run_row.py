@@ -1,4 +1,4 @@
-"""Measure one row in a process of its own, so that no row warms or bloats another. `python -m benchmarks.run_row NAME`."""
+"""Measure one row in a process of its own: no row warms or bloats another. `python -m benchmarks.run_row NAME`."""
 
 import json
 import sys

@@ -49,7 +49,7 @@ class LocalMachine:
         return None
 
     def read_gpus(self, timeout_s: float = 2.0) -> tuple[GpuMemory, ...]:
-        """List every GPU that the driver knows; none without a driver. One mute device does not hide the others (K-95)."""
+        """List every GPU that the driver knows; one mute device does not hide the others (K-95)."""
         tool = shutil.which("nvidia-smi")
         if tool is None:
             return ()

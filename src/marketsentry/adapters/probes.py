@@ -16,6 +16,6 @@ async def ping_postgres(database: Database) -> None:
 async def ping_redis(redis: Redis) -> None:
     """Send one PING; raises `DependencyError` when Redis does not answer it."""
     try:
-        await redis.execute_command("PING")
+        await redis.ping()
     except (RedisError, OSError) as error:
         raise DependencyError(f"Redis failed: {error}") from error

@@ -1,6 +1,7 @@
 """When a long-running verb should stop: on SIGINT, on SIGTERM, or when the program that started it is gone."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -20,7 +21,8 @@ async def stop_event(*, watch_stdin: bool = False) -> AsyncIterator[asyncio.Even
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal, number)
     if watch_stdin:
-        loop.add_reader(sys.stdin.fileno(), lambda: stop.set() if not sys.stdin.buffer.raw.read(1) else None)
+        stdin = sys.stdin.fileno()
+        loop.add_reader(stdin, lambda: None if os.read(stdin, 1) else stop.set())
     try:
         yield stop
     finally:

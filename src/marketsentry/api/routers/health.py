@@ -1,4 +1,4 @@
-"""Liveness, readiness, health and metrics (contract section 1.1). Nothing here is a constant: each answer is a probe."""
+"""Liveness, readiness, health and metrics (contract section 1.1): every answer is a probe made now."""
 
 import asyncio
 from functools import partial
