@@ -5,7 +5,7 @@ and no label. Features may be missing one by one (NaN, never zero); a training r
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ class Dataset:
     `labels` maps a horizon (`1h`, `4h`, `1d`, `7d`, as far as the bars divide it) to gross forward returns
     (T, N), NaN where unknown. `parts` are the named hashes behind `content_hash`. `lineage_ids` (one per
     symbol) name the stored snapshots; empty when none were written. `blocked` are the symbols kept out by the
-    quality gate.
+    quality gate. `snapshots_written` counts what this build wrote: 0 when the dataset was there already.
     """
 
     panel: BarPanel
@@ -69,6 +69,7 @@ class Dataset:
     data_version: str
     lineage_ids: tuple[str, ...] = ()
     blocked: tuple[BlockedSymbol, ...] = ()
+    snapshots_written: int = 0
 
     def __post_init__(self) -> None:
         grid = (self.panel.n_bars, len(self.panel.symbols))
@@ -128,6 +129,29 @@ def mask_features(features: FeatureMatrix, panel: BarPanel) -> None:
     """
     np.add(features.values, 0.0, out=features.values)
     features.values[~has_bar(panel)] = np.nan
+
+
+def inputs_known_by(inputs: ContextInputs, symbols: Sequence[str], as_of_ns: int) -> ContextInputs:
+    """Keep what was known of `symbols` by `as_of_ns`, so that later knowledge does not rename a dataset."""
+
+    def known(kind: str) -> dict[str, Any]:
+        return {
+            symbol: _known_by(one, as_of_ns)
+            for symbol, one in getattr(inputs, kind).items()
+            if symbol in symbols
+        }
+
+    return ContextInputs(**{field.name: known(field.name) for field in fields(inputs)})
+
+
+def _known_by(series: Any, as_of_ns: int) -> Any:  # a KnownSeries or an EventSeries
+    n_known = int(np.searchsorted(series.known_at_ns, as_of_ns, side="right"))
+    arrays = {
+        field.name: value[:n_known]
+        for field in fields(series)
+        if isinstance(value := getattr(series, field.name), np.ndarray)
+    }
+    return replace(series, **arrays)
 
 
 def dataset_parts(

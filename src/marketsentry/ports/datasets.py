@@ -75,7 +75,7 @@ class SampleRows:
     """Labelled windows of one symbol, oldest first; all arrays (n,).
 
     `start_ns` and `end_ns` are the bar ends between which the price moved; `pct_change` is a fraction;
-    `direction` is +1 up, 0 neutral, -1 down.
+    `direction` float64 is 1 up, 0 neutral, -1 down.
     """
 
     symbol: str
@@ -85,7 +85,7 @@ class SampleRows:
     price_start: NDArray[np.float64]
     price_end: NDArray[np.float64]
     pct_change: NDArray[np.float64]
-    direction: NDArray[np.int8]
+    direction: NDArray[np.float64]
 
 
 class DatasetStore(Protocol):
@@ -147,7 +147,7 @@ class DatasetStore(Protocol):
         ...
 
     async def write_indicators(self, rows: IndicatorRows) -> int:
-        """Insert indicators; those of bars that have them already are replaced. Returns how many."""
+        """Insert indicators; those of bars that have others are replaced. Returns how many rows changed."""
         ...
 
     async def write_samples(self, dataset_id: int, rows: SampleRows) -> int:

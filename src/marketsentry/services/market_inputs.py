@@ -47,12 +47,21 @@ async def load_market(
     span = {"start_ns": start_ns, "stop_ns": stop_ns}
     series = [await stores.bars.load(symbol, interval, **span, as_of_ns=as_of_ns) for symbol in symbols]
     no_trade = [await stores.bars.load_no_trade(symbol, interval, **span) for symbol in symbols]
+    return align_panel(series, no_trade_ts_ns=no_trade), await load_context(
+        stores, symbols, as_of_ns=as_of_ns
+    )
+
+
+async def load_context(
+    stores: Stores, symbols: Sequence[str], *, as_of_ns: int | None = None
+) -> ContextInputs:
+    """Read what stands beside the bars of several symbols, from the beginning; see `load_market`."""
     events = {symbol: await stores.events.load_events(symbol, as_of_ns=as_of_ns) for symbol in symbols}
+    has_events = any(one.known_at_ns.size for one in events.values())
     funding = {
         symbol: await stores.events.load_funding(perp_of(symbol), as_of_ns=as_of_ns) for symbol in symbols
     }
-    inputs = ContextInputs(
+    return ContextInputs(
         funding={symbol: known_funding(one) for symbol, one in funding.items() if one.ts_ns.size},
-        events=events,
+        events=events if has_events else {},
     )
-    return align_panel(series, no_trade_ts_ns=no_trade), inputs

@@ -1,7 +1,7 @@
 """Datasets, feature snapshots, indicators and labelled samples in PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,20 +12,14 @@ from psycopg import AsyncConnection, AsyncCopy
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
-from marketsentry.adapters.postgres.snapshot_rows import (
-    COPY_HEADER,
-    COPY_TRAILER,
-    Column,
-    jsonb_order,
-    number_rows,
-    postgres_us,
-    snapshot_rows,
-)
+from marketsentry.adapters.postgres.binary import COPY_HEADER, COPY_TRAILER, postgres_us, row_template
+from marketsentry.adapters.postgres.snapshot_rows import jsonb_order, snapshot_rows
 from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.exceptions import ConflictError
 from marketsentry.ports.datasets import (
     DatasetRecord,
     IndicatorRows,
+    SampleRows,
     SnapshotRows,
     SnapshotStamp,
 )
@@ -58,11 +52,22 @@ SELECT bool_and(pg_try_advisory_xact_lock(hashtextextended('lineage:' || lineage
 FROM unnest(%(lineage_ids)s::text[]) AS lineage_id
 """
 
-_LINEAGES_TAKEN = "SELECT EXISTS (SELECT FROM datasets WHERE lineage_ids && %(lineage_ids)s::text[]) AS taken"
+_LINEAGES_TAKEN = "SELECT EXISTS (SELECT FROM lineages WHERE lineage_id = ANY (%(lineage_ids)s)) AS taken"
+
+_ADD_LINEAGES = """
+INSERT INTO lineages (lineage_id, kind, dataset_id)
+SELECT lineage_id, 'train', %(dataset_id)s FROM unnest(%(lineage_ids)s::text[]) AS lineage_id
+"""
+
+_COPY_TRAINING_SNAPSHOTS = """
+COPY feature_snapshots (target, track, as_of, as_of_ts, event_time, feature_version, data_version, lineage_id,
+                        schema_hash, dataset_id, feature_payload)
+FROM STDIN (FORMAT BINARY)
+"""
 
 _COPY_SNAPSHOTS = """
 COPY feature_snapshots (target, track, as_of, as_of_ts, event_time, feature_version, data_version, lineage_id,
-                        schema_hash, dataset_id, feature_payload)
+                        schema_hash, feature_payload)
 FROM STDIN (FORMAT BINARY)
 """
 
@@ -90,24 +95,50 @@ ORDER BY created_at DESC, id DESC LIMIT 1
 """
 
 _STAGE_INDICATORS = """
-CREATE TEMPORARY TABLE staged_indicators (
+CREATE TEMPORARY TABLE staged_rows (
     event_time timestamptz, ma_7 float8, ma_30 float8, rsi float8, macd float8, macd_signal float8
 ) ON COMMIT DROP
 """
 
+_DROP_STAGED = "DROP TABLE staged_rows"
+
 _COPY_INDICATORS = """
-COPY staged_indicators (event_time, ma_7, ma_30, rsi, macd, macd_signal) FROM STDIN (FORMAT BINARY)
+COPY staged_rows (event_time, ma_7, ma_30, rsi, macd, macd_signal) FROM STDIN (FORMAT BINARY)
 """
 
 _MERGE_INDICATORS = """
-INSERT INTO technical_indicators (symbol, timeframe, timestamp, ma_7, ma_30, rsi, macd, macd_signal)
+INSERT INTO technical_indicators AS stored (symbol, timeframe, timestamp, ma_7, ma_30, rsi, macd, macd_signal)
 SELECT %(symbol)s, %(timeframe)s, event_time, nullif(ma_7, 'NaN'), nullif(ma_30, 'NaN'), nullif(rsi, 'NaN'),
        nullif(macd, 'NaN'), nullif(macd_signal, 'NaN')
-FROM staged_indicators
+FROM staged_rows
 ON CONFLICT (symbol, timeframe, timestamp) DO UPDATE
 SET ma_7 = excluded.ma_7, ma_30 = excluded.ma_30, rsi = excluded.rsi, macd = excluded.macd,
     macd_signal = excluded.macd_signal
+WHERE (stored.ma_7, stored.ma_30, stored.rsi, stored.macd, stored.macd_signal) IS DISTINCT FROM
+      (excluded.ma_7, excluded.ma_30, excluded.rsi, excluded.macd, excluded.macd_signal)
 """
+
+
+_STAGE_SAMPLES = """
+CREATE TEMPORARY TABLE staged_rows (
+    event_time timestamptz, price_start float8, price_end float8, pct_change float8, direction float8
+) ON COMMIT DROP
+"""
+
+_COPY_SAMPLES = """
+COPY staged_rows (event_time, price_start, price_end, pct_change, direction) FROM STDIN (FORMAT BINARY)
+"""
+
+_MERGE_SAMPLES = """
+INSERT INTO training_samples (dataset_id, symbol, horizon_hours, event_time, price_start, price_end,
+                              pct_change, direction)
+SELECT %(dataset_id)s, %(symbol)s, %(horizon_hours)s, event_time, price_start, price_end, pct_change,
+       CASE direction WHEN 1 THEN 'up' WHEN -1 THEN 'down' ELSE 'neutral' END
+FROM staged_rows
+ON CONFLICT (dataset_id, symbol, horizon_hours, event_time) DO NOTHING
+"""
+
+_INDICATORS = ("ma_7", "ma_30", "rsi", "macd", "macd_signal")
 
 
 class PostgresDatasetStore:
@@ -159,6 +190,7 @@ class PostgresDatasetStore:
         row = await self._row(_ADD, values)
         if row is None:
             raise ConflictError(f"dataset {record.content_hash} already has snapshots")
+        await self._row(_ADD_LINEAGES, {"dataset_id": row[0], "lineage_ids": list(record.lineage_ids)})
         return int(row[0])
 
     async def reserve_lineage(self, symbols: Sequence[str], at: datetime) -> tuple[str, ...]:
@@ -182,21 +214,26 @@ class PostgresDatasetStore:
     ) -> int:
         """Insert one snapshot per row by COPY; returns how many."""
 
-        before = (stamp.target, stamp.track)
-        after = (stamp.feature_version, stamp.data_version, stamp.lineage_id, stamp.schema_hash)
-
         def encode(start: int) -> memoryview:
             block = rows[start : start + _WRITE_ROWS]
             known_at = postgres_us(known_at_ns[block])
-            columns: list[Column] = [
-                *(text.encode() for text in before),
-                *(known_at, known_at, known_at),
-                *(text.encode() for text in after),
-                None if stamp.dataset_id is None else np.full(len(block), stamp.dataset_id),
-            ]
+            columns: dict[str, bytes | NDArray[np.int64]] = {
+                "target": stamp.target.encode(),
+                "track": stamp.track.encode(),
+                "as_of": known_at,
+                "as_of_ts": known_at,
+                "event_time": known_at,
+                "feature_version": stamp.feature_version.encode(),
+                "data_version": stamp.data_version.encode(),
+                "lineage_id": stamp.lineage_id.encode(),
+                "schema_hash": stamp.schema_hash.encode(),
+            }
+            if stamp.dataset_id is not None:
+                columns["dataset_id"] = np.full(len(block), stamp.dataset_id)
             return snapshot_rows(columns, names, values[block])
 
-        async with self._connection.cursor() as cursor, cursor.copy(_COPY_SNAPSHOTS) as copy:
+        query = _COPY_SNAPSHOTS if stamp.dataset_id is None else _COPY_TRAINING_SNAPSHOTS
+        async with self._connection.cursor() as cursor, cursor.copy(query) as copy:
             await copy.write(COPY_HEADER)
             await _send_ahead(copy, encode, range(0, len(rows), _WRITE_ROWS))
             await copy.write(COPY_TRAILER)
@@ -239,16 +276,38 @@ class PostgresDatasetStore:
         return None if row is None else str(row[0])
 
     async def write_indicators(self, rows: IndicatorRows) -> int:
-        """Insert indicators; those of bars that have them already are replaced. Returns how many."""
-        columns = (rows.ma_7, rows.ma_30, rows.rsi, rows.macd, rows.macd_signal)
-        await self._row(_STAGE_INDICATORS, {})
+        """Insert indicators; those of bars that have others are replaced. Returns how many rows changed."""
+        columns = {name: getattr(rows, name) for name in _INDICATORS}
+        staged = {"event_time": postgres_us(rows.event_time_ns), **columns}
+        named = {"symbol": rows.symbol, "timeframe": rows.interval.name}
+        return await self._merge(_STAGE_INDICATORS, _COPY_INDICATORS, staged, _MERGE_INDICATORS, named)
+
+    async def write_samples(self, dataset_id: int, rows: SampleRows) -> int:
+        """Insert the labelled samples of a symbol and horizon that are not there yet; returns how many."""
+        staged = {
+            "event_time": postgres_us(rows.start_ns),
+            "price_start": rows.price_start,
+            "price_end": rows.price_end,
+            "pct_change": rows.pct_change,
+            "direction": rows.direction,
+        }
+        named = {"dataset_id": dataset_id, "symbol": rows.symbol, "horizon_hours": rows.horizon_hours}
+        return await self._merge(_STAGE_SAMPLES, _COPY_SAMPLES, staged, _MERGE_SAMPLES, named)
+
+    async def _merge(
+        self, stage: str, copy_in: str, columns: Mapping[str, NDArray[Any]], merge: str, named: dict[str, Any]
+    ) -> int:
+        """Copy rows into a table of this transaction and merge them from there; returns the rows written."""
         async with self._connection.cursor() as cursor:
-            async with cursor.copy(_COPY_INDICATORS) as copy:
+            await cursor.execute(stage)
+            async with cursor.copy(copy_in) as copy:
                 await copy.write(COPY_HEADER)
-                await copy.write(number_rows((postgres_us(rows.event_time_ns), *columns)))
+                await copy.write(_number_rows(columns))
                 await copy.write(COPY_TRAILER)
-            await cursor.execute(_MERGE_INDICATORS, {"symbol": rows.symbol, "timeframe": rows.interval.name})
-            return cursor.rowcount
+            await cursor.execute(merge, named)
+            written = cursor.rowcount
+            await cursor.execute(_DROP_STAGED)
+            return written
 
     async def _row(self, query: str, values: dict[str, Any]) -> Any:
         async with self._connection.cursor(row_factory=tuple_row) as cursor:
@@ -293,6 +352,15 @@ def _parse_lines(
     values = np.empty_like(stored)
     values[:, order] = stored
     return np.array([row[0] for row in rows], dtype=np.int64), values
+
+
+def _number_rows(columns: Mapping[str, NDArray[Any]]) -> memoryview:
+    """Rows of bigint, timestamptz and double precision columns, all of one length, for a binary COPY."""
+    layout: dict[str, str | bytes] = {name: f">{column.dtype.kind}8" for name, column in columns.items()}
+    rows = row_template(len(next(iter(columns.values()))), layout)
+    for name, column in columns.items():
+        rows[name] = column
+    return rows.view(np.uint8).data
 
 
 def _timestamp(ts_ns: int | None, otherwise: str) -> str:

@@ -5,22 +5,15 @@ the order in which PostgreSQL keeps them in jsonb (by length, then by bytes): it
 which makes the COPY a quarter faster (ADR 0050).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from marketsentry.adapters.postgres.binary import row_template
 from marketsentry.exceptions import InputError
 from marketsentry.kernels.json_rows import json_rows
-
-Column = bytes | NDArray[np.int64] | None
-
-COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-COPY_TRAILER = b"\xff\xff"
-
-POSTGRES_EPOCH_NS = 946_684_800_000_000_000
-"""2000-01-01 UTC: PostgreSQL counts timestamptz in microseconds from here."""
 
 
 def jsonb_order(names: Sequence[str]) -> list[int]:
@@ -29,19 +22,16 @@ def jsonb_order(names: Sequence[str]) -> list[int]:
     return sorted(range(len(names)), key=lambda i: (len(encoded[i]), encoded[i]))
 
 
-def postgres_us(ts_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Times as PostgreSQL's binary timestamptz counts them, in whole microseconds."""
-    return (ts_ns - POSTGRES_EPOCH_NS) // 1_000
-
-
-def snapshot_rows(columns: Sequence[Column], names: Sequence[str], values: NDArray[np.float64]) -> memoryview:
+def snapshot_rows(
+    columns: Mapping[str, bytes | NDArray[np.int64]], names: Sequence[str], values: NDArray[np.float64]
+) -> memoryview:
     """Encode rows whose last column is a jsonb object of features.
 
     Parameters
     ----------
-    columns : sequence of bytes, None or int64 arrays of shape (n_rows,)
-        The columns before the payload, in COPY order: bytes are the same text in every row, None is null in
-        every row, an array is a bigint or timestamptz (see `postgres_us`) per row.
+    columns : mapping of str to bytes or int64 arrays of shape (n_rows,)
+        The columns before the payload, in COPY order: bytes are the same text in every row, an array is a
+        bigint or timestamptz (see `binary.postgres_us`) per row.
     names : sequence of str
         The features, in the order of the columns of `values`.
     values : ndarray of shape (n_rows, n_features)
@@ -76,32 +66,11 @@ def snapshot_rows(columns: Sequence[Column], names: Sequence[str], values: NDArr
     return out[:size].data
 
 
-def _frames(columns: Sequence[Column], n_rows: int) -> NDArray[np.uint8]:
-    """The constant-length start of each row: column count, the columns, room for the payload's length."""
-    layout: list[tuple[str, str]] = [("n_columns", ">i2")]
-    for i, column in enumerate(columns):
-        layout.append((f"size_{i}", ">i4"))
-        if column is not None:
-            layout.append((f"value_{i}", f"S{len(column)}" if isinstance(column, bytes) else ">i8"))
-    rows = np.zeros(n_rows, np.dtype([*layout, ("payload_size", ">i4")]))
-    rows["n_columns"] = len(columns) + 1
-    for i, column in enumerate(columns):
-        if column is None:
-            rows[f"size_{i}"] = -1
-        else:
-            rows[f"size_{i}"] = len(column) if isinstance(column, bytes) else 8
-            rows[f"value_{i}"] = column
+def _frames(columns: Mapping[str, bytes | NDArray[np.int64]], n_rows: int) -> NDArray[np.uint8]:
+    """The constant-length start of each row: the columns, and room for the payload's length."""
+    layout = {name: column if isinstance(column, bytes) else ">i8" for name, column in columns.items()}
+    rows = row_template(n_rows, {**layout, "payload": b""})
+    for name, column in columns.items():
+        if not isinstance(column, bytes):
+            rows[name] = column
     return rows.view(np.uint8).reshape(n_rows, rows.dtype.itemsize)
-
-
-def number_rows(columns: Sequence[NDArray[np.int64] | NDArray[np.float64]]) -> memoryview:
-    """Encode rows of bigint, timestamptz (see `postgres_us`) and double precision columns, all (n_rows,)."""
-    layout: list[tuple[str, str]] = [("n_columns", ">i2")]
-    for i, column in enumerate(columns):
-        layout += [(f"size_{i}", ">i4"), (f"value_{i}", f">{column.dtype.kind}8")]
-    rows = np.zeros(len(columns[0]), np.dtype(layout))
-    rows["n_columns"] = len(columns)
-    for i, column in enumerate(columns):
-        rows[f"size_{i}"] = 8
-        rows[f"value_{i}"] = column
-    return rows.view(np.uint8).data
