@@ -14,8 +14,11 @@ from marketsentry.adapters.clock import SystemClock
 from marketsentry.adapters.embedded import EmbeddedEngines, Engines
 from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
+from marketsentry.adapters.trainer_process import ProcessTrainer
+from marketsentry.core.gates.data_quality import QualityLimits
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.ports import Artifacts, Clock, Transactions
+from marketsentry.ports.training import Trainer
 from marketsentry.settings import Settings, load_settings
 
 _REVIVE_EVERY_S = 0.5
@@ -32,6 +35,7 @@ class System:
     redis: "Redis"
     artifacts: Artifacts
     clock: Clock
+    trainer: Trainer
     datasets_dir: Path
     reports_dir: Path
     engines: Engines
@@ -41,6 +45,17 @@ class System:
     def transactions(self) -> Transactions:
         """Opens transactions on the record."""
         return self.database.transactions
+
+    @property
+    def quality_limits(self) -> QualityLimits:
+        """Limits of the data-quality gate that are in force."""
+        return QualityLimits(
+            max_missing_rate=self.settings.dq_max_missing_rate,
+            max_invalid_price_rate=self.settings.dq_max_invalid_price_rate,
+            max_duplicate_rate=self.settings.dq_max_duplicate_rate,
+            max_stale_ratio=self.settings.dq_max_stale_ratio,
+            min_rows=self.settings.dq_min_rows,
+        )
 
     def engine_env(self) -> Mapping[str, str]:
         """Return the variables that let a child process share these engines."""
@@ -89,6 +104,7 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
             redis=redis,
             artifacts=FileArtifacts(settings.home / "artifacts", model_dir=settings.model_dir),
             clock=SystemClock(),
+            trainer=ProcessTrainer(settings.home / "scratch"),
             datasets_dir=settings.home / "datasets",
             reports_dir=settings.home / "reports",
             engines=engines,

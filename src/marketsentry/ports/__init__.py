@@ -12,6 +12,7 @@ from marketsentry.ports.events import EventStore
 from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.models import ModelStore
 from marketsentry.ports.runs import RunStore
+from marketsentry.ports.synthetic import SyntheticStore
 
 __all__ = [
     "ArtifactRef",
@@ -25,6 +26,7 @@ __all__ = [
     "ModelStore",
     "RunStore",
     "Stores",
+    "SyntheticStore",
     "Transactions",
 ]
 
@@ -65,6 +67,11 @@ class Stores(Protocol):
     @property
     def runs(self) -> RunStore:
         """Backtest runs."""
+        ...
+
+    @property
+    def synthetic(self) -> SyntheticStore:
+        """Origins of synthetic series."""
         ...
 
 

@@ -10,7 +10,7 @@ from marketsentry.core.market.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """One judgement of one series. `result` holds the contract's keys, the checks with their limits, the gaps."""
+    """One judgement of one series. `result` holds the contract's keys, the checks with limits, the gaps."""
 
     symbol: str
     interval: Interval
@@ -23,7 +23,7 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True)
 class DownloadKey:
-    """What is downloaded. `until_ns` is `OPEN_END_NS` for a download that goes up to the present each time."""
+    """What is downloaded. `until_ns` is `OPEN_END_NS` where it goes up to the present each time."""
 
     venue: str
     symbol: str

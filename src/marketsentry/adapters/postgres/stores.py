@@ -13,6 +13,7 @@ from marketsentry.ports import (
     ImportStore,
     ModelStore,
     RunStore,
+    SyntheticStore,
 )
 
 
@@ -76,3 +77,10 @@ class PostgresStores:
         from marketsentry.adapters.postgres.runs import PostgresRunStore
 
         return PostgresRunStore(self._connection)
+
+    @cached_property
+    def synthetic(self) -> SyntheticStore:
+        """Origins of synthetic series."""
+        from marketsentry.adapters.postgres.synthetic import PostgresSyntheticStore
+
+        return PostgresSyntheticStore(self._connection)

@@ -55,6 +55,7 @@ from marketsentry.core.market.synthetic_streams import stream
 from marketsentry.exceptions import InputError
 from marketsentry.kernels.synthetic import ar1, markov_path, returns_with_memory
 
+GENERATOR_VERSION = 1  # counts changes of the equations: markets of two versions must not be joined
 HOUR_NS = 3_600 * NS_PER_S
 FUNDING_NS = 8 * HOUR_NS
 DEFAULT_START_NS = 1_704_067_200 * NS_PER_S  # 2024-01-01T00:00Z

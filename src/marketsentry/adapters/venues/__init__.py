@@ -1,0 +1,1 @@
+"""Venues: ccxt and its errors stay in here."""
