@@ -73,7 +73,6 @@ class ProcessTrainer:
         assert ended.done is not None
         return FitResult(
             model_name=str(ended.model["name"]),
-            source_sha256=ended.model["source_sha256"],
             spans=spans,
             wall_s=time.perf_counter() - started,
             child_peak_bytes=int(ended.done["peak_bytes"]),
@@ -85,7 +84,8 @@ def _read_spans(folder: Path, job: FitJob, rows: RowSet, ended: _Ended) -> tuple
     spans = []
     for index, facts in enumerate(ended.spans):
         files, predictions = read_span(folder, index, job, rows)
-        spans.append(SpanFit(files, predictions, facts["n_train_rows"], facts["fit_s"], facts["predict_s"]))
+        measured = {name: facts[name] for name in ("n_train_rows", "train_mse", "fit_s", "predict_s")}
+        spans.append(SpanFit(files, predictions, **measured))
     return tuple(spans)
 
 

@@ -5,6 +5,7 @@ The panel model does not see which symbol a row belongs to; what sets symbols ap
 all of them. Missing features (NaN) are handled by the trees themselves.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -17,6 +18,7 @@ from marketsentry.exceptions import ConflictError, InputError
 from marketsentry.models.protocol import Progress
 
 MODEL_FILE = "model.txt"
+_THREADS = re.compile(r"\[num_threads: \d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,9 @@ class LightGBMPanel:
         return np.asarray(booster.predict(X), dtype=np.float64)
 
     def dump(self) -> dict[str, bytes]:
-        """Give LightGBM's text format."""
-        return {MODEL_FILE: self._fitted().model_to_string().encode()}
+        """Give LightGBM's text format; the number of threads is the machine's affair and left out."""
+        text = _THREADS.sub("[num_threads: 0]", self._fitted().model_to_string())
+        return {MODEL_FILE: text.encode()}
 
     @classmethod
     def parse(cls, files: Mapping[str, bytes]) -> Self:

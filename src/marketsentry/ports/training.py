@@ -57,11 +57,15 @@ class FitProgress:
 
 @dataclass(frozen=True, slots=True)
 class SpanFit:
-    """One fitted span: the model's files, and its predictions (length of `test`, N), NaN where no row was."""
+    """One fitted span: the model's files, and its predictions (length of `test`, N), NaN where no row was.
+
+    `train_mse` is the mean squared error on an even sample of the rows it was fitted on.
+    """
 
     files: Mapping[str, bytes]
     predictions: NDArray[np.float64]
     n_train_rows: int
+    train_mse: float
     fit_s: float
     predict_s: float
 
@@ -70,13 +74,11 @@ class SpanFit:
 class FitResult:
     """What came of a job.
 
-    `model_name` as the model calls itself; `source_sha256` of the user's file, None for a built-in model.
-    `child_peak_bytes` is the largest resident size of the fitting process, `peak_memory_bytes` that of
-    it and this process together, both with pages of mapped files.
+    `model_name` as the model calls itself. `child_peak_bytes` is the largest resident size of the fitting
+    process, `peak_memory_bytes` that of it and this process together, both with pages of mapped files.
     """
 
     model_name: str
-    source_sha256: str | None
     spans: tuple[SpanFit, ...]
     wall_s: float
     child_peak_bytes: int

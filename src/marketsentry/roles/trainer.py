@@ -28,12 +28,12 @@ from marketsentry.adapters.process_memory import (
     private_bytes,
 )
 from marketsentry.adapters.trainer_files import ChildJob, RowSpan, map_matrix, read_job, write_span
-from marketsentry.core.lineage import hash_bytes
 from marketsentry.exceptions import InputError, MarketSentryError
 from marketsentry.models.protocol import Model
 from marketsentry.services.plugins import load_model
 
 ROWS_PER_PREDICTION = 131_072
+ROWS_PER_TRAIN_ERROR = 16_384
 REPORT_EVERY_S = 0.2
 MESSAGE_KEPT = 2_000
 
@@ -79,36 +79,21 @@ def _fit_all(folder: Path, job: ChildJob, new_model: Callable[..., Model], emit:
     for index, span in enumerate(job.spans):
         model = new_model(**job.model.params)
         if index == 0:
-            emit({"event": "model", "name": model.name, "source_sha256": _source_sha256(job.model.reference)})
+            emit({"event": "model", "name": model.name})
         X_train, y_train = _training_rows(labelled, y, span, complete_only=not model.accepts_missing)
         report = _StepReporter(emit, index, len(job.spans), y_train.size)
         started = time.perf_counter()
         model.fit(X_train, y_train, seed=job.seed, n_threads=job.n_threads, on_progress=report)
-        fit_s = time.perf_counter() - started
-        n_train_rows = y_train.size
+        fitted = time.perf_counter()
+        facts = {"n_train_rows": int(y_train.size), "train_mse": _train_mse(model, X_train, y_train)}
         del X_train, y_train
-        started = time.perf_counter()
         predictions = [
             _predict(model, rows[slice(*where)])
             for rows, where in ((labelled, span.test_labelled), (unlabelled, span.test_unlabelled))
         ]
-        predict_s = time.perf_counter() - started
+        times = {"fit_s": fitted - started, "predict_s": time.perf_counter() - fitted}
         write_span(folder, index, model.dump(), *predictions)
-        emit(
-            {
-                "event": "span",
-                "span": index,
-                "n_train_rows": n_train_rows,
-                "fit_s": fit_s,
-                "predict_s": predict_s,
-            }
-        )
-
-
-def _source_sha256(reference: str) -> str | None:
-    """Hash the file a user's model came from; None for a built-in or installed model."""
-    path = Path(reference)
-    return hash_bytes(path.read_bytes()) if path.is_file() else None
+        emit({"event": "span", "span": index, **facts, **times})
 
 
 def _training_rows(X: Floats, y: Floats, span: RowSpan, *, complete_only: bool) -> tuple[Floats, Floats]:
@@ -129,6 +114,12 @@ def _training_rows(X: Floats, y: Floats, span: RowSpan, *, complete_only: bool) 
     for array in (X_train, y_train):
         array.flags.writeable = False
     return X_train, y_train
+
+
+def _train_mse(model: Model, X: Floats, y: Floats) -> float:
+    """Give the mean squared error on an even sample of the training rows."""
+    every = max(1, y.size // ROWS_PER_TRAIN_ERROR)
+    return float(np.mean((_predict(model, X[::every]) - y[::every]) ** 2))
 
 
 def _predict(model: Model, X: Floats) -> Floats:

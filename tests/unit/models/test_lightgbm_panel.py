@@ -27,6 +27,14 @@ def test_another_seed_gives_other_trees() -> None:
     assert fitted(seed=1).dump() != fitted(seed=2).dump()
 
 
+def test_the_bytes_do_not_depend_on_the_number_of_threads() -> None:
+    models = [LightGBMPanel(n_trees=8), LightGBMPanel(n_trees=8)]
+    for n_threads, model in enumerate(models, start=1):
+        model.fit(X, Y, seed=1, n_threads=n_threads, on_progress=ignore_progress)
+    assert models[0].dump() == models[1].dump()
+    assert b"[num_threads: 0]" in models[0].dump()[MODEL_FILE]
+
+
 def test_it_learns_what_can_be_learned() -> None:
     assert np.corrcoef(fitted().predict(X), Y)[0, 1] > 0.4
 

@@ -27,6 +27,12 @@ _INSERT = """
     ON CONFLICT (model_name, track, model_version) DO NOTHING
 """
 
+_ADD_LINEAGE = """
+    INSERT INTO lineages (lineage_id, kind, dataset_id)
+    VALUES (%(train_lineage_id)s, 'train', (SELECT id FROM datasets WHERE content_hash = %(dataset_hash)s))
+    ON CONFLICT (lineage_id) DO NOTHING
+"""
+
 _GET = f"""
     SELECT {_COLUMNS}
     FROM model_registry m LEFT JOIN datasets d ON d.id = m.dataset_id
@@ -52,7 +58,7 @@ _ADD_TRIAL = """
 _COUNT_TRIALS = "SELECT count(*) AS n FROM trials WHERE track = %(track)s"
 
 
-class PostgresModels:
+class PostgresModelStore:
     """`ModelStore` over one open connection; the transaction belongs to the caller."""
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
@@ -61,6 +67,10 @@ class PostgresModels:
     async def register(self, model: ModelVersion) -> RegisteredModel:
         """Add a version; see `ModelStore.register`."""
         async with self._connection.cursor() as cursor:
+            await cursor.execute(
+                _ADD_LINEAGE,
+                {"train_lineage_id": model.train_lineage_id, "dataset_hash": model.dataset_hash},
+            )
             await cursor.execute(
                 _INSERT,
                 {

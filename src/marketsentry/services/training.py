@@ -1,0 +1,462 @@
+"""Train a candidate: data gate, walk-forward in a child process, leak test, replay, verdict, registry.
+
+Nothing is registered half: the artifact is written whole, and registry row, lineage and trial are one
+transaction.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version as library_version
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from marketsentry.core.backtest.params import ReplayParams, params_for
+from marketsentry.core.dataset import BlockedSymbol, Dataset, has_bar, horizon_bars
+from marketsentry.core.features.feature_set import FeatureSet
+from marketsentry.core.gates.candidate import (
+    PROOFS,
+    CandidateEvidence,
+    CandidateLimits,
+    judge_candidate,
+)
+from marketsentry.core.gates.leak import run_leak_test
+from marketsentry.core.gates.verdict import GateVerdict, verdict_from_document
+from marketsentry.core.splits.purged_kfold import PurgedFold, purged_kfold
+from marketsentry.core.splits.walk_forward import WalkForward, walk_forward
+from marketsentry.core.training.artifact import StoredPredictions, pack_artifact
+from marketsentry.core.training.evaluation import Evaluation, evaluate, performance, stitch
+from marketsentry.core.training.manifest import (
+    Recipe,
+    kfold_metrics,
+    make_manifest,
+    make_recipe,
+    symbol_results,
+)
+from marketsentry.exceptions import ConflictError, InputError, NotFoundError
+from marketsentry.ports import ArtifactRef, Artifacts, Clock, Transactions
+from marketsentry.ports.models import ModelVersion, RegisteredModel, Trial
+from marketsentry.ports.training import FitJob, FitProgress, FitResult, FitSpan, ModelSpec, Trainer
+from marketsentry.services.plugins import BUILTIN_FEATURES, plugin_code_hash
+
+MIN_TRAIN_ROWS = 64
+MIN_TEST_ROWS = 16
+ARTIFACT_KIND = "models"
+LIBRARIES = ("lightgbm", "numba", "numpy")
+MIB = 1 << 20
+
+OnProgress = Callable[[FitProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRequest:
+    """What to train and how to judge it.
+
+    `horizon` names the label; `embargo_bars` widens the purge beyond it; `final_frac` of the bars are the
+    untouched last block; `kfold_splits` > 0 adds a purged k-fold as a second look. `replay` are costs and
+    sizing, the defaults of the replay if None. `features` says where the features come from, for the
+    record.
+    """
+
+    name: str
+    version: str
+    horizon: str
+    track: str = "liquid"
+    model: ModelSpec = field(default_factory=lambda: ModelSpec("lightgbm_panel"))
+    features: str = BUILTIN_FEATURES
+    n_folds: int = 5
+    rolling: bool = False
+    embargo_bars: int = 12
+    final_frac: float = 0.15
+    kfold_splits: int = 0
+    seed: int = 42
+    n_threads: int = 2
+    memory_limit_bytes: int = 4096 * MIB
+    replay: ReplayParams | None = None
+    limits: CandidateLimits = field(default_factory=CandidateLimits)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.final_frac < 0.5:
+            raise InputError(f"final_frac must be in (0, 0.5), was {self.final_frac}")
+        for name in ("name", "version"):
+            if not getattr(self, name).strip():
+                raise InputError(f"{name} must not be empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a training took: rows the served model was fitted on, seconds in all and in the fits, bytes."""
+
+    rows: int
+    seconds: float
+    fit_seconds: float
+    predict_seconds: float
+    child_peak_bytes: int
+    peak_memory_bytes: int
+    feature_matrix_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What came of a training.
+
+    `status` is `ok` or `blocked_by_data_quality` (then nothing was trained or registered). `state` is
+    `candidate`, or `refused` when the leak test proved the candidate unsound. `is_reused` says that this
+    version had been trained from the same inputs before, and was read back.
+    """
+
+    status: str
+    name: str
+    version: str
+    track: str
+    results: tuple[dict[str, Any], ...]
+    model_id: int | None = None
+    state: str | None = None
+    verdict: GateVerdict | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    manifest: dict[str, Any] = field(default_factory=dict)
+    artifact_path: str | None = None
+    artifact_sha256: str | None = None
+    train_lineage_id: str | None = None
+    usage: Usage | None = None
+    is_reused: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """Give plain values for JSON."""
+        return {
+            "status": self.status,
+            "name": self.name,
+            "version": self.version,
+            "track": self.track,
+            "model_id": self.model_id,
+            "state": self.state,
+            "is_reused": self.is_reused,
+            "verdict": self.verdict.document() if self.verdict else None,
+            "metrics": self.metrics,
+            "artifact_path": self.artifact_path,
+            "artifact_sha256": self.artifact_sha256,
+            "train_lineage_id": self.train_lineage_id,
+            "usage": self.usage,
+            "results": list(self.results),
+        }
+
+
+def blocked_result(request: CandidateRequest, blocked: Sequence[BlockedSymbol]) -> TrainingResult:
+    """Say that the data gate blocks: nothing is trained, nothing registered."""
+    rows = tuple(symbol.as_dict() for symbol in blocked)
+    return TrainingResult("blocked_by_data_quality", request.name, request.version, request.track, rows)
+
+
+async def train_candidate(
+    dataset: Dataset,
+    request: CandidateRequest,
+    *,
+    feature_set: FeatureSet,
+    trainer: Trainer,
+    transactions: Transactions,
+    artifacts: Artifacts,
+    clock: Clock,
+    on_progress: OnProgress = lambda _: None,
+) -> TrainingResult:
+    """Train, judge and register one version of a model.
+
+    Parameters
+    ----------
+    dataset
+        Bars, features and labels. Any symbol that the data gate blocked blocks the candidate.
+    request
+        What to train and how to judge it.
+    feature_set
+        What computed the dataset's features; the leak test runs it again.
+    trainer
+        Where models are fitted.
+    transactions
+        The record.
+    artifacts
+        Where the model's files go.
+    clock
+        Names the lineage.
+    on_progress
+        Told about spans and trees.
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    InputError
+        If the history cannot hold the folds, the horizon is not in the dataset, or the model fails.
+    ConflictError
+        If the version is registered and was made from other inputs.
+    DependencyError
+        If the training process died or the record cannot be reached.
+    """
+    if dataset.blocked:
+        return blocked_result(request, dataset.blocked)
+    started = time.perf_counter()
+    plan, kfold = make_plan(dataset, request)
+    recipe = await asyncio.to_thread(_recipe, dataset, request, plan)
+    stored = await _find_same(request, recipe, transactions)
+    if stored is not None:
+        return _read_back(stored)
+    fit = await trainer.fit_spans(_make_job(dataset, request, plan, kfold), on_progress=on_progress)
+    judged = await asyncio.to_thread(_judge, dataset, request, plan, kfold, fit, feature_set)
+    manifest = make_manifest(recipe, dataset, plan, judged.metrics)
+    artifact = await asyncio.to_thread(_store_artifact, manifest, len(plan.folds), fit, judged, artifacts)
+    model = _model_version(request, dataset, recipe, judged, manifest, artifact, clock)
+    async with transactions() as stores:
+        registered = await stores.models.register(model)
+        await stores.models.add_trial(_trial(request, recipe, judged.metrics))
+    usage = _usage(dataset, fit, len(plan.folds), time.perf_counter() - started)
+    return _result(registered, judged.verdict, judged.results, usage, is_reused=False)
+
+
+def make_plan(dataset: Dataset, request: CandidateRequest) -> tuple[WalkForward, tuple[PurgedFold, ...]]:
+    """Cut the history into folds and last block, and if asked for a purged k-fold of what lies before it."""
+    bars = _horizon_bars(dataset, request.horizon)
+    n_bars = dataset.panel.n_bars
+    plan = walk_forward(
+        n_bars,
+        n_folds=request.n_folds,
+        horizon_bars=bars,
+        embargo_bars=request.embargo_bars,
+        final_bars=int(n_bars * request.final_frac),
+        rolling=request.rolling,
+    )
+    assert plan.final is not None
+    kfold: tuple[PurgedFold, ...] = ()
+    if request.kfold_splits:
+        kfold = purged_kfold(
+            plan.final.train.stop,
+            n_splits=request.kfold_splits,
+            horizon_bars=bars,
+            embargo_bars=request.embargo_bars,
+        )
+    known = np.isfinite(dataset.labels[request.horizon]) & has_bar(dataset.panel)
+    for fold in (*plan.folds, plan.final):
+        for what, span, least in (("train", fold.train, MIN_TRAIN_ROWS), ("test", fold.test, MIN_TEST_ROWS)):
+            n_rows = int(np.count_nonzero(known[span]))
+            if n_rows < least:
+                raise InputError(f"fold {fold.index} must have >= {least} {what} rows, had {n_rows}")
+    return plan, kfold
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    predictions: StoredPredictions
+    verdict: GateVerdict
+    metrics: dict[str, Any]
+    results: tuple[dict[str, Any], ...]
+
+
+def _recipe(dataset: Dataset, request: CandidateRequest, plan: WalkForward) -> Recipe:
+    model_code, feature_code = plugin_code_hash(request.model.reference), plugin_code_hash(request.features)
+    return make_recipe(
+        dataset,
+        horizon=request.horizon,
+        model={
+            "reference": PurePath(request.model.reference).name,
+            "code_sha256": model_code,
+            "params": dict(request.model.params),
+        },
+        features={"reference": PurePath(request.features).name, "code_sha256": feature_code},
+        plan=plan,
+        settings={
+            "seed": request.seed,
+            "kfold_splits": request.kfold_splits,
+            "replay": _replay_params(dataset, request).document(),
+            "libraries": {name: library_version(name) for name in LIBRARIES},
+        },
+        limits=request.limits,
+    )
+
+
+async def _find_same(
+    request: CandidateRequest, recipe: Recipe, transactions: Transactions
+) -> RegisteredModel | None:
+    """Find the version if it is registered; refuse one that was made from other inputs."""
+    try:
+        async with transactions() as stores:
+            stored = await stores.models.get(request.name, request.version, track=request.track)
+    except NotFoundError:
+        return None
+    was = stored.model.manifest.get("recipe_hash")
+    if was != recipe.hash:
+        changed = recipe.first_difference(stored.model.manifest.get("recipe", {}))
+        raise ConflictError(
+            f"model {request.name}:{request.version} is registered and never changes; this training differs "
+            f"from it in {changed}: give it a new version"
+        )
+    return stored
+
+
+def _make_job(
+    dataset: Dataset, request: CandidateRequest, plan: WalkForward, kfold: Sequence[PurgedFold]
+) -> FitJob:
+    assert plan.final is not None
+    spans = [FitSpan((fold.train,), fold.test) for fold in (*plan.folds, plan.final)]
+    return FitJob(
+        model=request.model,
+        features=dataset.features.values,
+        labels=dataset.labels[request.horizon],
+        present=has_bar(dataset.panel),
+        spans=(*spans, *(FitSpan(fold.train, fold.test) for fold in kfold)),
+        seed=request.seed,
+        n_threads=request.n_threads,
+        memory_limit_bytes=request.memory_limit_bytes,
+    )
+
+
+def _judge(
+    dataset: Dataset,
+    request: CandidateRequest,
+    plan: WalkForward,
+    kfold: Sequence[PurgedFold],
+    fit: FitResult,
+    feature_set: FeatureSet,
+) -> _Judged:
+    """Measure everything the verdict needs, and give it."""
+    panel, label = dataset.panel, dataset.labels[request.horizon]
+    n_judged = len(plan.folds) + 1
+    values, fold = stitch(plan, [span.predictions for span in fit.spans[:n_judged]], label.shape)
+    evaluation = evaluate(plan, values, panel, _replay_params(dataset, request))
+    leak = run_leak_test(
+        feature_set,
+        panel,
+        dataset.inputs,
+        horizon_bars=_horizon_bars(dataset, request.horizon),
+        rng=np.random.default_rng(request.seed),
+    )
+    n_test_bars = sum(one.test.stop - one.test.start for one in plan.folds)
+    evidence = CandidateEvidence(
+        leak=leak,
+        n_folds=len(plan.folds),
+        n_samples=evaluation.walk_forward["samples"],
+        n_independent_samples=n_test_bars // _horizon_bars(dataset, request.horizon),
+        walk_forward=performance(evaluation.walk_forward),
+        final=performance(evaluation.final),
+    )
+    verdict = judge_candidate(evidence, request.limits)
+    metrics = _metrics(evaluation, fit, kfold_metrics(kfold, fit.spans[n_judged:], label))
+    predictions = StoredPredictions(
+        panel.symbols, panel.interval, request.horizon, panel.ts_ns, fold, values, len(plan.folds)
+    )
+    return _Judged(predictions, verdict, metrics, symbol_results(dataset, request.limits.min_folds, metrics))
+
+
+def _metrics(evaluation: Evaluation, fit: FitResult, kfold: dict[str, Any] | None) -> dict[str, Any]:
+    """Top-level values are those of the walk-forward folds; the last block has its own."""
+    return {
+        **evaluation.walk_forward,
+        "final": evaluation.final,
+        "purged_kfold": kfold,
+        "train_rows": [span.n_train_rows for span in fit.spans],
+        "train_mse": fit.spans[len(evaluation.walk_forward["folds"])].train_mse,
+    }
+
+
+def _store_artifact(
+    manifest: dict[str, Any], n_folds: int, fit: FitResult, judged: _Judged, artifacts: Artifacts
+) -> ArtifactRef:
+    files = pack_artifact(
+        manifest,
+        served=fit.spans[n_folds].files,
+        folds=[span.files for span in fit.spans[:n_folds]],
+        predictions=judged.predictions,
+    )
+    return artifacts.put(ARTIFACT_KIND, files)
+
+
+def _model_version(
+    request: CandidateRequest,
+    dataset: Dataset,
+    recipe: Recipe,
+    judged: _Judged,
+    manifest: dict[str, Any],
+    artifact: ArtifactRef,
+    clock: Clock,
+) -> ModelVersion:
+    now = clock.now()
+    unsound = any(not check.passed and check.name in PROOFS for check in judged.verdict.checks)
+    return ModelVersion(
+        name=request.name,
+        track=request.track,
+        version=request.version,
+        state="refused" if unsound else "candidate",
+        artifact_path=str(artifact.path),
+        artifact_sha256=artifact.sha256,
+        metrics=judged.metrics,
+        manifest={**manifest, "created_at": now.isoformat(), "results": list(judged.results)},
+        verdict=judged.verdict.document(),
+        train_lineage_id=f"train-{now:%Y%m%d%H%M%S}-panel",
+        code_version=str(recipe.parts["code"]),
+        dataset_hash=dataset.content_hash,
+    )
+
+
+def _trial(request: CandidateRequest, recipe: Recipe, metrics: dict[str, Any]) -> Trial:
+    kept = {
+        key: metrics[key] for key in ("ic", "rank_ic", "pnl_after_cost", "max_drawdown", "sharpe", "samples")
+    }
+    return Trial(request.track, "train", request.name, recipe.hash, kept)
+
+
+def _usage(dataset: Dataset, fit: FitResult, final_span: int, seconds: float) -> Usage:
+    return Usage(
+        rows=fit.spans[final_span].n_train_rows,
+        seconds=seconds,
+        fit_seconds=sum(span.fit_s for span in fit.spans),
+        predict_seconds=sum(span.predict_s for span in fit.spans),
+        child_peak_bytes=fit.child_peak_bytes,
+        peak_memory_bytes=fit.peak_memory_bytes,
+        feature_matrix_bytes=int(dataset.features.values.nbytes),
+    )
+
+
+def _read_back(stored: RegisteredModel) -> TrainingResult:
+    verdict = verdict_from_document(dict(stored.model.verdict))
+    return _result(stored, verdict, tuple(stored.model.manifest["results"]), None, is_reused=True)
+
+
+def _result(
+    stored: RegisteredModel,
+    verdict: GateVerdict,
+    results: tuple[dict[str, Any], ...],
+    usage: Usage | None,
+    *,
+    is_reused: bool,
+) -> TrainingResult:
+    model = stored.model
+    return TrainingResult(
+        status="ok",
+        name=model.name,
+        version=model.version,
+        track=model.track,
+        results=results,
+        model_id=stored.id,
+        state=model.state,
+        verdict=verdict,
+        metrics=dict(model.metrics),
+        manifest=dict(model.manifest),
+        artifact_path=model.artifact_path,
+        artifact_sha256=model.artifact_sha256,
+        train_lineage_id=model.train_lineage_id,
+        usage=usage,
+        is_reused=is_reused,
+    )
+
+
+def _replay_params(dataset: Dataset, request: CandidateRequest) -> ReplayParams:
+    bars = _horizon_bars(dataset, request.horizon)
+    return request.replay or params_for(dataset.panel.interval, bars)
+
+
+def _horizon_bars(dataset: Dataset, horizon: str) -> int:
+    known = horizon_bars(dataset.panel.interval)
+    if horizon not in known or horizon not in dataset.labels:
+        raise InputError(f"horizon must be one of {', '.join(dataset.labels)}, was {horizon}")
+    return known[horizon]
