@@ -90,7 +90,7 @@ class CandleExchange:
         self.requests: list[tuple[str, Mapping[str, str], str]] = []
         self._protocol = protocol
         self._listings = listings
-        self._faults = faults or FaultSchedule()
+        self.faults = faults or FaultSchedule()
         self._on_request = on_request
         self._server = HttpServer(self._handle, now_s=now_s)
 
@@ -113,7 +113,7 @@ class CandleExchange:
 
     def _handle(self, request: Request) -> Response:
         is_page = self._protocol.is_page(request)
-        fault = self._faults.draw(is_page=is_page)
+        fault = self.faults.draw(is_page=is_page)
         if self._on_request is not None:
             self._on_request(len(self.requests))
         if fault is not None and fault not in PAGE_FAULTS and fault is not Fault.CUT:
@@ -134,7 +134,7 @@ class CandleExchange:
     def _failure(self, fault: Fault) -> Response:
         match fault:
             case Fault.TOO_MANY:
-                retry_after = {"Retry-After": f"{self._faults.retry_after_s:g}"}
+                retry_after = {"Retry-After": f"{self.faults.retry_after_s:g}"}
                 return Response(429, {"code": "429", "msg": "Too Many Requests"}, retry_after)
             case Fault.SERVER_ERROR:
                 return Response(502, "<html><body>Bad Gateway</body></html>")
@@ -146,7 +146,7 @@ class CandleExchange:
                 return Response(drop=True)
 
     def _spoil(self, candles: list[Candle], fault: Fault | None) -> list[Candle]:
-        rng = self._faults.rng
+        rng = self.faults.rng
         match fault:
             case Fault.SHORT if len(candles) > 1:
                 keep = rng.randrange(1, len(candles))

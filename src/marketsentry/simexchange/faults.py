@@ -45,6 +45,10 @@ class FaultSchedule:
         self._max_in_a_row = max_in_a_row
         self._in_a_row = 0
 
+    def script(self, faults: Sequence[Fault | None]) -> None:
+        """Append faults for the next requests."""
+        self._script.extend(faults)
+
     def draw(self, *, is_page: bool) -> Fault | None:
         """Decide what happens to the next request; faults of pages befall requests for candles only."""
         if self._script:
