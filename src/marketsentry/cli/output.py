@@ -54,13 +54,14 @@ def exit_on_error() -> Iterator[None]:
         yield
     except MarketSentryError as error:
         say(f"error: {error}")
-        raise SystemExit(_exit_code(error)) from error
+        raise SystemExit(exit_code(error)) from error
     except KeyboardInterrupt as interrupt:
         say("interrupted")
         raise SystemExit(130) from interrupt
 
 
-def _exit_code(error: MarketSentryError) -> int:
+def exit_code(error: MarketSentryError) -> int:
+    """Return the documented exit code of an error."""
     return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
 
 

@@ -55,8 +55,8 @@ class RowBlock(Protocol):
     @property
     def done_frac(self) -> float: ...
 
-    def content_hash(self) -> str:
-        """Name the block by its values and reasons."""
+    def content_hash(self, reason: NDArray[np.uint8]) -> str:
+        """Name the block by its values, in file order, and by what was found wrong with each row."""
         ...
 
     def text(self, row: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Self
 
 import duckdb
 import numpy as np
@@ -30,6 +31,11 @@ class LocalFiles:
     def __init__(self, *, work_dir: Path, rejects_dir: Path) -> None:
         self._work_dir = work_dir
         self._rejects_dir = rejects_dir
+
+    @classmethod
+    def under(cls, home: Path) -> Self:
+        """Files with their scratch copies and reject files under the program's data directory."""
+        return cls(work_dir=home / "work", rejects_dir=home / "rejects")
 
     def find(self, paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[tuple[Path, str], ...]]:
         """List data files under the paths: named files as they are, of a folder what has a data suffix."""

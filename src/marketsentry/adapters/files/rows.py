@@ -41,14 +41,14 @@ class Rows:
     done_frac: float
     parts: tuple[tuple[int, TextOf], ...]
 
-    def content_hash(self) -> str:
-        """Name the block by its values, reasons and order; 128 bits in hex."""
+    def content_hash(self, reason: NDArray[np.uint8]) -> str:
+        """Name the block by values, order and reasons; 128 bits in hex."""
         digest = hashlib.blake2b(digest_size=16)
         for name in sorted(self.columns):
             column = self.columns[name]
             digest.update(name.encode())
             digest.update(orjson.dumps(column.tolist()) if column.dtype == object else column.tobytes())
-        digest.update(self.reason.tobytes())
+        digest.update(reason.tobytes())
         return digest.hexdigest()
 
     def text(self, row: int) -> str:
@@ -198,5 +198,10 @@ def _finish_news(ts_ns: NDArray[np.int64], raw: Columns) -> Columns:
         "title": title,
         "url": raw.get("url", none),
         "source_name": raw.get("source_name", none),
-        "payload": raw.get("payload", none),
+        "payload": np.array([_payload(text) for text in raw.get("payload", none)], dtype=object),
     }
+
+
+def _payload(text: str | None) -> dict[str, Any] | None:
+    """Read the JSON object of a news item; a NUL, which no database text can hold, is dropped."""
+    return orjson.loads(text.replace("\\u0000", "")) if text else None

@@ -6,8 +6,10 @@ capital word is ever taken for a ticker. Where no word decides, an event is of t
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from marketsentry.core.market.events import Mention
+from marketsentry.core.market.events import Event, Mention
 
 ASSETS: dict[str, tuple[str, ...]] = {
     "BTC": ("Bitcoin",),
@@ -57,6 +59,46 @@ _TYPE_WORDS: dict[str, tuple[str, ...]] = {
         *("rolls? out", r"integrat\w+", "listing", "lists"),
     ),
 }
+
+
+def event_of_headline(
+    title: str,
+    *,
+    occurred_at_ns: int,
+    known_at_ns: int,
+    source_name: str | None,
+    source_url: str | None,
+    payload: Mapping[str, Any],
+) -> Event:
+    """Make an event of a news item: type from the headline, assets from headline and text.
+
+    Parameters
+    ----------
+    title : str
+        Headline.
+    occurred_at_ns, known_at_ns : int
+        Its time, and when it could first have been read, UTC epoch ns.
+    source_name, source_url : str or None
+        Where it appeared.
+    payload : mapping
+        Whatever else came with it; `text` is searched for assets too.
+
+    Returns
+    -------
+    Event
+        Tier and scores keep the defaults of an unrated source.
+    """
+    clean = title.replace("\x00", "").strip()
+    return Event(
+        event_type=event_type_of(clean),
+        title=clean,
+        occurred_at_ns=occurred_at_ns,
+        known_at_ns=known_at_ns,
+        source_name=source_name,
+        source_url=source_url or None,
+        payload=payload,
+        mentions=mentions_in(f"{clean}\n{payload.get('text') or ''}"),
+    )
 
 
 def mentions_in(text: str) -> tuple[Mention, ...]:

@@ -57,5 +57,12 @@ def resample_bars(
     return BarSeries(series.symbol, to, series.source, (cells[starts] * to.ns)[whole], values[whole])
 
 
+def resample_no_trade(ts_ns: NDArray[np.int64], interval: Interval, to: Interval) -> NDArray[np.int64]:
+    """Find the coarser cells all of whose finer cells had no trade; open times ascending, each once."""
+    cells, n_parts = np.unique(np.unique(ts_ns) // to.ns, return_counts=True)
+    whole: NDArray[np.int64] = cells[n_parts == interval.bars_in(to)]
+    return whole * to.ns
+
+
 def _count_per_cell(found: NDArray[np.int64], cells: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.searchsorted(found, cells, side="right") - np.searchsorted(found, cells, side="left")
