@@ -23,7 +23,7 @@ from marketsentry.core.gates.candidate import (
     CandidateLimits,
     judge_candidate,
 )
-from marketsentry.core.gates.leak import run_leak_test
+from marketsentry.core.gates.leak import leak_document, run_leak_test
 from marketsentry.core.gates.verdict import GateVerdict, verdict_from_document
 from marketsentry.core.splits.purged_kfold import PurgedFold, purged_kfold
 from marketsentry.core.splits.walk_forward import WalkForward, walk_forward
@@ -342,6 +342,7 @@ def _judge(
     )
     verdict = judge_candidate(evidence, request.limits)
     metrics = _metrics(evaluation, fit, kfold_metrics(kfold, fit.spans[n_judged:], label))
+    metrics["leaks"] = [leak_document(one) for one in leak.leaks]
     predictions = StoredPredictions(
         panel.symbols, panel.interval, request.horizon, panel.ts_ns, fold, values, len(plan.folds)
     )

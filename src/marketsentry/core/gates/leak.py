@@ -6,9 +6,11 @@ statistical look needs no re-run: forward returns of liquid coins are nearly noi
 is a sign of the future.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +133,14 @@ def leak_checks(
     if known:
         checks.append(at_most("ic_plausible", max(known), max_plausible_ic))
     return tuple(checks)
+
+
+def leak_document(leak: Leak) -> dict[str, Any]:
+    """Give a leak as plain values for JSON; a value that is missing is None."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(leak).items()
+    }
 
 
 def describe_leak(leak: Leak) -> str:
