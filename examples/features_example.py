@@ -5,9 +5,9 @@ Checked, built, trained on and backtested like the built-in set:
     ms check features examples/features_example.py
     ms features build --features examples/features_example.py --symbols BTC,ETH --interval 1h
 
-`step` sees one bar of one symbol and is compiled; training reads a compiled loop over it, so what was trained
-is what trades, bit for bit. `state` is yours: all zero at the first bar and again after every lost bar. Missing
-is NaN; what is written before a feature's `lookback_bars` is masked.
+`step` sees one bar of one symbol and is compiled; training reads a compiled loop over it, so what was
+trained is what trades, bit for bit. `state` is yours: all zero at the first bar and again after a lost one.
+Missing is NaN; what is written before a feature's `lookback_bars` is masked.
 """
 
 import math

@@ -158,7 +158,7 @@ def check_features(
             if leak.feature not in leaks or leak.bar_ts_ns < leaks[leak.feature].bar_ts_ns:
                 leaks[leak.feature] = leak
     report("warm-up", 0.9)
-    missing = np.isnan(values).all(axis=(0, 1))
+    has_value = np.count_nonzero(~np.isnan(values), axis=(0, 1))
     return FeatureCheck(
         features=len(run.names),
         symbols=len(panel.symbols),
@@ -171,7 +171,7 @@ def check_features(
         stream_mismatches=tuple(streamed.first.values()),
         leaks=tuple(leaks.values()),
         warmup_violations=tuple(_warmup_violations(feature_set, panel, values)),
-        always_missing=tuple(name for name, gone in zip(run.names, missing, strict=True) if gone),
+        always_missing=tuple(name for name, n in zip(run.names, has_value, strict=True) if n == 0),
     )
 
 

@@ -14,7 +14,7 @@ from marketsentry.kernels.features import layout as s
 from marketsentry.kernels.features.windows import cut_means, cut_squares, push_mean, push_square
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def mean_across(out, t, column):
     """Mean of a column over the symbols that have it; NaN with fewer than two."""
     total = 0.0
@@ -27,7 +27,7 @@ def mean_across(out, t, column):
     return total / count if count >= 2 else np.nan
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_rank(out, t, column, target):
     """Write the centred rank of a column in -0.5..0.5; equal values share their mean rank."""
     n_symbols = out.shape[1]
@@ -45,7 +45,7 @@ def put_rank(out, t, column, target):
         out[t, i, target] = (below + 0.5 * level) / count - 0.5 if known else np.nan
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_market(state, out, t):
     """Write all columns across symbols of row `t`; needs the columns of the single symbols."""
     n_symbols = out.shape[1]
@@ -73,7 +73,7 @@ def put_market(state, out, t):
     put_rank(out, t, f.VOL_48, f.RANK_VOL_48)
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_beta(state, out, t, i, own, market):
     """Write beta, correlation and residual to the market over the last 96 pairs of returns without a hole."""
     beta, corr, resid = np.nan, np.nan, np.nan

@@ -39,7 +39,7 @@ MINUTE_SIN, MINUTE_COS = np.sin(_MINUTE_ANGLE), np.cos(_MINUTE_ANGLE)
 WEEKDAY_SIN, WEEKDAY_COS = np.sin(_DAY_ANGLE), np.cos(_DAY_ANGLE)
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_calendar(out, t, i, ts_ns):
     """Write time of day and week of the bar's open, UTC; Monday is the first day."""
     minutes = ts_ns // NS_PER_MINUTE
@@ -51,7 +51,7 @@ def put_calendar(out, t, i, ts_ns):
     out[t, i, f.HOUR_SIN + 3] = WEEKDAY_COS[weekday]
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_context(context, out, t, i):
     """Copy the context columns: four into the contract's places, the others side by side."""
     for k in range(f.CONTRACT_CONTEXT):
@@ -60,7 +60,7 @@ def put_context(context, out, t, i):
         out[t, i, f.FUNDING_CHANGE + k] = context[t, i, f.CONTRACT_CONTEXT + k]
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def corwin_schultz(hc, lc, hc_before, lc_before, r):
     """Estimate the spread from the ranges of two bars, as a fraction; negative estimates count as zero.
 
@@ -74,7 +74,7 @@ def corwin_schultz(hc, lc, hc_before, lc_before, r):
     return 2.0 * math.tanh(0.5 * alpha) if alpha > 0.0 else 0.0
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_symbol(state, bars, context, out, t, i, ts_ns):
     """Write all columns of one symbol that need no other symbol."""
     start, high, low = bars[t, i, 0], bars[t, i, 1], bars[t, i, 2]
@@ -138,7 +138,7 @@ def put_symbol(state, bars, context, out, t, i, ts_ns):
                 out[t, i, k] = np.nan
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_row(state, bars, context, out, t, ts_ns):
     """Write row `t` of all symbols."""
     n_symbols = bars.shape[1]
@@ -160,7 +160,7 @@ def step(state, bar, ts_ns, context, out):
         bar.reshape((1, n, bar.shape[1])),
         context.reshape((1, n, context.shape[1])),
         out.reshape((1, n, out.shape[1])),
-        0,
+        np.int64(0),  # a literal 0 would be another type, and everything compiled again for it
         ts_ns,
     )
 

@@ -27,19 +27,19 @@ HALF_PI = math.pi / 2.0
 PARKINSON_SCALE = 1.0 / (4.0 * math.log(2.0))
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def ratio(top, bottom):
     """Divide, or NaN where the denominator is not positive."""
     return top / bottom if bottom > 0.0 else np.nan
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def apart(a, b):
     """Compare two levels: (a - b) / (a + b), in -1..1, zero when they are equal."""
     return (a - b) / (a + b) if a + b > 0.0 else np.nan
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_returns(state, out, t, i, n, close):
     """Write simple returns over eight spans; keeps the ring of closes."""
     out[t, i, f.RET_1] = close / state[i, s.CLOSES + ((n - 1) & s.RING_MASK)] - 1.0
@@ -53,7 +53,7 @@ def put_returns(state, out, t, i, n, close):
     state[i, s.CLOSES + (n & s.RING_MASK)] = close
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_short_means(state, out, t, i, n, close):
     """Write distances to the means of 7, 20 and 30 closes and the Bollinger position and width."""
     p = n % 7
@@ -79,7 +79,7 @@ def put_short_means(state, out, t, i, n, close):
     out[t, i, f.BOLLINGER_WIDTH_20] = 4.0 * std_20 / mean_20
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_window_12(state, out, t, i, n, r, volume, hl2, gk, rs, impact, traded):
     """Write the 12-bar columns; returns the volatility, mean volume and impact of the window."""
     p = n % 12
@@ -109,7 +109,7 @@ def put_window_12(state, out, t, i, n, r, volume, hl2, gk, rs, impact, traded):
     return vol, mean_volume, ratio(mean_impact, mean_traded)
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_window_24(state, out, t, i, n, r, lagged, sign, spread, close, volume, traded_value):
     """Write the 24-bar columns."""
     p = n % 24
@@ -142,7 +142,7 @@ def put_window_24(state, out, t, i, n, r, lagged, sign, spread, close, volume, t
     out[t, i, f.VWAP_DIST_24] = close * mean_volume / mean_value - 1.0 if mean_value > 0.0 else np.nan
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_window_48(state, out, t, i, n, r, log_volume, hl2, gk, rs, impact, traded, lagged_abs, sign):
     """Write the 48-bar columns; returns the price impact of the window."""
     p = n % 48
@@ -174,7 +174,7 @@ def put_window_48(state, out, t, i, n, r, log_volume, hl2, gk, rs, impact, trade
     return ratio(mean_impact, mean_traded)
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_window_96(state, out, t, i, n, r, lagged, sign, spread, close, volume, impact, traded):
     """Write the 96-bar columns; returns the volatility, mean volume and impact of the window."""
     p = n % 96
@@ -215,7 +215,7 @@ def put_window_96(state, out, t, i, n, r, lagged, sign, spread, close, volume, i
     return vol, mean_volume, ratio(mean_impact, mean_traded)
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_window_288(state, out, t, i, n, r, impact, traded):
     """Write the 288-bar volatility; returns the price impact of the window."""
     p = n % 288
@@ -231,7 +231,7 @@ def put_window_288(state, out, t, i, n, r, impact, traded):
     return ratio(mean_impact, mean_traded)
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_extremes(state, out, t, i, n, high, low, close):
     """Write channel positions and drawdowns from rolling highs."""
     p = n % 24
@@ -254,7 +254,7 @@ def put_extremes(state, out, t, i, n, high, low, close):
     out[t, i, f.DRAWDOWN_288] = 1.0 - close / top
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def put_recursive(state, out, t, i, n, high, low, close, before):
     """Write RSI, ATR, MACD and EMA distances; each starts with a plain mean, as Wilder's averages do."""
     share = 1.0 / max(min(n, 14), 1)

@@ -32,19 +32,22 @@ def cut_means(state, i, base, running, n_columns, width):
 @njit(error_model="numpy", nogil=True)
 def cut_squares(state, i, base, n_columns, squares, squares_running, n_squares, width):
     """Make suffix sums of squared deviations of the first `n_squares` columns; call before `cut_means`."""
+    last = width - 1
     for q in range(n_squares):
         state[i, squares_running + q] = 0.0
-        mean = state[i, base + (width - 1) * n_columns + q]
+        state[i, squares + last * n_squares + q] = 0.0
+        mean = state[i, base + last * n_columns + q]
         total = 0.0
-        state[i, squares + (width - 1) * n_squares + q] = total
-        for row in range(width - 2, -1, -1):
-            delta = state[i, base + row * n_columns + q] - mean
-            mean += delta / (width - row)
-            total += delta * (state[i, base + row * n_columns + q] - mean)
+        for row in range(last - 1, -1, -1):
+            share = 1.0 / (width - row)
+            value = state[i, base + row * n_columns + q]
+            delta = value - mean
+            mean += delta * share
+            total += delta * (value - mean)
             state[i, squares + row * n_squares + q] = total
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def push_mean(state, i, at, running, n_columns, share_new, share_old, value):
     """Take in one value and return the mean of the window.
 
@@ -58,7 +61,7 @@ def push_mean(state, i, at, running, n_columns, share_new, share_old, value):
     return mean + (state[i, at + n_columns] - mean) * share_old
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def push_square(
     state,
     i,
@@ -97,7 +100,7 @@ def cut_maxima(state, i, base, running, n_columns, width):
             state[i, at + q] = max(state[i, at + q], state[i, at + n_columns + q])
 
 
-@njit(error_model="numpy", nogil=True)
+@njit(error_model="numpy", nogil=True, forceinline=True)
 def push_maximum(state, i, at, running, n_columns, has_old, value):
     """Take in one value and return the maximum; `has_old` tells if a part lies before the cut."""
     high = max(state[i, running], value)
