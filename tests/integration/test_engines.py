@@ -268,3 +268,26 @@ def test_an_ordinary_user_is_told_whose_the_data_is(tmp_path: Path) -> None:
     )
     with refusal, holder(home, *as_ordinary_user()):
         pass
+
+
+@as_root
+def test_an_ordinary_user_is_told_when_the_directory_is_not_his(tmp_path: Path) -> None:
+    with EmbeddedEngines(tmp_path / "home"):
+        pass
+    refusal = pytest.raises(AssertionError, match=r"MS_HOME .*/home cannot be used: Permission denied")
+    with refusal, holder(tmp_path / "home", *as_ordinary_user()):
+        pass
+
+
+def test_engines_that_died_are_revived_until_they_are_stopped(tmp_path: Path) -> None:
+    with EmbeddedEngines(tmp_path) as engines:
+        remember(engines.urls)
+        assert engines.revive() == []
+        for pid in engines.pids.values():
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: list(engines.pids.values()) == [None, None])
+        assert engines.revive() == ["postgres", "redis"]
+        assert query(engines.urls, "SELECT n FROM kept") == [(7,)]
+    assert engines.revive() == []
+    assert engines.pids == {}

@@ -148,7 +148,10 @@ def test_the_stores_have_statements_to_check() -> None:
 def statements_of(name: str) -> list[str]:
     """Every text of a module: its constants once it is imported, and the literals inside functions."""
     module = importlib.import_module(f"{adapters.__name__}.{name}")
-    texts = [value for value in vars(module).values() if isinstance(value, str)]
+    values = [
+        v for value in vars(module).values() for v in (value if isinstance(value, tuple | list) else (value,))
+    ]
+    texts = [value for value in values if isinstance(value, str)]
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
     inside = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     for function in inside:

@@ -1,6 +1,7 @@
 """Start and stop the engines that are not configured elsewhere, together and under one lock."""
 
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ class EmbeddedEngines:
         self._home = home
         self._database_url = database_url
         self._redis_url = redis_url
+        self._one_at_a_time = threading.Lock()  # a revival in one thread and a stop in another take turns
         self._lock: HomeLock | None = None
         self._postgres: EmbeddedPostgres | None = None
         self._redis: EmbeddedRedis | None = None
@@ -82,43 +84,46 @@ class EmbeddedEngines:
         """
         if self._database_url and self._redis_url:
             return
-        _make_home(self._home)
-        lock = HomeLock(self._home / "engines.lock")
-        lock.acquire()
-        self._lock = lock
-        try:
-            self._start_engines()
-        except BaseException:
-            self.stop()
-            raise
-        started = self.urls
-        lock.sign(database_url=started.database_url, redis_url=started.redis_url)
+        with self._one_at_a_time:
+            _make_home(self._home)
+            lock = HomeLock(self._home / "engines.lock")
+            lock.acquire()
+            self._lock = lock
+            try:
+                self._start_engines()
+            except BaseException:
+                self._stop_engines()
+                raise
+            started = self.urls
+            lock.sign(database_url=started.database_url, redis_url=started.redis_url)
 
     def stop(self) -> None:
-        """Stop the engines and give the data directory free."""
-        with ThreadPoolExecutor(2) as pool:
-            stops = [
-                pool.submit(engine.stop) for engine in (self._postgres, self._redis) if engine is not None
-            ]
-        self._dismiss_keeper()
-        self._postgres = self._redis = None
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-        for stop in stops:
-            stop.result()
+        """Stop the engines and give the data directory free; nothing happens when they do not run."""
+        with self._one_at_a_time:
+            self._stop_engines()
 
     def revive(self) -> list[str]:
-        """Start again what has died since; return the names of those engines."""
-        dead = [name for name, pid in self.pids.items() if pid is None]
-        for name in dead:
-            engine = self._postgres if name == "postgres" else self._redis
-            if engine is not None:
-                engine.start()
-        if dead:
-            self._dismiss_keeper()
-            self._hire_keeper()
-        return dead
+        """Start again what has died since; return the names of those engines.
+
+        Returns
+        -------
+        list of str
+            Empty when nothing had died, or everything was stopped in the meantime.
+
+        Raises
+        ------
+        DependencyError
+            If an engine does not start.
+        """
+        with self._one_at_a_time:
+            dead = [name for name, pid in self.pids.items() if pid is None]
+            for engine in (self._postgres, self._redis):
+                if engine is not None and engine.pid is None:
+                    engine.start()
+            if dead:
+                self._dismiss_keeper()
+                self._hire_keeper()
+            return dead
 
     def _start_engines(self) -> None:
         account = choose_account(self._home / "postgres", self._home)
@@ -134,6 +139,18 @@ class EmbeddedEngines:
         for start in starts:
             start.result()
         self._hire_keeper()
+
+    def _stop_engines(self) -> None:
+        with ThreadPoolExecutor(2) as pool:
+            running = [engine for engine in (self._postgres, self._redis) if engine is not None]
+            stops = [pool.submit(engine.stop) for engine in running]
+        self._dismiss_keeper()
+        self._postgres = self._redis = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+        for stop in stops:
+            stop.result()
 
     def _hire_keeper(self) -> None:
         pids = [str(pid or "") for pid in (self.pids.get("postgres"), self.pids.get("redis"))]

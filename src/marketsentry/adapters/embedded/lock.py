@@ -40,9 +40,14 @@ class HomeLock:
         Raises
         ------
         ConflictError
-            If another program holds it; the message names that program and how to share its engines.
+            If another program holds it, named with how to share its engines; or the directory is not ours.
         """
-        file = open(self._path, "a+", encoding="utf-8")  # noqa: SIM115 - held as long as the engines run
+        try:
+            file = open(self._path, "a+", encoding="utf-8")  # noqa: SIM115 - held as long as the engines run
+        except OSError as exc:
+            raise ConflictError(
+                f"MS_HOME {self._path.parent} cannot be used: {exc.strerror}, {self._path}"
+            ) from exc
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -45,7 +45,6 @@ class Database:
             max_size=max_connections,
             open=False,
             timeout=_CONNECT_LIMIT_S,
-            check=_refresh_if_closed,
             kwargs={
                 "options": f"-c statement_timeout={milliseconds} -c timezone=UTC",
                 "connect_timeout": int(_CONNECT_LIMIT_S),
@@ -94,8 +93,12 @@ class Database:
             If PostgreSQL is away, too slow, or has another schema.
         """
         with translated_errors():
-            async with self._pool.connection() as connection:
-                yield connection
+            connection = await self._living_connection()
+            try:
+                async with connection:  # commits or rolls back; the pool's connections stay open
+                    yield connection
+            finally:
+                await self._pool.putconn(connection)
 
     @asynccontextmanager
     async def transactions(self) -> AsyncIterator[Stores]:
@@ -115,6 +118,14 @@ class Database:
         """
         async with self.connection() as connection:
             yield PostgresStores(connection)
+
+    async def _living_connection(self) -> AsyncConnection[Any]:
+        """Take a connection; those that died with the server are thrown away at once, not one by one with pauses."""
+        while True:
+            connection = await self._pool.getconn()
+            if await _is_alive(connection):
+                return connection
+            await self._pool.putconn(connection)  # closed by now, so the pool replaces it
 
 
 @contextmanager
@@ -138,10 +149,15 @@ def translated_errors() -> Iterator[None]:
         raise DependencyError(f"PostgreSQL failed: {_one_line(exc)}") from exc
 
 
-async def _refresh_if_closed(connection: AsyncConnection[Any]) -> None:
-    """Check a pooled connection without a round trip: an idle one has something to read once it is closed."""
-    if select.select((connection.fileno(),), (), (), 0)[0]:
+async def _is_alive(connection: AsyncConnection[Any]) -> bool:
+    """Tell without a round trip: a connection that the server closed has something to read while it is idle."""
+    if not select.select((connection.fileno(),), (), (), 0)[0]:
+        return True
+    try:
         await AsyncConnectionPool.check_connection(connection)
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _one_line(error: BaseException) -> str:

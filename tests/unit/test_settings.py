@@ -1,0 +1,128 @@
+"""Settings take the contract's names, refuse what is malformed by name, and never tell a password."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from marketsentry.exceptions import InputError
+from marketsentry.settings import Settings, is_loopback, load_settings
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    settings = load_settings({})
+    assert settings.liquid_symbols == ("BTC", "ETH", "SOL")
+    assert (settings.feature_version, settings.data_version) == ("feature-store-v2.0", "v1")
+    assert (settings.db_pool_min_conn, settings.db_pool_max_conn) == (1, 8)
+    assert (settings.risk_max_single_weight, settings.risk_max_turnover) == (0.2, 0.35)
+    assert (settings.dq_max_missing_rate, settings.dq_min_rows) == (0.02, 200)
+    assert (settings.liquid_wf_train_window, settings.liquid_wf_purge_window) == (512, 12)
+    assert settings.database_url is None
+    assert settings.home == Path.cwd() / "var"
+    assert settings.model_dir == Path.cwd() / "var" / "models"
+
+
+def test_variables_are_read_by_their_names() -> None:
+    settings = load_settings(
+        {
+            "LIQUID_SYMBOLS": " btc, doge ",
+            "RISK_MAX_ABS_RETURN_SYMBOLS": "BTC=0.05, eth=0.06",
+            "RISK_MAX_ABS_RETURN_TOD_MULTIPLIER": "0-7:1.4,8-16:1.0",
+            "MS_HOME": "/data/ms",
+            "MS_API_BIND": "[::1]:9000",
+            "LOG_LEVEL": "debug",
+            "TRAIN_SEED": "7",
+            "LIVE_TRADING_ENABLED": "no",
+        }
+    )
+    assert settings.liquid_symbols == ("BTC", "DOGE")
+    assert settings.risk_max_abs_return_symbols == (("BTC", 0.05), ("ETH", 0.06))
+    assert settings.risk_max_abs_return_tod_multiplier == ((0, 7, 1.4), (8, 16, 1.0))
+    assert (settings.home, settings.model_dir) == (Path("/data/ms"), Path("/data/ms/models"))
+    assert settings.api_bind == ("[::1]", 9000)
+    assert (settings.log_level, settings.train_seed, settings.live_trading_enabled) == ("DEBUG", 7, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("RISK_MAX_DRAWDOWN", "abc", "RISK_MAX_DRAWDOWN must be a number, was 'abc'"),
+        ("RISK_MAX_DRAWDOWN", "nan", "RISK_MAX_DRAWDOWN must be a finite number, was 'nan'"),
+        ("RISK_MAX_DRAWDOWN", "1.5", "RISK_MAX_DRAWDOWN must be <= 1, was '1.5'"),
+        ("RISK_MAX_GROSS_EXPOSURE", "0", "RISK_MAX_GROSS_EXPOSURE must be > 0, was '0'"),
+        ("DQ_MIN_ROWS", "0", "DQ_MIN_ROWS must be >= 1, was '0'"),
+        ("DQ_MIN_ROWS", "2.5", "DQ_MIN_ROWS must be a whole number, was '2.5'"),
+        ("DB_POOL_MIN_CONN", "9", "DB_POOL_MIN_CONN must be <= DB_POOL_MAX_CONN (8), was 9"),
+        ("LIQUID_SYMBOLS", "BTC,,ETH", "LIQUID_SYMBOLS must be names separated by commas"),
+        ("LIQUID_SYMBOLS", "BTC,btc", "LIQUID_SYMBOLS must name each symbol once"),
+        ("RISK_MAX_ABS_RETURN_SYMBOLS", "BTC", "RISK_MAX_ABS_RETURN_SYMBOLS must be SYMBOL=number pairs"),
+        (
+            "RISK_MAX_ABS_RETURN_SYMBOLS",
+            "BTC=1,BTC=2",
+            "RISK_MAX_ABS_RETURN_SYMBOLS must be SYMBOL=number pairs",
+        ),
+        ("RISK_MAX_ABS_RETURN_SYMBOLS", "BTC=-1", "must hold positive numbers, and '-1' is none"),
+        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "0-7:1,7-9:1", "that do not overlap, was '0-7:1,7-9:1'"),
+        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "9-8:1", "must be ranges of UTC hours within 0-23"),
+        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "20-24:1", "must be ranges of UTC hours within 0-23"),
+        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "8:1", "must be first-last:number ranges"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL must be one of 'DEBUG', 'INFO', 'WARNING' or 'ERROR', was 'loud'"),
+        ("LIVE_TRADING_ENABLED", "maybe", "must be one of 1, true, yes, y, 0, false, no, n, was 'maybe'"),
+        ("LIVE_TRADING_ENABLED", "YES", "LIVE_TRADING_ENABLED must be 0: this version has no live venue"),
+        ("AUTH_MODE", "token", "AUTH_MODE must be 'off': this version has no token authentication"),
+        ("MS_API_BIND", "0.0.0.0:8000", "MS_API_BIND must be a loopback address while AUTH_MODE is off"),
+        ("MS_API_BIND", "localhost", "MS_API_BIND must be host:port, like 127.0.0.1:8000, was 'localhost'"),
+        ("MS_HOEM", "x", "MS_HOEM is not a setting of this version; did you mean MS_HOME?"),
+        ("ms_anything", "x", "ms_anything is not a setting of this version"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(name: str, value: str, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        load_settings({name: value})
+    assert message in str(refused.value)
+
+
+def test_every_bad_value_is_named_at_once() -> None:
+    with pytest.raises(InputError, match=r"RISK_MAX_DRAWDOWN .*; DQ_MIN_ROWS "):
+        load_settings({"RISK_MAX_DRAWDOWN": "x", "DQ_MIN_ROWS": "x"})
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_a_bad_url_is_refused_without_telling_its_password(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} must be a URL that starts with") as refused:
+        load_settings({name: "mysql://someone:hunter2@host/db"})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_summary_names_every_variable_and_hides_passwords() -> None:
+    settings = load_settings({"DATABASE_URL": "postgresql://someone:hunter2@host:5432/db?sslmode=require"})
+    summary = settings.summary()
+    assert summary["DATABASE_URL"] == "postgresql://someone:***@host:5432/db?sslmode=require"
+    assert len(summary) == len(Settings.model_fields)
+    assert {"MS_HOME", "MS_API_BIND", "RISK_MAX_DRAWDOWN", "MODEL_DIR"} <= summary.keys()
+    assert "hunter2" not in f"{summary}{settings!r}"
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert load_settings({"DATABASE_URL": "", "DQ_MIN_ROWS": ""}) == load_settings({})
+
+
+def test_the_home_of_the_user_is_not_the_home_of_the_program() -> None:
+    assert load_settings({"HOME": "/home/someone"}).home == Path.cwd() / "var"
+
+
+def test_the_block_time_is_clamped_as_the_contract_says() -> None:
+    assert load_settings({"RISK_HARD_BLOCK_MINUTES": "99999"}).risk_hard_block_minutes == 1440
+    assert load_settings({"RISK_HARD_BLOCK_MINUTES": "-5"}).risk_hard_block_minutes == 1
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        load_settings({}).train_seed = 1  # type: ignore[misc] # that is the point
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"), [("127.0.0.1", True), ("LocalHost", True), ("10.0.0.1", False)]
+)
+def test_loopback_hosts(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
