@@ -32,7 +32,7 @@ def candles(n, step_s=300):
 
 def exchange(side, *, n=400, script=()):
     protocol, quote, market, _, _ = SIDES[side]
-    listing = Listing("BTC", quote, 300, candles(n), market is Market.PERP)
+    listing = Listing("BTC", quote, {300: candles(n)}, market is Market.PERP)
     faults = FaultSchedule(script=script, retry_after_s=7.0)
     return CandleExchange(protocol(), [listing], faults=faults, now_s=lambda: START_S + 500 * 300.0)
 

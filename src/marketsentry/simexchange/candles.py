@@ -32,19 +32,19 @@ class Candle:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One market and its candles, oldest first. `is_perpetual` puts it on the venue's futures side."""
+    """One market. `candles` holds them by length in seconds, oldest first; `is_perpetual` is the futures side."""
 
     base: str
     quote: str
-    interval_s: int
-    candles: Sequence[Candle]
+    candles: Mapping[int, Sequence[Candle]]
     is_perpetual: bool = False
 
-    def between(self, start_ms: int, stop_ms: int) -> list[Candle]:
-        """Candles that open in [start_ms, stop_ms)."""
-        first = bisect.bisect_left(self.candles, start_ms, key=lambda candle: candle.start_ms)
-        last = bisect.bisect_left(self.candles, stop_ms, key=lambda candle: candle.start_ms)
-        return list(self.candles[first:last])
+    def between(self, seconds: int, start_ms: int, stop_ms: int) -> list[Candle]:
+        """Candles of one length that open in [start_ms, stop_ms)."""
+        candles = self.candles[seconds]
+        first = bisect.bisect_left(candles, start_ms, key=lambda candle: candle.start_ms)
+        last = bisect.bisect_left(candles, stop_ms, key=lambda candle: candle.start_ms)
+        return list(candles[first:last])
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ class HttpServer:
         self._handle = handle
         self._now_s = now_s
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._stopping = asyncio.Event()
         self.url = ""
 
     async def __aenter__(self) -> "HttpServer":
@@ -56,16 +57,17 @@ class HttpServer:
         if self._server is None:
             return
         self._server.close()
-        for connection in self._connections:
-            connection.cancel()
+        self._stopping.set()
+        for writer in self._connections.values():
+            writer.close()
         await asyncio.gather(*self._connections, return_exceptions=True)
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+            self._connections[task] = writer
+            task.add_done_callback(self._connections.pop)
         try:
             while (request := await _read_request(reader)) is not None:
                 if not await self._answer(writer, self._handle(request)):
@@ -80,7 +82,8 @@ class HttpServer:
     async def _answer(self, writer: asyncio.StreamWriter, response: Response) -> bool:
         """Send a response; False when the connection is to be closed."""
         if response.hold_s:
-            await asyncio.sleep(response.hold_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), response.hold_s)
         if response.drop:
             return False
         is_text = isinstance(response.body, str)

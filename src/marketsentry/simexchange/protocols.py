@@ -36,14 +36,14 @@ class CoinbaseProtocol:
         listing = next((one for one in listings if f"{one.base}-{one.quote}" == product), None)
         if listing is None:
             raise Refusal(404, {"error": "NOT_FOUND", "error_details": "valid product_id is required"})
-        seconds = _COINBASE_SECONDS.get(request.query.get("granularity", ""))
-        if seconds != listing.interval_s:
+        seconds = _COINBASE_SECONDS.get(request.query.get("granularity", ""), 0)
+        if seconds not in listing.candles:
             raise Refusal(400, {"error": "INVALID_ARGUMENT", "error_details": "unsupported granularity"})
         start, end = int(request.query["start"]), int(request.query["end"])
         if (end - start) // seconds + 1 > self.max_candles:
             details = f"number of candles requested should be less than {self.max_candles}"
             raise Refusal(400, {"error": "INVALID_ARGUMENT", "error_details": details})
-        return listing.between(start * 1_000, end * 1_000 + 1)
+        return listing.between(seconds, start * 1_000, end * 1_000 + 1)
 
     def wire(self, request: Request, candles: Sequence[Candle]) -> Any:
         """Write a page, newest first."""
@@ -82,14 +82,15 @@ class BitgetProtocol:
         listing = _find(request, listings, is_perpetual="/mix/" in request.path)
         if listing is None:
             raise Refusal(400, {"code": "40034", "msg": "Parameter does not exist", "data": None})
-        if _seconds(request.query.get("granularity", "")) != listing.interval_s:
+        seconds = _seconds(request.query.get("granularity", ""))
+        if seconds not in listing.candles:
             raise Refusal(400, {"code": "40812", "msg": "The condition granularity is not met", "data": None})
         limit = int(request.query.get("limit", "100"))
         most = 200 if "history" in request.path else 1_000
         if limit > most:
             raise Refusal(400, {"code": "40812", "msg": "The condition limit is not met", "data": None})
         start, end = int(request.query.get("startTime", "0")), int(request.query["endTime"])
-        return listing.between(start, end)[-limit:]
+        return listing.between(seconds, start, end)[-limit:]
 
     def wire(self, request: Request, candles: Sequence[Candle]) -> Any:
         """Write a page, oldest first, every field a string."""
@@ -131,11 +132,12 @@ class BinanceProtocol:
     def page(self, request: Request, listings: Sequence[Listing]) -> list[Candle]:
         """Find the first `limit` candles from `startTime` to `endTime`, both included."""
         listing = _find(request, listings, is_perpetual=request.path.startswith("/fapi/"))
-        if listing is None or _seconds(request.query.get("interval", "")) != listing.interval_s:
+        seconds = _seconds(request.query.get("interval", ""))
+        if listing is None or seconds not in listing.candles:
             raise Refusal(400, {"code": -1121, "msg": "Invalid symbol."})
         limit = min(int(request.query.get("limit", "500")), 1_000)
         start, end = int(request.query.get("startTime", "0")), int(request.query.get("endTime", str(2**62)))
-        return listing.between(start, end + 1)[:limit]
+        return listing.between(seconds, start, end + 1)[:limit]
 
     def wire(self, request: Request, candles: Sequence[Candle]) -> Any:
         """Write a page, oldest first."""
@@ -187,7 +189,6 @@ def _text(value: float) -> str:
 def _coinbase_product(one: Listing) -> dict[str, Any]:
     return {
         "product_id": f"{one.base}-{one.quote}",
-        "price": _text(one.candles[-1].close) if one.candles else "",
         "base_increment": "0.00000001",
         "quote_increment": "0.01",
         "quote_min_size": "1",
