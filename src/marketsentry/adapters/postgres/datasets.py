@@ -95,22 +95,22 @@ ORDER BY created_at DESC, id DESC LIMIT 1
 """
 
 _STAGE_INDICATORS = """
-CREATE TEMPORARY TABLE staged_rows (
+CREATE TEMPORARY TABLE staged_indicators (
     event_time timestamptz, ma_7 float8, ma_30 float8, rsi float8, macd float8, macd_signal float8
 ) ON COMMIT DROP
 """
 
-_DROP_STAGED = "DROP TABLE staged_rows"
+_DROP_INDICATORS = "DROP TABLE staged_indicators"
 
 _COPY_INDICATORS = """
-COPY staged_rows (event_time, ma_7, ma_30, rsi, macd, macd_signal) FROM STDIN (FORMAT BINARY)
+COPY staged_indicators (event_time, ma_7, ma_30, rsi, macd, macd_signal) FROM STDIN (FORMAT BINARY)
 """
 
 _MERGE_INDICATORS = """
 INSERT INTO technical_indicators AS stored (symbol, timeframe, timestamp, ma_7, ma_30, rsi, macd, macd_signal)
 SELECT %(symbol)s, %(timeframe)s, event_time, nullif(ma_7, 'NaN'), nullif(ma_30, 'NaN'), nullif(rsi, 'NaN'),
        nullif(macd, 'NaN'), nullif(macd_signal, 'NaN')
-FROM staged_rows
+FROM staged_indicators
 ON CONFLICT (symbol, timeframe, timestamp) DO UPDATE
 SET ma_7 = excluded.ma_7, ma_30 = excluded.ma_30, rsi = excluded.rsi, macd = excluded.macd,
     macd_signal = excluded.macd_signal
@@ -120,13 +120,13 @@ WHERE (stored.ma_7, stored.ma_30, stored.rsi, stored.macd, stored.macd_signal) I
 
 
 _STAGE_SAMPLES = """
-CREATE TEMPORARY TABLE staged_rows (
+CREATE TEMPORARY TABLE staged_samples (
     event_time timestamptz, price_start float8, price_end float8, pct_change float8, direction float8
 ) ON COMMIT DROP
 """
 
 _COPY_SAMPLES = """
-COPY staged_rows (event_time, price_start, price_end, pct_change, direction) FROM STDIN (FORMAT BINARY)
+COPY staged_samples (event_time, price_start, price_end, pct_change, direction) FROM STDIN (FORMAT BINARY)
 """
 
 _MERGE_SAMPLES = """
@@ -134,9 +134,11 @@ INSERT INTO training_samples (dataset_id, symbol, horizon_hours, event_time, pri
                               pct_change, direction)
 SELECT %(dataset_id)s, %(symbol)s, %(horizon_hours)s, event_time, price_start, price_end, pct_change,
        CASE direction WHEN 1 THEN 'up' WHEN -1 THEN 'down' ELSE 'neutral' END
-FROM staged_rows
+FROM staged_samples
 ON CONFLICT (dataset_id, symbol, horizon_hours, event_time) DO NOTHING
 """
+
+_DROP_SAMPLES = "DROP TABLE staged_samples"
 
 _INDICATORS = ("ma_7", "ma_30", "rsi", "macd", "macd_signal")
 
@@ -280,7 +282,11 @@ class PostgresDatasetStore:
         columns = {name: getattr(rows, name) for name in _INDICATORS}
         staged = {"event_time": postgres_us(rows.event_time_ns), **columns}
         named = {"symbol": rows.symbol, "timeframe": rows.interval.name}
-        return await self._merge(_STAGE_INDICATORS, _COPY_INDICATORS, staged, _MERGE_INDICATORS, named)
+        await self._row(_STAGE_INDICATORS, {})
+        await self._copy_in(_COPY_INDICATORS, staged)
+        written = await self._rows_changed(_MERGE_INDICATORS, named)
+        await self._row(_DROP_INDICATORS, {})
+        return written
 
     async def write_samples(self, dataset_id: int, rows: SampleRows) -> int:
         """Insert the labelled samples of a symbol and horizon that are not there yet; returns how many."""
@@ -292,22 +298,22 @@ class PostgresDatasetStore:
             "direction": rows.direction,
         }
         named = {"dataset_id": dataset_id, "symbol": rows.symbol, "horizon_hours": rows.horizon_hours}
-        return await self._merge(_STAGE_SAMPLES, _COPY_SAMPLES, staged, _MERGE_SAMPLES, named)
+        await self._row(_STAGE_SAMPLES, {})
+        await self._copy_in(_COPY_SAMPLES, staged)
+        written = await self._rows_changed(_MERGE_SAMPLES, named)
+        await self._row(_DROP_SAMPLES, {})
+        return written
 
-    async def _merge(
-        self, stage: str, copy_in: str, columns: Mapping[str, NDArray[Any]], merge: str, named: dict[str, Any]
-    ) -> int:
-        """Copy rows into a table of this transaction and merge them from there; returns the rows written."""
+    async def _copy_in(self, query: str, columns: Mapping[str, NDArray[Any]]) -> None:
+        async with self._connection.cursor() as cursor, cursor.copy(query) as copy:
+            await copy.write(COPY_HEADER)
+            await copy.write(_number_rows(columns))
+            await copy.write(COPY_TRAILER)
+
+    async def _rows_changed(self, query: str, values: dict[str, Any]) -> int:
         async with self._connection.cursor() as cursor:
-            await cursor.execute(stage)
-            async with cursor.copy(copy_in) as copy:
-                await copy.write(COPY_HEADER)
-                await copy.write(_number_rows(columns))
-                await copy.write(COPY_TRAILER)
-            await cursor.execute(merge, named)
-            written = cursor.rowcount
-            await cursor.execute(_DROP_STAGED)
-            return written
+            await cursor.execute(query, values)
+            return cursor.rowcount
 
     async def _row(self, query: str, values: dict[str, Any]) -> Any:
         async with self._connection.cursor(row_factory=tuple_row) as cursor:
