@@ -37,7 +37,7 @@ async def load_market(
     -------
     tuple of BarPanel and ContextInputs
         A spot symbol takes the funding of its perpetual, and none if there are no rates. A symbol that no
-        event names has an empty series of events: nothing happened, as the contract says.
+        event names has an empty series of events.
 
     Raises
     ------
@@ -57,11 +57,10 @@ async def load_context(
 ) -> ContextInputs:
     """Read what stands beside the bars of several symbols, from the beginning; see `load_market`."""
     events = {symbol: await stores.events.load_events(symbol, as_of_ns=as_of_ns) for symbol in symbols}
-    has_events = any(one.known_at_ns.size for one in events.values())
     funding = {
         symbol: await stores.events.load_funding(perp_of(symbol), as_of_ns=as_of_ns) for symbol in symbols
     }
     return ContextInputs(
         funding={symbol: known_funding(one) for symbol, one in funding.items() if one.ts_ns.size},
-        events=events if has_events else {},
+        events=events,
     )

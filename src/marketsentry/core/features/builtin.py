@@ -18,7 +18,7 @@ _WARMUP = "during warm-up or when the bar is lost"
 _FLAT = f"{_WARMUP}, or when the prices of the window do not move"
 _NO_VOLUME = f"{_WARMUP}, or when nothing traded in the window"
 _ALONE = f"{_WARMUP}, or when fewer than two symbols have the value at the bar"
-_EVENTS = "when events about the symbol are not collected or the bar is lost"
+_EVENTS = "before the first event about any symbol of the panel is known, or when the bar is lost"
 
 _BARS = "bars"
 _MARKET = "bars of all symbols"

@@ -2,8 +2,9 @@
 
 One function serves training (many bars) and live trading (one bar): every column of a row depends on that
 row's knowledge time and on values known by then, never on how much history was loaded beyond the spans named
-in the schema. A symbol without a series has NaN in its columns; a symbol with a series of events in which
-nothing has happened yet has zero decay and zero counts.
+in the schema. A symbol without a series has NaN in its columns. Events are collected for the whole panel: from
+the first that is known about any of its symbols a symbol without one has zero decay and zero counts; before
+that nobody was listening and all are NaN.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ ONCHAIN_MAX_AGE_NS = 168 * NS_PER_HOUR
 ONCHAIN_SCALE = 1e6
 DECAY_HOURS = 12.0
 _TIERS = (1, 2, 3)
+_EVENT_FIELDS = tuple(name for name in CONTEXT_FIELDS if name.startswith("event_"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def build_context(
         If a series of events is not ordered by `known_at`.
     """
     context = np.full((known_at_ns.size, len(symbols), len(CONTEXT_FIELDS)), np.nan)
+    collected = known_at_ns >= _collected_since_ns(symbols, inputs)
     for n, symbol in enumerate(symbols):
         columns = dict(zip(CONTEXT_FIELDS, context[:, n].T, strict=True))
         if symbol in inputs.imbalance:
@@ -101,7 +104,15 @@ def build_context(
             _put_funding(columns, inputs.funding[symbol], known_at_ns)
         if symbol in inputs.events:
             _put_events(columns, inputs.events[symbol], known_at_ns)
+            for name in _EVENT_FIELDS:
+                columns[name][~collected] = np.nan
     return context
+
+
+def _collected_since_ns(symbols: Sequence[str], inputs: ContextInputs) -> int:
+    """When the first event about any of the symbols was known: before that nobody was listening."""
+    known = [inputs.events[symbol].known_at_ns for symbol in symbols if symbol in inputs.events]
+    return min((int(times[0]) for times in known if times.size), default=np.iinfo(np.int64).max)
 
 
 def _newest(series: KnownSeries, known_at_ns: NDArray[np.int64], *, max_age_ns: int) -> NDArray[np.float64]:
