@@ -33,8 +33,8 @@ VALUES (%(path)s, %(sha256)s, %(size_bytes)s, %(kind)s, %(layout)s, %(symbol)s, 
         %(n_rows)s, %(n_rejected)s, %(block_hashes)s)
 ON CONFLICT (sha256, symbol, timeframe, kind) DO UPDATE
 SET path = excluded.path, size_bytes = excluded.size_bytes, layout = excluded.layout,
-    source = excluded.source, n_rows = excluded.n_rows, n_rejected = excluded.n_rejected, block_hashes = excluded.block_hashes,
-    imported_at = now()
+    source = excluded.source, n_rows = excluded.n_rows, n_rejected = excluded.n_rejected,
+    block_hashes = excluded.block_hashes, imported_at = now()
 """
 
 _HAS_ROWS = {

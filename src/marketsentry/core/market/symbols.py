@@ -72,21 +72,23 @@ def split_symbol(raw: str, market: Market) -> Pair:
     """Take a venue's symbol apart into base, quote and market."""
     text = raw.strip().upper()
     text, colon, _ = text.partition(":")
+    for alias, asset in _ALIASES.items():
+        text = asset + text.removeprefix(alias) if text.startswith(alias) else text
     if colon:
         market = Market.PERP
     text, n_suffixes = _PERP_SUFFIX.subn("", text)
     if n_suffixes:
         market = Market.PERP
     if market is Market.PERP and text.endswith("PERP") and len(text) > len("PERP"):
-        return Pair(_alias(text.removesuffix("PERP").rstrip("-_")), "USDC", market)
+        return Pair(text.removesuffix("PERP").rstrip("-_"), "USDC", market)
     for separator in ("/", "-", "_"):
         if separator in text:
             base, _, quote = text.partition(separator)
-            return Pair(_alias(base), _alias(quote), market)
+            return Pair(base, quote, market)
     for quote in _QUOTES:
         if text.endswith(quote) and len(text) > len(quote):
-            return Pair(_alias(text.removesuffix(quote)), quote, market)
-    return Pair(_alias(text), "", market)
+            return Pair(text.removesuffix(quote), quote, market)
+    return Pair(text, "", market)
 
 
 def check_symbol(name: str) -> str:
@@ -117,7 +119,3 @@ def perp_of(symbol: str) -> str:
 def base_of(symbol: str) -> str:
     """Name the asset of a canonical symbol: `BTC-PERP`, `BTC-USD` and `BTC` -> `BTC`."""
     return symbol.partition("-")[0]
-
-
-def _alias(asset: str) -> str:
-    return _ALIASES.get(asset, asset)
