@@ -15,6 +15,7 @@ Assumptions of the simulated market
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,3 +182,11 @@ def params_for(
         raise InputError(f"replay parameters must be known ones, was {unknown[0]!r}")
     given = {"periods_per_year": interval.periods_per_year, "horizon_bars": horizon_bars, **changes}
     return ReplayParams(**given)
+
+
+def params_from(document: Mapping[str, Any]) -> ReplayParams:
+    """Read parameters back from what `ReplayParams.document` wrote."""
+    values = dict(document)
+    if values["participation_frac"] is None:
+        values["participation_frac"] = math.inf
+    return ReplayParams(**values)

@@ -60,6 +60,7 @@ def summarise(
     panel: BarPanel,
     *,
     windows: Sequence[Window] = (),
+    traded_from: int = 0,
     lineage_coverage: float | None = None,
 ) -> dict[str, Any]:
     """Compute the metrics of a replay.
@@ -74,6 +75,8 @@ def summarise(
         The bars that were replayed.
     windows
         Test windows to report one by one, under `folds`.
+    traded_from
+        First row that counts; the rows before it only warmed the volatility up.
     lineage_coverage
         Share of samples whose snapshot has a lineage of the requested data version.
 
@@ -85,12 +88,15 @@ def summarise(
     Raises
     ------
     InputError
-        If shapes differ or a window lies outside the rows.
+        If shapes differ, or the traded rows or a window lie outside the rows.
     """
+    if not 0 <= traded_from < result.equity.size:
+        raise InputError(f"traded_from must lie in 0..{result.equity.size - 1}, was {traded_from}")
     if predictions.shape != result.weights.shape:
         raise InputError(f"predictions must have shape {result.weights.shape}, was {predictions.shape}")
     outcome = forward_return(panel.close, result.params.horizon_bars)
-    whole = _span_metrics(result, predictions, outcome, slice(0, result.equity.size))
+    traded = slice(traded_from, result.equity.size)
+    whole = _span_metrics(result, predictions, outcome, traded)
     capital = result.params.capital_quote
     metrics = {
         **whole,
@@ -103,7 +109,7 @@ def summarise(
         "worst_day": result.worst_day_frac,
         "folds": [_fold(result, predictions, outcome, window) for window in windows],
         "per_target": {
-            symbol: _target_metrics(result, predictions, outcome, n)
+            symbol: _target_metrics(result, predictions, outcome, n, traded)
             for n, symbol in enumerate(result.symbols)
         },
         "lineage_coverage": lineage_coverage,
@@ -198,18 +204,22 @@ def _fold(
 
 
 def _target_metrics(
-    result: ReplayResult, predictions: NDArray[np.float64], outcome: NDArray[np.float64], n: int
+    result: ReplayResult,
+    predictions: NDArray[np.float64],
+    outcome: NDArray[np.float64],
+    n: int,
+    rows: slice,
 ) -> dict[str, Any]:
     """One target's part in the account: money, not a curve of its own, for the capital is shared."""
     fills = result.fills[result.fills["symbol"] == n]
     return {
-        **_skill(predictions[:, n], outcome[:, n]),
+        **_skill(predictions[rows, n], outcome[rows, n]),
         "pnl_quote": float(result.pnl_quote[n]),
         "pnl_after_cost": float(result.pnl_quote[n]) / result.params.capital_quote,
         "fee_quote": float(result.fee_quote[n]),
         "slippage_quote": float(result.slippage_quote[n]),
         "impact_quote": float(result.impact_quote[n]),
         "turnover": turnover(fills["qty"] * fills["reference_price"], result.equity_before[fills["bar"]]),
-        "exposure": exposure(result.weights[:, n]),
+        "exposure": exposure(result.weights[rows, n]),
         "trades": int(np.count_nonzero(result.trades["symbol"] == n)),
     }
