@@ -110,9 +110,9 @@ def _show(audit: "SeriesAudit", console: "Console") -> None:
     mark = "[green]PASS[/]" if audit.verdict.passed else f"[red]FAIL[/] {', '.join(audit.verdict.reasons)}"
     console.print(f"[bold]{audit.symbol} {audit.interval}[/] {audit.source} · {mark}")
     start, end = (f"{ns_to_datetime(ns):%Y-%m-%d %H:%M}" for ns in (facts.window_start_ns, facts.as_of_ns))
+    console.print(f"  {start} to {end}")
     console.print(
-        f"  {start} to {end}: {facts.expected_rows:,} bars expected, {facts.n_missing:,} lost, "
-        f"{facts.n_no_trade:,} without trades"
+        f"  bars: {facts.expected_rows:,} expected, {facts.n_missing:,} lost, {facts.n_no_trade:,} without trades"
     )
     grid = Table.grid(padding=(0, 2))
     cells = [
@@ -126,7 +126,7 @@ def _show(audit: "SeriesAudit", console: "Console") -> None:
     for gap in sorted(facts.gaps, key=lambda gap: -gap.n_bars)[:SHOWN_GAPS]:
         after_ns = gap.start_ns + gap.n_bars * audit.interval.ns
         first, after = (f"{ns_to_datetime(ns):%Y-%m-%d %H:%M}" for ns in (gap.start_ns, after_ns))
-        console.print(f"  gap {first} to {after}: {gap.n_bars:,} bars lost")
+        console.print(f"  gap {first} to {after}: {gap.n_bars:,} {'bar' if gap.n_bars == 1 else 'bars'} lost")
     if len(facts.gaps) > SHOWN_GAPS:
         console.print(f"  and {len(facts.gaps) - SHOWN_GAPS} shorter gaps (see --json)")
 

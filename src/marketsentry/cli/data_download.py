@@ -122,4 +122,4 @@ def _show(request: "DownloadRequest", done: "tuple[SymbolDownload, ...]") -> Non
         for start, stop in longest:
             n_bars = (stop - start) // request.interval.ns
             span = f"{ns_to_datetime(start):%Y-%m-%d %H:%M} to {ns_to_datetime(stop):%Y-%m-%d %H:%M}"
-            console.print(f"{one.symbol} gap {span}: {n_bars:,} bars lost")
+            console.print(f"{one.symbol} gap {span}: {n_bars:,} {'bar' if n_bars == 1 else 'bars'} lost")

@@ -81,7 +81,9 @@ def _show(report: "SynthReport") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("symbol", "interval", "outcome", title="synthetic market", title_justify="left")
+    table = Table(
+        "symbol", "interval", "outcome", title="synthetic market, rows written", title_justify="left"
+    )
     for name in ("bars", "news", "funding"):
         table.add_column(name, justify="right")
     for one in report.series:

@@ -57,7 +57,7 @@ class SynthOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SynthSeries:
-    """One symbol of the market as stored."""
+    """One symbol of the market: what became of it, and how many rows were handed to the record."""
 
     symbol: str
     outcome: SynthOutcome
@@ -104,7 +104,7 @@ async def synthesise(
     Returns
     -------
     SynthReport
-        Per symbol, what is stored now and how it came.
+        Per symbol, what became of it; zeros where nothing had to be written.
 
     Raises
     ------
