@@ -103,13 +103,7 @@ def _facts_line(run: RunFacts, text: Texts) -> Markup:
 
 
 def _footer(report: Report, text: Texts) -> Markup:
-    return element(
-        "footer",
-        element(
-            "p",
-            text("page.generated", version=report.version, at=minute(report.generated_at_ns)),
-            " · ",
-            text("page.missing"),
-        ),
-        element("p", text("page.disclaimer")),
-    )
+    facts = [text("page.written", version=report.version), text("page.missing")]
+    if report.run is not None:
+        facts.insert(0, f"{report.run.run_name} {text('page.ran', at=minute(report.run.ended_at_ns))}")
+    return element("footer", element("p", " · ".join(facts)), element("p", text("page.disclaimer")))

@@ -50,7 +50,7 @@ class EquityCurve:
 
 @dataclass(frozen=True, slots=True)
 class FoldFacts:
-    """One test span of the walk-forward: when, how many rows, and how well the fold's model did on it.
+    """One span of out-of-sample bars: when, how many rows, and how well predictions did on it.
 
     `is_final` marks the last block, which no choice ever looked at. `pnl_frac` is the net return of the
     account over the span, `ic` and `rank_ic` are correlations of prediction and realised label.
@@ -126,7 +126,9 @@ class CandidateFacts:
 class RunFacts:
     """A stored backtest.
 
-    `metrics` are those of the backtest contract by name, `assumptions` the parameters of the simulation by
+    `folds` are the walk-forward folds of the model as they were judged; `bands` are shaded in the chart, with
+    the return of this run's account; `windows` are the run's own reporting windows. `ended_at_ns` says when it
+    ran. `metrics` are those of the backtest contract by name, `assumptions` the parameters of the simulation by
     name, `lineage` the content hashes by what they name, `replay_command` the command that runs it again.
     """
 
@@ -143,7 +145,10 @@ class RunFacts:
     metrics: Mapping[str, float | None]
     costs: CostFacts | None
     replay_command: str
+    ended_at_ns: int
     folds: tuple[FoldFacts, ...] = ()
+    bands: tuple[FoldFacts, ...] = ()
+    windows: tuple[FoldFacts, ...] = ()
     per_symbol: tuple[SymbolFacts, ...] = ()
     assumptions: Mapping[str, float | str | bool | None] = field(default_factory=dict)
     lineage: Mapping[str, str | None] = field(default_factory=dict)
@@ -151,9 +156,11 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole report: a run with its candidate, and candidates that were judged beside it."""
+    """A whole report: a run with its candidate, and candidates that were judged beside it.
 
-    generated_at_ns: int
+    Nothing in it tells when it was written, so the same run gives the same bytes. `version` is the program's.
+    """
+
     version: str
     run: RunFacts | None
     candidate: CandidateFacts | None

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from marketsentry.reports import charts
-from marketsentry.reports.facts import Lang, RunFacts, SymbolFacts
+from marketsentry.reports.facts import FoldFacts, Lang, RunFacts, SymbolFacts
 from marketsentry.reports.layout import Column, command, empty, pairs, section, table, tile, toned
 from marketsentry.reports.markup import Child, Markup, element, join
 from marketsentry.reports.months import MonthReturn, monthly_returns
@@ -47,7 +47,7 @@ def equity(run: RunFacts, text: Texts, lang: Lang) -> Markup:
     """Equity over drawdown."""
     if not np.isfinite(run.curve.equity_quote).any():
         return section(text("equity.title"), empty(text("equity.empty")))
-    chart = charts.equity_chart(run.curve, run.folds, capital_quote=run.capital_quote, text=text, lang=lang)
+    chart = charts.equity_chart(run.curve, run.bands, capital_quote=run.capital_quote, text=text, lang=lang)
     shown = charts.thinned_rows(run.curve).size
     caption = None
     if shown < run.curve.n_bars:
@@ -79,40 +79,16 @@ def months(run: RunFacts, text: Texts) -> Markup | None:
 
 
 def folds(run: RunFacts, text: Texts) -> Markup:
-    """The folds as a table."""
+    """The folds of the model and the reporting windows of the run as tables."""
     if not run.folds:
-        return section(text("folds.title"), empty(text("folds.empty")))
-    columns = (
-        Column(text("folds.fold")),
-        Column(text("folds.test"), css="keep"),
-        Column(text("folds.n_train"), is_number=True, css="optional"),
-        Column(text("folds.n_test"), is_number=True),
-        Column("IC", is_number=True),
-        Column(text("measure.rank_ic"), is_number=True),
-        Column(text("folds.pnl"), is_number=True),
-        Column("", css="wide-cell"),
-    )
-    all_pnl = [f.pnl_frac for f in run.folds]
-    rows = [
-        (
-            element("b", text("folds.final") if f.is_final else str(f.index + 1)),
-            f"{day(f.test_start_ns)} – {day(f.test_end_ns)}",
-            count(f.n_train),
-            count(f.n_test),
-            toned(number(f.ic, digits=4, signed=True), charts.tone(f.ic)),
-            number(f.rank_ic, digits=4, signed=True),
-            toned(percent(f.pnl_frac, signed=True), charts.tone(f.pnl_frac)),
-            charts.signed_bar(f.pnl_frac, all_pnl),
-        )
-        for f in run.folds
-    ]
-    note = (
-        element("p", text("folds.final_note"), class_="caption")
-        if any(f.is_final for f in run.folds)
-        else None
-    )
+        return section(text("folds.title"), empty(text("folds.empty")), _windows(run, text))
+    notes = [text("folds.final_note")] if any(f.is_final for f in run.folds) else []
     return section(
-        text("folds.title"), table(columns, rows), note, lead=text("folds.lead"), is_whole=len(rows) <= 12
+        text("folds.title"),
+        _fold_table(run.folds, text("folds.fold"), text),
+        element("p", " ".join([*notes, text("folds.own_account")]), class_="caption"),
+        _windows(run, text),
+        lead=text("folds.lead"),
     )
 
 
@@ -204,6 +180,41 @@ def lineage(run: RunFacts, text: Texts) -> Markup:
         lead=text("lineage.lead"),
         is_whole=True,
     )
+
+
+def _windows(run: RunFacts, text: Texts) -> Markup | None:
+    if not run.windows:
+        return None
+    title = element("summary", text("windows.title", n=len(run.windows)))
+    return element("details", title, _fold_table(run.windows, text("windows.window"), text))
+
+
+def _fold_table(spans: tuple[FoldFacts, ...], first: str, text: Texts) -> Markup:
+    columns = (
+        Column(first),
+        Column(text("folds.test"), css="keep"),
+        Column(text("folds.n_train"), is_number=True, css="optional"),
+        Column(text("folds.n_test"), is_number=True),
+        Column("IC", is_number=True),
+        Column(text("measure.rank_ic"), is_number=True),
+        Column(text("folds.pnl"), is_number=True),
+        Column("", css="wide-cell"),
+    )
+    all_pnl = [one.pnl_frac for one in spans]
+    rows = [
+        (
+            element("b", text("folds.final") if one.is_final else str(one.index + 1)),
+            f"{day(one.test_start_ns)} – {day(one.test_end_ns)}",
+            count(one.n_train),
+            count(one.n_test),
+            toned(number(one.ic, digits=4, signed=True), charts.tone(one.ic)),
+            number(one.rank_ic, digits=4, signed=True),
+            toned(percent(one.pnl_frac, signed=True), charts.tone(one.pnl_frac)),
+            charts.signed_bar(one.pnl_frac, all_pnl),
+        )
+        for one in spans
+    ]
+    return table(columns, rows)
 
 
 def _assumed(name: str, value: float | str | bool | None, text: Texts) -> str:

@@ -119,6 +119,8 @@ td.state .icon{margin-right:7px}
 .readout b{display:block;font-weight:600}.readout span{display:flex;justify-content:space-between;gap:18px}
 .readout i{font-style:normal;color:var(--soft)}.readout em{font-style:normal;color:var(--soft);
   display:block;border-top:1px solid var(--line);margin-top:4px;padding-top:4px}
+details{margin-top:18px}summary{cursor:pointer;color:var(--soft);font-size:14px}
+summary:hover{color:var(--ink)}details[open] summary{margin-bottom:14px}
 .caption{color:var(--faint);font-size:12.5px;margin-top:8px}
 .multiples{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:22px 30px;
   margin-top:26px}
@@ -143,7 +145,7 @@ td.state .icon{margin-right:7px}
   margin-bottom:8px}
 .candidate ul{margin:6px 0 0;padding-left:1.15em}.candidate li{margin:3px 0}
 .candidate h4{font-size:14px;font-weight:650;margin:20px 0 2px}
-.candidate .scroll{margin-top:12px}
+.candidate .scroll{margin-top:12px}.scroll+.scroll{margin-top:24px}
 .pairs{display:grid;grid-template-columns:repeat(auto-fill,minmax(235px,1fr));gap:0 32px;margin:14px 0 0}
 .pairs div{display:flex;justify-content:space-between;gap:16px;border-bottom:1px solid var(--line);
   padding:8px 0}

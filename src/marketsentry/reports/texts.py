@@ -14,10 +14,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "page.run": ("运行 {run}", "Run {run}"),
     "page.period": ("{first} 至 {last}（UTC）", "{first} to {last} UTC"),
     "page.bars": ("{n} 根 {interval} K 线", "{n} bars of {interval}"),
-    "page.generated": (
-        "MarketSentry {version} 生成于 {at} UTC",
-        "Written by MarketSentry {version} at {at} UTC",
-    ),
+    "page.written": ("由 MarketSentry {version} 生成", "Written by MarketSentry {version}"),
+    "page.ran": ("运行于 {at} UTC", "ran at {at} UTC"),
     "page.disclaimer": (
         "历史模拟不代表未来收益，不构成投资建议。",
         "A simulation of the past. It promises nothing about the future and is no investment advice.",
@@ -105,9 +103,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     # equity
     "equity.title": ("权益与回撤", "Equity and drawdown"),
     "equity.lead": (
-        "上图为扣除成本后的账户权益，下图为相对历史最高点的回撤，两图共用时间轴。阴影为各折的样本外测试区间。",
-        "Above, the account after costs; below, how far it stood under its highest point. "
-        "Shaded spans are the folds' out-of-sample tests.",
+        "上图为扣除成本后的账户权益，下图为相对历史最高点的回撤，两图共用时间轴。"
+        "阴影为各折的样本外测试区间，标注该折的 IC 与账户在其中的收益。",
+        "Above, the account after costs; below, how far it stood under its highest point. Shaded spans are the "
+        "folds' out-of-sample tests, with the IC of the fold and what the account earned in it.",
     ),
     "equity.empty": ("没有权益曲线。", "There is no equity curve."),
     "equity.equity": ("权益", "Equity"),
@@ -140,12 +139,18 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "folds.empty": ("没有折的记录。", "No folds are recorded."),
     "folds.fold": ("折", "Fold"),
+    "windows.window": ("窗口", "Window"),
     "folds.final": ("最终", "Final"),
     "folds.final_note": ("最终区间从未参与任何选择。", "The final block took part in no choice."),
     "folds.test": ("测试区间", "Test span"),
     "folds.n_train": ("训练样本", "Train rows"),
     "folds.n_test": ("测试样本", "Test rows"),
     "folds.pnl": ("净收益率", "Net return"),
+    "folds.own_account": (
+        "净收益率来自训练评审时各折连续运行的账户，最终区间使用独立的新账户。",
+        "Net return is that of the account that judged the candidate; the final block had a fresh one.",
+    ),
+    "windows.title": ("本次运行的 {n} 个报告窗口", "The {n} reporting windows of this run"),
     # symbols
     "symbols.title": ("分标的结果", "Results by symbol"),
     "symbols.lead": (

@@ -75,7 +75,10 @@ def sample_run(n_bars: int = 2_000, n_folds: int = 5) -> RunFacts:
         },
         costs=CostFacts(float(pnl[-1] + 241.0), 120.0, 80.0, 41.0, float(pnl[-1])),
         replay_command="ms replay 17",
+        ended_at_ns=START_NS,
         folds=folds,
+        bands=folds,
+        windows=folds[:2],
         per_symbol=symbols,
         assumptions={"fee_bps": 5.0, "max_single_weight": 0.2, "horizon": "1d", "vol_target_frac": None},
         lineage={"data": "9b1c" * 16, "code": "1c2d" * 16, "model": None},
@@ -103,9 +106,9 @@ def blocked() -> CandidateFacts:
 
 def sample_report(run: RunFacts | None = None) -> Report:
     """The report of an accepted candidate beside two refused ones."""
-    return Report(START_NS, "0.1.0", run or sample_run(), accepted(), (refused(), blocked()))
+    return Report("0.1.0", run or sample_run(), accepted(), (refused(), blocked()))
 
 
 def with_curve(run: RunFacts, curve: EquityCurve) -> RunFacts:
     """The same run over another curve, without the parts that hang on the old one."""
-    return replace(run, curve=curve, folds=(), per_symbol=())
+    return replace(run, curve=curve, folds=(), bands=(), windows=(), per_symbol=())

@@ -91,7 +91,7 @@ def test_text_from_data_is_escaped_everywhere():
     )
     leak = replace(refused().leaks[0], feature=EVIL, symbol=EVIL)
     candidate = CandidateFacts(EVIL, EVIL, Outcome.FAIL, (), (EVIL,), (leak,))
-    html = render_report(Report(START_NS, EVIL, run, candidate, (candidate,)), lang=Lang.EN)
+    html = render_report(Report(EVIL, run, candidate, (candidate,)), lang=Lang.EN)
     harmless = Page(render_report(sample_report(), lang=Lang.EN))
     page = Page(html)
     assert page.errors == []
@@ -125,7 +125,7 @@ def test_missing_numbers_read_as_a_dash_and_never_as_zero():
         assumptions={"fee_bps": None},
         lineage={"data": None},
     )
-    html = render_report(Report(START_NS, "0.1.0", blank, None), lang=Lang.EN)
+    html = render_report(Report("0.1.0", blank, None), lang=Lang.EN)
     page = Page(html)
     tiles = re.findall(r"<dd[^>]*>([^<]*)</dd>", html.split('class="tiles"')[1].split("</dl>")[0])
     assert tiles.count(MISSING) == 6
@@ -164,7 +164,9 @@ def test_odd_curves_still_make_a_whole_page(equity):
 
 
 def test_a_run_without_trades_says_so_instead_of_drawing_nothing():
-    run = replace(sample_run(), folds=(), per_symbol=(), costs=None, assumptions={}, lineage={})
+    run = replace(
+        sample_run(), folds=(), bands=(), windows=(), per_symbol=(), costs=None, assumptions={}, lineage={}
+    )
     text = Page(render_report(sample_report(run), lang=Lang.EN)).text
     assert "No results by symbol are recorded." in text
     assert "No costs are recorded." in text
@@ -177,7 +179,7 @@ def test_a_failed_run_leads_with_its_reason_not_with_a_verdict():
         status="failed",
         reason="insufficient_prices",
     )
-    text = Page(render_report(Report(START_NS, "0.1.0", run, accepted()), lang=Lang.EN)).text
+    text = Page(render_report(Report("0.1.0", run, accepted()), lang=Lang.EN)).text
     assert "The run failed" in text
     assert "too few prices" in text
     assert "Passed" not in text
@@ -195,14 +197,14 @@ def test_a_refusal_names_the_leak_its_bar_and_both_values():
 
 
 def test_outcomes_differ_in_shape_and_word_not_only_in_colour():
-    html = render_report(Report(START_NS, "0.1.0", None, refused()), lang=Lang.EN)
+    html = render_report(Report("0.1.0", None, refused()), lang=Lang.EN)
     shapes = re.findall(r'<td class="state"><span class="\w+"><svg[^>]*>(.*?)</svg>([^<]+)', html)
     assert [word for _, word in shapes] == ["fail", "too few", "fail"]
     assert shapes[0][0] != shapes[1][0]
 
 
 def test_candidates_can_stand_alone_when_none_was_backtested():
-    text = Page(render_report(Report(START_NS, "0.1.0", None, None, (refused(),)), lang=Lang.EN)).text
+    text = Page(render_report(Report("0.1.0", None, None, (refused(),)), lang=Lang.EN)).text
     assert "Candidates judged" in text
     assert "Candidates refused" in text
 
