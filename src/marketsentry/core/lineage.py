@@ -129,6 +129,13 @@ def hash_sources(sources: Iterable[tuple[str, bytes]]) -> str:
     return hash_params({name: hash_bytes(text.replace(b"\r\n", b"\n")) for name, text in sources})
 
 
+def code_version_with(code_version: str, plugin_hash: str | None) -> str:
+    """Name the code behind a result that a user's own code took part in; without a plugin it is the program's."""
+    if plugin_hash is None:
+        return code_version
+    return hash_parts("code", {"program": code_version, "plugin": plugin_hash})
+
+
 def first_difference(left: Mapping[str, str], right: Mapping[str, str]) -> str | None:
     """Name the first part, in alphabetical order, that differs between two wholes; None if all are equal."""
     return next((name for name in sorted({*left, *right}) if left.get(name) != right.get(name)), None)

@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from marketsentry.core.lineage import (
     canonical_json,
+    code_version_with,
     first_difference,
     hash_array,
     hash_params,
@@ -123,3 +124,10 @@ def test_the_first_difference_is_named():
     assert first_difference({"bars": "1", "code": "2"}, {"code": "2", "bars": "1"}) is None
     assert first_difference({"bars": "1", "code": "2"}, {"bars": "1", "code": "3"}) == "code"
     assert first_difference({"bars": "1"}, {"bars": "1", "seed": "3"}) == "seed"
+
+
+def test_a_plugin_is_part_of_the_code_version():
+    assert code_version_with("a", None) == "a"
+    assert (
+        len({code_version_with("a", "p"), code_version_with("a", "q"), code_version_with("b", "p"), "a"}) == 4
+    )
