@@ -146,8 +146,8 @@ async def _read_target(
         target,
         scoring.feature_names,
         schema_hash=scoring.schema_hash,
-        start_ns=window.start_ns + 1,
-        stop_ns=window.end_ns + 1,
+        start_ns=window.start_ns + scoring.interval.ns,
+        stop_ns=window.end_ns + scoring.interval.ns,
     )
     if snapshots.event_time_ns.size < MIN_ROWS:
         n_rows = snapshots.event_time_ns.size
