@@ -70,7 +70,8 @@ def _hero(run: RunFacts | None, candidate: CandidateFacts | None, name: str, tex
 
 def _stamp(run: RunFacts | None, candidate: CandidateFacts | None, text: Texts) -> Markup | None:
     if run is not None and run.status != "completed":
-        why = name_of(text, "reason", run.reason) if run.reason else None
+        words = [name_of(text, "reason", run.reason) if run.reason else "", run.detail or ""]
+        why = ": ".join(filter(None, words)) or None
         word = text("status.running") if run.status == "running" else text("status.failed")
         outcome: Outcome | None = None if run.status == "running" else Outcome.FAIL
         return _stamped(outcome, word, why)

@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from marketsentry.core.gates.verdict import GateCheck, Outcome
+from marketsentry.core.gates.verdict import GateCheck, GateVerdict, Outcome
 from marketsentry.exceptions import InputError
 
 
@@ -69,7 +69,10 @@ class FoldFacts:
 
 @dataclass(frozen=True, slots=True)
 class SymbolFacts:
-    """One symbol of the run. Money in quote currency, net of costs; `pnl_curve_quote` (n_bars,) adds up."""
+    """One symbol of the run. Money in quote currency, net of costs; `pnl_curve_quote` (n_bars,) adds up.
+
+    `refusal` is the reason code of a symbol that could not be replayed.
+    """
 
     symbol: str
     source: str | None
@@ -81,6 +84,7 @@ class SymbolFacts:
     ic: float | None
     hit_rate: float | None
     pnl_curve_quote: NDArray[np.float64] | None = None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +131,10 @@ class RunFacts:
     """A stored backtest.
 
     `folds` are the walk-forward folds of the model as they were judged; `bands` are shaded in the chart, with
-    the return of this run's account; `windows` are the run's own reporting windows. `ended_at_ns` says when it
-    ran. `metrics` are those of the backtest contract by name, `assumptions` the parameters of the simulation by
-    name, `lineage` the content hashes by what they name, `replay_command` the command that runs it again.
+    the return of this run's account; `windows` are the run's own reporting windows, and `gate` judges them.
+    `reason` and `detail` tell why a run failed. `metrics` are those of the backtest contract by name,
+    `assumptions` the parameters of the simulation by name, `lineage` the content hashes by what they name,
+    `replay_command` the command that runs it again.
     """
 
     run_id: str
@@ -149,6 +154,8 @@ class RunFacts:
     folds: tuple[FoldFacts, ...] = ()
     bands: tuple[FoldFacts, ...] = ()
     windows: tuple[FoldFacts, ...] = ()
+    gate: GateVerdict | None = None
+    detail: str | None = None
     per_symbol: tuple[SymbolFacts, ...] = ()
     assumptions: Mapping[str, float | str | bool | None] = field(default_factory=dict)
     lineage: Mapping[str, str | None] = field(default_factory=dict)

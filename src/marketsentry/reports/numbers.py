@@ -84,6 +84,7 @@ def measure(name: str, value: float | None) -> str:
     """A value in the unit that its name tells: `_frac` and known ratios in percent, `_bps`, counts, plain."""
     if not is_known(value):
         return MISSING
+    name = name.partition("[")[0]
     if name in FRACTIONS or name.endswith("_frac"):
         return percent(value)
     if name.endswith("_bps"):

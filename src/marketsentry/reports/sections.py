@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from marketsentry.core.gates.backtest import FLOORS
 from marketsentry.reports import charts
 from marketsentry.reports.facts import FoldFacts, Lang, RunFacts, SymbolFacts
 from marketsentry.reports.layout import Column, command, empty, pairs, section, table, tile, toned
@@ -11,6 +12,7 @@ from marketsentry.reports.markup import Child, Markup, element, join
 from marketsentry.reports.months import MonthReturn, monthly_returns
 from marketsentry.reports.numbers import MISSING, MONTHS_EN, count, day, measure, money, number, percent
 from marketsentry.reports.texts import Texts, name_of
+from marketsentry.reports.verdict import checks_table
 
 
 def tiles(run: RunFacts, text: Texts) -> Markup:
@@ -186,7 +188,10 @@ def _windows(run: RunFacts, text: Texts) -> Markup | None:
     if not run.windows:
         return None
     title = element("summary", text("windows.title", n=len(run.windows)))
-    return element("details", title, _fold_table(run.windows, text("windows.window"), text))
+    windows = _fold_table(run.windows, text("windows.window"), text)
+    return element(
+        "details", title, windows, checks_table(run.gate.checks, FLOORS, text) if run.gate else None
+    )
 
 
 def _fold_table(spans: tuple[FoldFacts, ...], first: str, text: Texts) -> Markup:
@@ -227,7 +232,7 @@ def _symbol_row(s: SymbolFacts, all_pnl: list[float | None], text: Texts) -> tup
     return (
         join(
             element("b", s.symbol),
-            element("span", name_of(text, "source", s.source), class_="code") if s.source else None,
+            element("span", _symbol_note(s, text), class_="code"),
         ),
         toned(money(s.pnl_quote, signed=True), charts.tone(s.pnl_quote)),
         charts.signed_bar(s.pnl_quote, all_pnl),
@@ -238,6 +243,13 @@ def _symbol_row(s: SymbolFacts, all_pnl: list[float | None], text: Texts) -> tup
         number(s.ic, digits=4, signed=True),
         percent(s.hit_rate, digits=1),
     )
+
+
+def _symbol_note(s: SymbolFacts, text: Texts) -> str | None:
+    """Where the bars came from, or why there is no result."""
+    if s.refusal:
+        return name_of(text, "reason", s.refusal)
+    return name_of(text, "source", s.source) if s.source else None
 
 
 def _year_row(year: int, returns: list[MonthReturn], largest: float) -> Markup:

@@ -50,6 +50,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "verdict.lead.refused": ("{name} {version} 未通过评审。", "{name} {version} was refused."),
     "verdict.lead.none": ("本次运行没有关联的评审结论。", "No verdict is stored with this run."),
+    "verdict.of_window": ("{measure}（窗口 {n}）", "{measure}, window {n}"),
     "verdict.check": ("检查项", "Check"),
     "verdict.value": ("实测", "Measured"),
     "verdict.limit": ("限制", "Limit"),
@@ -79,6 +80,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "measure.n_samples": ("样本数", "Samples"),
     "measure.n_observations": ("观测数", "Observations"),
     "measure.folds": ("折数", "Folds"),
+    "measure.n_windows": ("窗口数", "Windows"),
     "measure.n_folds": ("折数", "Folds"),
     "measure.n_leaks": ("泄漏的特征数", "Leaking features"),
     "measure.leaks": ("泄漏的特征数", "Leaking features"),
@@ -150,7 +152,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "净收益率来自训练评审时各折连续运行的账户，最终区间使用独立的新账户。",
         "Net return is that of the account that judged the candidate; the final block had a fresh one.",
     ),
-    "windows.title": ("本次运行的 {n} 个报告窗口", "The {n} reporting windows of this run"),
+    "windows.title": (
+        "本次运行的 {n} 个报告窗口及其检查",
+        "The {n} reporting windows of this run, and their checks",
+    ),
     # symbols
     "symbols.title": ("分标的结果", "Results by symbol"),
     "symbols.lead": (
@@ -283,7 +288,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A result is named by the hashes of what went in. This command runs it again and compares: "
         "the same hash, or the first difference by name.",
     ),
-    "lineage.data": ("数据", "Data"),
+    "lineage.bars": ("K 线", "Bars"),
+    "lineage.feature_schema": ("特征定义", "Feature schema"),
     "lineage.features": ("特征", "Features"),
     "lineage.model": ("模型", "Model"),
     "lineage.code": ("代码", "Code"),

@@ -34,6 +34,18 @@ def verdict_lead(candidate: CandidateFacts, text: Texts) -> str:
     return text(key, name=candidate.name, version=candidate.version, n=len(candidate.checks), failed=failed)
 
 
+def checks_table(checks: tuple[GateCheck, ...], floors: frozenset[str], text: Texts) -> Markup:
+    """Checks as a table: outcome, name, value, limit."""
+    columns = (
+        Column(text("verdict.outcome"), css="state"),
+        Column(text("verdict.check")),
+        Column(text("verdict.value"), is_number=True),
+        Column(text("verdict.limit"), is_number=True),
+    )
+    rows = [_check_row(check, floors, text) for check in checks]
+    return table(columns, rows, css="checks")
+
+
 def check_outcome(check: GateCheck, floors: frozenset[str]) -> Outcome:
     """What one check says by itself: too few observations is neither a pass nor a fail."""
     if check.passed:
@@ -57,7 +69,7 @@ def _evidence(candidate: CandidateFacts, text: Texts) -> Markup:
     return join(
         _reasons(candidate, text),
         _leaks(candidate.leaks, text),
-        _checks(candidate, text) if candidate.checks else None,
+        checks_table(candidate.checks, candidate.floors, text) if candidate.checks else None,
     )
 
 
@@ -77,7 +89,7 @@ def _in_words(reason: str, text: Texts) -> Markup:
 
 
 def _failed_check(check: GateCheck, text: Texts) -> Markup:
-    name, limit = name_of(text, "measure", check.name), _limit(check)
+    name, limit = _words(check.name, text), _limit(check)
     if check.value is None or measure(check.name, check.value) == measure(check.name, None):
         sentence = text("reason.not_measured", measure=name, limit=limit)
     else:
@@ -114,22 +126,18 @@ def _leaks(leaks: tuple[LeakFacts, ...], text: Texts) -> Markup | None:
     )
 
 
-def _checks(candidate: CandidateFacts, text: Texts) -> Markup:
-    columns = (
-        Column(text("verdict.outcome"), css="state"),
-        Column(text("verdict.check")),
-        Column(text("verdict.value"), is_number=True),
-        Column(text("verdict.limit"), is_number=True),
-    )
-    rows = [_check_row(check, candidate.floors, text) for check in candidate.checks]
-    return table(columns, rows, css="checks")
-
-
 def _check_row(check: GateCheck, floors: frozenset[str], text: Texts) -> tuple[Markup, ...]:
     outcome = check_outcome(check, floors)
     state = element("span", outcome_mark(outcome), text(f"outcome.{outcome.value}"), class_=outcome.value)
-    label = join(name_of(text, "measure", check.name), element("span", check.name, class_="code"))
+    label = join(_words(check.name, text), element("span", check.name, class_="code"))
     return state, label, join(measure(check.name, check.value)), join(_limit(check))
+
+
+def _words(name: str, text: Texts) -> str:
+    """The words for a check; one of a reporting window carries its index from 0, as in `ic[4]`."""
+    base, bracket, index = name.partition("[")
+    words = name_of(text, "measure", base)
+    return text("verdict.of_window", measure=words, n=int(index[:-1]) + 1) if bracket else words
 
 
 def _limit(check: GateCheck) -> str:

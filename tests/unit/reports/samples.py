@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from marketsentry.core.gates.backtest import judge_windows
 from marketsentry.core.gates.verdict import Outcome, at_least, at_most, more_than
 from marketsentry.reports.charts import drawdown_frac
 from marketsentry.reports.facts import (
@@ -79,9 +80,12 @@ def sample_run(n_bars: int = 2_000, n_folds: int = 5) -> RunFacts:
         folds=folds,
         bands=folds,
         windows=folds[:2],
+        gate=judge_windows(
+            [{"index": k, "ic": 0.01, "pnl_after_cost": 0.02, "max_drawdown": 0.3} for k in (0, 1)]
+        ),
         per_symbol=symbols,
         assumptions={"fee_bps": 5.0, "max_single_weight": 0.2, "horizon": "1d", "vol_target_frac": None},
-        lineage={"data": "9b1c" * 16, "code": "1c2d" * 16, "model": None},
+        lineage={"bars": "9b1c" * 16, "code": "1c2d" * 16, "model": None},
     )
 
 

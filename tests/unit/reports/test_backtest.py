@@ -123,7 +123,7 @@ def test_missing_numbers_read_as_a_dash_and_never_as_zero():
             for s in run.per_symbol
         ),
         assumptions={"fee_bps": None},
-        lineage={"data": None},
+        lineage={"bars": None},
     )
     html = render_report(Report("0.1.0", blank, None), lang=Lang.EN)
     page = Page(html)
@@ -194,6 +194,13 @@ def test_a_refusal_names_the_leak_its_bar_and_both_values():
     assert "Leaking features: measured 1, needs ≤ 0" in text
     assert "Sharpe ratio: not measured, needs ≥ 0.5" in text
     assert "blocked by data quality" in text
+
+
+def test_the_runs_own_windows_stand_with_their_checks():
+    text = Page(render_report(sample_report(), lang=Lang.EN)).text
+    assert "The 2 reporting windows of this run, and their checks" in text
+    assert "Windows n_windows 2 ≥ 3" in text
+    assert "Largest drawdown, window 2 max_drawdown[1] 30.00% ≤ 20%" in text
 
 
 def test_outcomes_differ_in_shape_and_word_not_only_in_colour():
