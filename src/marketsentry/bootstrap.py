@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from marketsentry.adapters.artifacts import FileArtifacts
 from marketsentry.adapters.clock import SystemClock
+from marketsentry.adapters.code_version import code_version
 from marketsentry.adapters.embedded import EmbeddedEngines, Engines
 from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
@@ -18,6 +19,7 @@ from marketsentry.adapters.trainer_process import ProcessTrainer
 from marketsentry.core.gates.data_quality import QualityLimits
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.ports import Artifacts, Clock, Transactions
+from marketsentry.ports.dataset_files import DatasetFiles
 from marketsentry.ports.training import Trainer
 from marketsentry.settings import Settings, load_settings
 
@@ -47,6 +49,18 @@ class System:
         return self.database.transactions
 
     @property
+    def dataset_files(self) -> DatasetFiles:
+        """Keeps datasets as Parquet files."""
+        from marketsentry.adapters.dataset_files import ParquetDatasets  # brings DuckDB and the kernels
+
+        return ParquetDatasets(self.datasets_dir)
+
+    @property
+    def code_version(self) -> str:
+        """Hash of the sources that decide what is in a dataset, a model or a run."""
+        return code_version()
+
+    @property
     def quality_limits(self) -> QualityLimits:
         """Limits of the data-quality gate that are in force."""
         return QualityLimits(
@@ -68,7 +82,7 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
 
     Parameters
     ----------
-    settings : Settings, optional
+    settings
         Read from the environment when absent.
 
     Yields

@@ -26,7 +26,7 @@ def set_up_logs(settings: LogSettings) -> None:
 
     Parameters
     ----------
-    settings : LogSettings
+    settings
         Level and format; the `Settings` object has both.
     """
     shared: list[structlog.typing.Processor] = [

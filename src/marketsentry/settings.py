@@ -243,7 +243,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
     Parameters
     ----------
-    environ : Mapping of str to str
+    environ
         The variables; an empty one counts as not set.
 
     Returns

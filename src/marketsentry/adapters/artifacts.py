@@ -19,9 +19,9 @@ class FileArtifacts:
 
     Parameters
     ----------
-    root : Path
+    root
         Holds one drawer per kind; made when it is needed.
-    model_dir : Path
+    model_dir
         The drawer of the kind ``models``, which is configured on its own.
     """
 
@@ -34,9 +34,9 @@ class FileArtifacts:
 
         Parameters
         ----------
-        kind : str
+        kind
             The drawer: a plain name.
-        files : Mapping of str to bytes
+        files
             Content by plain file name; at least one.
 
         Returns
@@ -71,9 +71,9 @@ class FileArtifacts:
 
         Parameters
         ----------
-        artifact : ArtifactRef or Path or str
+        artifact
             The reference, or the path in it.
-        sha256 : str
+        sha256
             The content's hash as it was recorded, not as the directory is named.
 
         Returns

@@ -51,11 +51,11 @@ class Account:
 
         Parameters
         ----------
-        command : sequence of str or Path
+        command
             The program's absolute path and its arguments.
-        cwd : Path
+        cwd
             The directory it starts in; the program must be able to enter it.
-        log : int
+        log
             File descriptor that receives its output.
 
         Returns
@@ -83,9 +83,9 @@ def choose_account(data: Path, home: Path) -> Account:
 
     Parameters
     ----------
-    data : Path
+    data
         The engine's data directory; it may not exist yet.
-    home : Path
+    home
         The existing directory that holds it.
 
     Returns

@@ -17,7 +17,7 @@ def postgres_binaries(data: Path) -> Path:
 
     Parameters
     ----------
-    data : Path
+    data
         PostgreSQL's data directory; an absent one gets the newest release of the wheel.
 
     Returns

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
 
     Parameters
     ----------
-    arguments : list of str
+    arguments
         User id, group id, capabilities, then the program and its arguments.
     """
     uid, gid = int(arguments[0]), int(arguments[1])

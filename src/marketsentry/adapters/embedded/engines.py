@@ -33,10 +33,12 @@ class EmbeddedEngines:
 
     Parameters
     ----------
-    home : Path
+    home
         The program's data directory; made when it is not there.
-    database_url, redis_url : str or None
-        An engine that runs elsewhere and is only passed on.
+    database_url
+        A PostgreSQL that runs elsewhere and is only passed on.
+    redis_url
+        A Redis that runs elsewhere and is only passed on.
     """
 
     def __init__(self, home: Path, *, database_url: str | None = None, redis_url: str | None = None) -> None:

@@ -53,11 +53,11 @@ class EmbeddedPostgres:
 
     Parameters
     ----------
-    home : Path
+    home
         The program's existing data directory, whose lock the caller holds; the cluster is ``home/postgres``.
-    sockets : Path
+    sockets
         A directory for the socket, private to `account`.
-    account : Account
+    account
         Who runs the server.
     """
 

@@ -35,11 +35,11 @@ def stop_orphans(name: str, data: Path, ladder: Ladder) -> list[int]:
 
     Parameters
     ----------
-    name : str
+    name
         How the processes' name begins.
-    data : Path
+    data
         Their working directory, by which they are known: a stored pid may be somebody else's by now.
-    ladder : Ladder
+    ladder
         Signals and the seconds each is given.
 
     Returns

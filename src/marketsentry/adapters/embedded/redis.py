@@ -32,11 +32,11 @@ class EmbeddedRedis:
 
     Parameters
     ----------
-    home : Path
+    home
         The program's existing data directory, whose lock the caller holds; Redis saves in ``home/redis``.
-    sockets : Path
+    sockets
         A directory for the socket, private to `account`.
-    account : Account
+    account
         Who runs the server.
     """
 

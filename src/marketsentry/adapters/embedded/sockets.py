@@ -19,9 +19,9 @@ def choose_socket_directory(home: Path, account: Account) -> Path:
 
     Parameters
     ----------
-    home : Path
+    home
         The data directory.
-    account : Account
+    account
         Who runs the engines.
 
     Returns

@@ -22,11 +22,13 @@ class Database:
 
     Parameters
     ----------
-    url : str
+    url
         Where it is.
-    min_connections, max_connections : int
-        Bounds of the pool.
-    statement_timeout_s : float
+    min_connections
+        Connections that are kept open.
+    max_connections
+        Connections at most.
+    statement_timeout_s
         PostgreSQL ends any statement that takes longer.
     """
 

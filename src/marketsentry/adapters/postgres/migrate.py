@@ -36,7 +36,7 @@ def current_revision(database_url: str) -> str:
 
     Parameters
     ----------
-    database_url : str
+    database_url
         The database.
 
     Returns
@@ -65,9 +65,9 @@ def upgrade(database_url: str, revision: str = "head") -> tuple[str, str]:
 
     Parameters
     ----------
-    database_url : str
+    database_url
         The database.
-    revision : str
+    revision
         The wanted revision.
 
     Returns
@@ -94,9 +94,9 @@ def downgrade(database_url: str, revision: str) -> tuple[str, str]:
 
     Parameters
     ----------
-    database_url : str
+    database_url
         The database.
-    revision : str
+    revision
         The wanted revision; ``base`` drops everything.
 
     Returns

@@ -58,7 +58,7 @@ def read_schema(database_url: str) -> Schema:
 
     Parameters
     ----------
-    database_url : str
+    database_url
         The database.
 
     Returns

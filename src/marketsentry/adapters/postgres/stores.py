@@ -22,7 +22,7 @@ class PostgresStores:
 
     Parameters
     ----------
-    connection : AsyncConnection
+    connection
         In a transaction that somebody else ends.
     """
 
