@@ -210,15 +210,18 @@ def _run_one_bar(feature_set: "FeatureSet", reference: str) -> None:
     """Compile the step, so that a mistake in it is told here and not in the middle of a job."""
     from numba.core.errors import NumbaError
 
+    from marketsentry.core.features.bounds import stays_within_bounds
     from marketsentry.kernels.features.fields import N_CONTEXT
 
-    out = np.full((1, len(feature_set.schema.features)), np.nan)
-    bar = np.array([[1.0, 1.0, 1.0, 1.0, 1.0]])
+    bars, context = np.ones((1, 1, 5)), np.full((1, 1, N_CONTEXT), np.nan)
     try:
-        feature_set.step(feature_set.new_state(1), bar, 0, np.full((1, N_CONTEXT), np.nan), out)
+        is_sound = stays_within_bounds(feature_set, bars, np.zeros(1, dtype=np.int64), context)
     except NumbaError as error:
         reason = next(
             (line for line in str(error).splitlines() if line.strip() and not line.startswith("Failed in")),
             "no reason given",
         )
         raise InputError(f"step of {reference} does not compile: {reason.strip()}") from error
+    if not is_sound:
+        n_features = len(feature_set.schema.features)
+        raise InputError(f"step of {reference} writes beyond its {n_features} columns or its state")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.features.bounds import stays_within_bounds
 from marketsentry.core.features.changed_future import change_bars, change_inputs
 from marketsentry.core.features.context import ContextInputs, build_context
 from marketsentry.core.features.feature_set import FeatureSet
@@ -31,8 +32,7 @@ Progress = Callable[[str, float], None]
 _FUTURE_BARS = 400
 _CONTEXT_SAMPLES = 64
 _CHUNK_BARS = 2_048
-_GUARD = 64
-_GUARD_VALUE = -7.25e-17
+_BOUNDS_BARS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,9 @@ def check_features(
         raise InputError(f"n_cuts must be >= 1, was {n_cuts}")
     report = on_progress or (lambda _step, _share: None)
     run = _Run(feature_set, panel, inputs)
+    first = slice(0, _BOUNDS_BARS)
+    if not stays_within_bounds(feature_set, run.bars[first], panel.ts_ns[first], run.context[first]):
+        return _out_of_bounds(run)
     report("batch", 0.0)
     values = run.batch(panel, run.context)
     start = min(panel.n_bars, _CHUNK_BARS)
@@ -165,7 +168,7 @@ def check_features(
         bars=panel.n_bars,
         cut_ts_ns=tuple(int(panel.ts_ns[cut]) for cut in cuts),
         is_deterministic=is_deterministic,
-        is_within_bounds=streamed.is_within_bounds,
+        is_within_bounds=True,
         max_batch_stream_diff=streamed.max_diff,
         n_mask_mismatches=streamed.n_mask_mismatches,
         stream_mismatches=tuple(streamed.first.values()),
@@ -175,8 +178,26 @@ def check_features(
     )
 
 
+def _out_of_bounds(run: "_Run") -> FeatureCheck:
+    """Say only that: what else such code would show is chance, and running it on may end the program."""
+    return FeatureCheck(
+        features=len(run.names),
+        symbols=len(run.panel.symbols),
+        bars=run.panel.n_bars,
+        cut_ts_ns=(),
+        is_deterministic=True,
+        is_within_bounds=False,
+        max_batch_stream_diff=0.0,
+        n_mask_mismatches=0,
+        stream_mismatches=(),
+        leaks=(),
+        warmup_violations=(),
+        always_missing=(),
+    )
+
+
 class _Run:
-    """A feature set on one panel; arrays handed to compiled code lie between guards."""
+    """A feature set on one panel."""
 
     def __init__(self, feature_set: FeatureSet, panel: BarPanel, inputs: ContextInputs) -> None:
         self.feature_set = feature_set
@@ -184,6 +205,7 @@ class _Run:
         self.inputs = inputs
         self.names = feature_set.schema.names
         self.context = build_context(panel.symbols, panel.known_at_ns, inputs)
+        self.bars = np.ascontiguousarray(panel.values)
 
     def batch(self, panel: BarPanel, context: Floats) -> Floats:
         out = np.full((panel.n_bars, len(panel.symbols), len(self.names)), np.nan)
@@ -198,38 +220,23 @@ class _Streamed:
     max_diff: float
     n_mask_mismatches: int
     first: dict[str, StreamMismatch]
-    is_within_bounds: bool
 
 
 def _equal(a: Floats, b: Floats) -> bool:
     return bool(np.array_equal(a, b, equal_nan=True))
 
 
-def _guarded(shape: tuple[int, ...], fill: float) -> tuple[Floats, Floats]:
-    """An array and the guard cells that lie behind it in the same memory."""
-    size = int(np.prod(shape))
-    memory = np.full(size + _GUARD, fill)
-    memory[size:] = _GUARD_VALUE
-    return memory[:size].reshape(shape), memory[size:]
-
-
 def _compare_with_stream(run: _Run, values: Floats, report: Progress) -> _Streamed:
     panel, n_symbols, n_features = run.panel, len(run.panel.symbols), len(run.names)
-    fresh = run.feature_set.new_state(n_symbols)
-    state, state_guard = _guarded(fresh.shape, 0.0)
-    out, out_guard = _guarded((n_symbols, n_features), np.nan)
-    state[:] = fresh
-    result = _Streamed(0.0, 0, {}, True)
-    bars = np.ascontiguousarray(panel.values)
+    state = run.feature_set.new_state(n_symbols)
+    result = _Streamed(0.0, 0, {})
     for first in range(0, panel.n_bars, _CHUNK_BARS):
         report("stream", first / panel.n_bars)
         stop = min(first + _CHUNK_BARS, panel.n_bars)
         rows = np.empty((stop - first, n_symbols, n_features))
         for t in range(first, stop):
-            run.feature_set.step(state, bars[t], int(panel.ts_ns[t]), run.context[t], out)
-            rows[t - first] = out
+            run.feature_set.step(state, run.bars[t], int(panel.ts_ns[t]), run.context[t], rows[t - first])
         _note_mismatches(run, result, values[first:stop], rows, first)
-    result.is_within_bounds = bool((state_guard == _GUARD_VALUE).all() and (out_guard == _GUARD_VALUE).all())
     return result
 
 
@@ -296,9 +303,10 @@ def _context_leaks(run: _Run, cut: int, rng: np.random.Generator) -> list[Leak]:
 
 def bars_since_loss(values: Floats) -> NDArray[np.int64]:
     """Count whole bars before each bar since the last lost one, shape (T, N); -1 on a lost bar."""
-    low, high = values[:, :, LOW], values[:, :, HIGH]
-    whole = (low > 0) & (values[:, :, OPEN] > 0) & (values[:, :, CLOSE] > 0) & (low <= high) & (high < np.inf)
-    whole &= (values[:, :, VOLUME] >= 0) & (values[:, :, VOLUME] < np.inf)
+    low, high, volume = values[:, :, LOW], values[:, :, HIGH], values[:, :, VOLUME]
+    whole = (low > 0) & (high < np.inf) & (volume >= 0) & (volume < np.inf)
+    for price in (values[:, :, OPEN], values[:, :, CLOSE]):
+        whole &= (low <= price) & (price <= high)
     row = np.arange(values.shape[0], dtype=np.int64)[:, None]
     last_lost = np.maximum.accumulate(np.where(whole, -1, row), axis=0)
     return row - last_lost - 1

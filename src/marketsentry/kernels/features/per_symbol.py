@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from marketsentry.kernels.features.whole import is_whole
+
 
 def make_per_symbol(step: Any, warmup: NDArray[np.int64]) -> tuple[Any, Any]:  # numba functions have no type
     """Compile the panel step and the batch around `step`; `warmup` (F,) int64 is the mask of every column.
@@ -16,9 +18,7 @@ def make_per_symbol(step: Any, warmup: NDArray[np.int64]) -> tuple[Any, Any]:  #
     @njit(error_model="numpy", nogil=True)
     def put_row(state, bar, ts_ns, context, out):
         for i in range(bar.shape[0]):
-            low, high, volume = bar[i, 2], bar[i, 1], bar[i, 4]
-            whole = low > 0.0 and bar[i, 0] > 0.0 and bar[i, 3] > 0.0 and low <= high < np.inf
-            if not (whole and 0.0 <= volume < np.inf):
+            if not is_whole(bar[i, 0], bar[i, 1], bar[i, 2], bar[i, 3], bar[i, 4]):
                 state[i, :] = 0.0
                 out[i, :] = np.nan
                 continue

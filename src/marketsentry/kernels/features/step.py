@@ -1,8 +1,9 @@
 """One bar of every symbol in, one row of features out: the only definition of the built-in features.
 
 `batch` is a compiled loop over the code that `step` runs, so the two agree bit for bit (no fastmath). A bar
-with a NaN, a price at or below zero or a negative volume is lost: its row is NaN and the warm-up of the
-symbol starts again. State is one row of plain numbers a symbol, all zero at the start.
+that is not whole is lost: its row is NaN and the warm-up of the symbol starts again. State is one row of plain
+numbers a symbol, all zero at the start. The parts are inlined by force: called out of line, each would pass its
+arrays piece by piece and count references, which costs more than what it computes.
 """
 
 import math
@@ -26,6 +27,7 @@ from marketsentry.kernels.features.symbol import (
     put_window_288,
     ratio,
 )
+from marketsentry.kernels.features.whole import is_whole
 
 NS_PER_MINUTE = 60_000_000_000
 MINUTES_PER_DAY = 1_440
@@ -79,7 +81,7 @@ def put_symbol(state, bars, context, out, t, i, ts_ns):
     """Write all columns of one symbol that need no other symbol."""
     start, high, low = bars[t, i, 0], bars[t, i, 1], bars[t, i, 2]
     close, volume = bars[t, i, 3], bars[t, i, 4]
-    if not (low > 0.0 and start > 0.0 and close > 0.0 and low <= high < np.inf and 0.0 <= volume < np.inf):
+    if not is_whole(start, high, low, close, volume):
         state[i, s.COUNT] = 0.0
         for k in range(f.N_FEATURES):
             out[t, i, k] = np.nan
