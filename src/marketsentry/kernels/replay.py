@@ -141,14 +141,20 @@ def fill_bar(t: int, market: Market, rules: Rules, state: State, fills: np.ndarr
 
 @inlined
 def mark_bar(
-    t: int, ts_ns: np.ndarray, values: np.ndarray, rules: Rules, book: np.ndarray, account: np.ndarray
+    t: int,
+    n_targets: int,
+    ts_ns: np.ndarray,
+    values: np.ndarray,
+    rules: Rules,
+    book: np.ndarray,
+    account: np.ndarray,
 ) -> float:
     """Mark every target at the close of bar `t` (a lost bar keeps the last price) and return the equity.
 
     A return that spans lost bars counts as one bar's return, so volatility errs on the high side after a gap.
     """
     equity = account[CASH]
-    for n in range(book.shape[0]):
+    for n in range(n_targets):
         close = values[t, n, CLOSE]
         if close > 0.0:
             before = book[n, MARK_PRICE]
@@ -217,17 +223,36 @@ def run(
     Writes `equity` (T,) and the held `weights` (T, N) at each close, NaN weights where equity is not
     positive. Returns the next bar to replay and the count of fills; call again with a longer tape to go on.
     """
+    if state.book.shape[0] == 1:  # the same loop with a constant count, which the compiler unrolls
+        return _loop(start, 1, market, rules, groups, state, fills, n_fills, equity, weights)
+    n_targets = state.book.shape[0]
+    return _loop(start, n_targets, market, rules, groups, state, fills, n_fills, equity, weights)
+
+
+@inlined
+def _loop(
+    start: int,
+    n_targets: int,
+    market: Market,
+    rules: Rules,
+    groups: Groups,
+    state: State,
+    fills: np.ndarray,
+    n_fills: int,
+    equity: np.ndarray,
+    weights: np.ndarray,
+) -> tuple[int, int]:
+    """Do the work of `run`."""
     book, account, orders = state.book, state.account, state.orders
     ts_ns, values, predictions = market.ts_ns, market.values, market.predictions
-    n_targets = book.shape[0]
     latency = orders.shape[0]
     for t in range(max(start, 0), ts_ns.size):
         if account[BUSY] > 0.0:
             if n_fills + n_targets > fills.shape[0]:
                 return t, n_fills
             n_fills = fill_bar(t, market, rules, state, fills, n_fills)
-        equity[t] = mark_bar(t, ts_ns, values, rules, book, account)
-        settled = _record_weights(t, predictions, values, rules, book, account, weights)
+        equity[t] = mark_bar(t, n_targets, ts_ns, values, rules, book, account)
+        settled = _record_weights(t, n_targets, predictions, values, rules, book, account, weights)
         if not settled and decide_bar(t, market, rules, groups, state):
             account[BUSY] = latency
         if account[BUSY] > 0.0:
@@ -239,6 +264,7 @@ def run(
 @inlined
 def _record_weights(
     t: int,
+    n_targets: int,
     predictions: np.ndarray,
     values: np.ndarray,
     rules: Rules,
@@ -254,7 +280,7 @@ def _record_weights(
     equity = account[EQUITY]
     per_equity = 1.0 / equity if equity > 0.0 else np.nan
     settled = account[STEADY] > 0.0 and equity >= account[PEAK] * (1.0 - rules.taper_start)
-    for n in range(book.shape[0]):
+    for n in range(n_targets):
         weights[t, n] = book[n, QTY] * book[n, MARK_PRICE] * per_equity if book[n, QTY] != 0.0 else 0.0
         if settled:
             off = abs(book[n, WEIGHT] - _heading_weight(book, n, per_equity))

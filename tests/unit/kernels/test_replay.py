@@ -1,8 +1,8 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markets import random_panel, random_predictions
 
+from markets import random_panel, random_predictions
 from marketsentry.core.backtest.params import params_for
 from marketsentry.core.backtest.replay import make_groups, make_state
 from marketsentry.core.market.interval import parse_interval
@@ -115,7 +115,7 @@ def test_one_bar_at_a_time_decides_what_the_loop_decides():
         )
         if state.account[acc.BUSY] > 0:
             n_fills = kernel.fill_bar(0, one, rules, state, fills, n_fills)
-        kernel.mark_bar(0, one.ts_ns, one.values, rules, state.book, state.account)
+        kernel.mark_bar(0, 3, one.ts_ns, one.values, rules, state.book, state.account)
         if kernel.decide_bar(0, one, rules, groups, state):
             state.account[acc.BUSY] = 1.0
         state.orders[0] = state.book[:, acc.TARGET_QTY]

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markets import random_panel, random_predictions
-from naive_replay import naive_replay
 
+from markets import random_panel, random_predictions
 from marketsentry.core.backtest.params import ReplayParams, params_for
 from marketsentry.core.backtest.replay import replay
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.risk.profiles import BucketCaps, Profile
 from marketsentry.exceptions import InputError
+from naive_replay import naive_replay
 
 HOUR = parse_interval("1h")
 
