@@ -35,7 +35,7 @@ def download(
     Exit codes: 0 done; 2 a bad argument; 3 no such market, or the series has another source; 4 the venue
     refuses or fails.
 
-    Example:  ms data download --venue coinbase --symbols BTC,ETH --interval 5m --since 2024-01-01
+    Example:  ms data download --venue coinbase --symbols BTC --since 2024-06-01
     """
     import asyncio
 
@@ -85,7 +85,7 @@ async def _run(
                 transactions=system.transactions,
                 clock=system.clock,
                 pace=Pace(min_delay_s=opened.min_delay_s, rng=np.random.default_rng()),
-                on_progress=lambda at: on_progress(f"{at.symbol} {at.n_bars:,} bars", at.done_frac),
+                on_progress=lambda at: on_progress(at.symbol, at.done_frac),
             )
 
 

@@ -32,7 +32,7 @@ def synth(
 
     Exit codes: 0 done; 2 a bad argument; 3 the symbol has recorded data or another synthetic market.
 
-    Example:  ms data synth --seed 7 --symbols BTC,ETH,SOL --interval 5m --days 180
+    Example:  ms data synth --seed 7 --symbols BTC,ETH --days 180
     """
     import asyncio
 
