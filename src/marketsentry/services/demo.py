@@ -226,7 +226,8 @@ async def _import_market(
         raise NotFoundError(f"no bars to run on in {folder}; see `ms data import --help` for the layouts")
     interval = request.interval or _commonest(recorded)
     series = [one for one in recorded if one.interval == interval][:MAX_SYMBOLS]
-    note.text = f"{report.rows:,} rows imported; {sum(s.n_bars for s in series):,} {interval} bars of {len(series)} symbols"
+    n_bars = sum(one.n_bars for one in series)
+    note.text = f"{report.rows:,} rows imported; {n_bars:,} {interval} bars of {len(series)} symbols"
     return series
 
 
