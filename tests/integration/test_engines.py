@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import psycopg
@@ -27,6 +28,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change acc
 HOLDER = """
 import json, sys
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 from marketsentry.adapters.embedded import EmbeddedEngines
 with EmbeddedEngines(Path(sys.argv[1])) as engines:
     urls = engines.urls
@@ -190,6 +192,36 @@ def test_a_second_program_is_told_who_the_first_is_and_how_to_share(tmp_path: Pa
             assert query(engines.urls, "SELECT 1") == [(1,)]
             assert engines.pids == {}
         assert query(Engines(str(facts["database_url"]), ""), "SELECT 1") == [(1,)]
+
+
+def test_the_password_of_an_outside_engine_is_not_told(tmp_path: Path) -> None:
+    outside = "postgresql://someone:hunter2@db.example/x"
+    with EmbeddedEngines(tmp_path, database_url=outside) as engines:
+        assert engines.urls.database_url == outside
+        assert set(engines.pids) == {"redis"}
+        with pytest.raises(ConflictError, match="share its engines with: export REDIS_URL=") as refused:
+            EmbeddedEngines(tmp_path).start()
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_socket_directory_outside_is_private_and_goes_with_the_engines(tmp_path: Path) -> None:
+    with EmbeddedEngines(tmp_path / ("x" * 150)) as engines:
+        host = parse_qs(urlsplit(engines.urls.database_url).query)["host"][0]
+        assert tmp_path not in Path(host).parents
+        assert stat.S_IMODE(Path(host).stat().st_mode) == 0o700
+    assert not Path(host).exists()
+
+
+def test_a_strangers_socket_directory_is_not_used(tmp_path: Path) -> None:
+    home = tmp_path / ("x" * 150)
+    with EmbeddedEngines(home) as engines:
+        host = Path(parse_qs(urlsplit(engines.urls.database_url).query)["host"][0])
+    host.mkdir(mode=0o755)  # open to others, as somebody might have left it for us
+    try:
+        with pytest.raises(ConflictError, match=f"{host} is not a private directory"):
+            EmbeddedEngines(home).start()
+    finally:
+        host.rmdir()
 
 
 def test_the_same_program_cannot_start_them_twice(tmp_path: Path) -> None:

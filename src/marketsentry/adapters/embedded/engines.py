@@ -1,5 +1,6 @@
 """Start and stop the engines that are not configured elsewhere, together and under one lock."""
 
+import contextlib
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,7 @@ class EmbeddedEngines:
         self._redis_url = redis_url
         self._one_at_a_time = threading.Lock()  # a revival in one thread and a stop in another take turns
         self._lock: HomeLock | None = None
+        self._sockets: Path | None = None
         self._postgres: EmbeddedPostgres | None = None
         self._redis: EmbeddedRedis | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
@@ -96,8 +98,11 @@ class EmbeddedEngines:
             except BaseException:
                 self._stop_engines()
                 raise
-            started = self.urls
-            lock.sign(database_url=started.database_url, redis_url=started.redis_url)
+            # only our own engines: the URL of an outside one may hold a password
+            lock.sign(
+                database_url=self._postgres.url if self._postgres else "",
+                redis_url=self._redis.url if self._redis else "",
+            )
 
     def stop(self) -> None:
         """Stop the engines and give the data directory free; nothing happens when they do not run."""
@@ -129,7 +134,7 @@ class EmbeddedEngines:
 
     def _start_engines(self) -> None:
         account = choose_account(self._home / "postgres", self._home)
-        sockets = choose_socket_directory(self._home, account)
+        sockets = self._sockets = choose_socket_directory(self._home, account)
         if not self._database_url:
             self._postgres = EmbeddedPostgres(self._home, sockets=sockets, account=account)
         if not self._redis_url:
@@ -148,6 +153,9 @@ class EmbeddedEngines:
             stops = [pool.submit(engine.stop) for engine in running]
         self._dismiss_keeper()
         self._postgres = self._redis = None
+        if self._sockets is not None and self._home not in self._sockets.parents:
+            with contextlib.suppress(OSError):  # a directory that is in use again is not empty
+                self._sockets.rmdir()
         if self._lock is not None:
             self._lock.release()
             self._lock = None

@@ -12,7 +12,7 @@ import psutil
 from marketsentry.exceptions import DependencyError
 
 Ladder = Sequence[tuple[signal.Signals, float]]  # signals to try, with the seconds each is given
-POSTGRES_LADDER: Ladder = ((signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+POSTGRES_LADDER: Ladder = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 REDIS_LADDER: Ladder = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
 
