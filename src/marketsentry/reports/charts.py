@@ -131,7 +131,7 @@ def _symbol_chart(
     rows = thin(curve, max_points=MAX_SMALL_POINTS)
     series = svg.Series(text("symbols.cumulative"), curve[rows], "money", "equity", fill_from=0.0)
     panel = svg.Panel(height=96, scale=scale, tick_text=money, series=(series,), baseline=0.0)
-    ticks = _time_labels(ts_ns[rows], lang, n_ticks=3)
+    ticks = _time_labels(ts_ns[rows], lang, n_ticks=4)
     return svg.draw(svg.TimeChart(ts_ns[rows], (panel,), ticks, label=symbol, css="small"))
 
 

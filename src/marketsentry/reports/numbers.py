@@ -96,6 +96,16 @@ def measure(name: str, value: float | None) -> str:
     return number(value)
 
 
+def brief(name: str, value: float | None) -> str:
+    """A chosen value, such as a limit, without digits that say nothing: 0.500 reads 0.5, 20.00% reads 20%."""
+    text = measure(name, value)
+    unit = next((u for u in ("%", " bps") if text.endswith(u)), "")
+    digits = text.removesuffix(unit)
+    if "." in digits and digits.replace(".", "").replace(",", "").lstrip(MINUS).isdigit():
+        digits = digits.rstrip("0").rstrip(".")
+    return digits + unit
+
+
 def minute(ts_ns: int) -> str:
     """A moment to the minute, UTC."""
     return moment(ts_ns).strftime("%Y-%m-%d %H:%M")

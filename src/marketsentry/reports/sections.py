@@ -10,7 +10,7 @@ from marketsentry.reports.facts import FoldFacts, Lang, RunFacts, SymbolFacts
 from marketsentry.reports.layout import Column, command, empty, pairs, section, table, tile, toned
 from marketsentry.reports.markup import Child, Markup, element, join
 from marketsentry.reports.months import MonthReturn, monthly_returns
-from marketsentry.reports.numbers import MISSING, MONTHS_EN, count, day, measure, money, number, percent
+from marketsentry.reports.numbers import MISSING, MONTHS_EN, brief, count, day, money, number, percent
 from marketsentry.reports.texts import Texts, name_of
 from marketsentry.reports.verdict import checks_table
 
@@ -225,7 +225,7 @@ def _fold_table(spans: tuple[FoldFacts, ...], first: str, text: Texts) -> Markup
 def _assumed(name: str, value: float | str | bool | None, text: Texts) -> str:
     if isinstance(value, bool):
         return text("value.yes" if value else "value.no")
-    return value if isinstance(value, str) else measure(name, value)
+    return value if isinstance(value, str) else brief(name, value)
 
 
 def _symbol_row(s: SymbolFacts, all_pnl: list[float | None], text: Texts) -> tuple[Child, ...]:

@@ -90,6 +90,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "measure.ic_plausible": ("IC 绝对值在可信范围内", "IC not too good to be true"),
     "measure.n_independent_samples": ("独立样本数", "Independent samples"),
     "measure.final_ic": ("最终区间 IC", "IC of the final block"),
+    "measure.final_pnl_after_cost_frac": ("最终区间净收益率", "Return after costs, final block"),
     "measure.final_max_drawdown_frac": ("最终区间最大回撤", "Largest drawdown, final block"),
     "measure.lineage_coverage": ("血缘覆盖率", "Lineage coverage"),
     "measure.turnover_per_day": ("日均换手", "Turnover a day"),

@@ -4,7 +4,7 @@ from marketsentry.core.gates.verdict import GateCheck, Outcome
 from marketsentry.reports.facts import CandidateFacts, LeakFacts
 from marketsentry.reports.layout import Column, outcome_mark, section, table
 from marketsentry.reports.markup import Markup, element, join
-from marketsentry.reports.numbers import measure, minute, number
+from marketsentry.reports.numbers import brief, measure, minute, number
 from marketsentry.reports.texts import TEXTS, Texts, name_of
 
 SIGNS = {">=": "≥", "<=": "≤"}
@@ -141,9 +141,5 @@ def _words(name: str, text: Texts) -> str:
 
 
 def _limit(check: GateCheck) -> str:
-    """The limit with its sign, without digits that say nothing: 0.500 reads 0.5, 20.00% reads 20%."""
-    limit = measure(check.name, check.limit)
-    digits, unit = (limit[:-1], "%") if limit.endswith("%") else (limit, "")
-    if "." in digits and digits.replace(".", "").replace(",", "").isdigit():
-        digits = digits.rstrip("0").rstrip(".")
-    return f"{SIGNS.get(check.comparison.value, check.comparison.value)} {digits}{unit}"
+    sign = check.comparison.value
+    return f"{SIGNS.get(sign, sign)} {brief(check.name, check.limit)}"

@@ -4,11 +4,13 @@ A value that the record does not hold becomes None and reads as missing.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.backtest.stored import RunFiles
 from marketsentry.core.gates.candidate import FLOORS
 from marketsentry.core.gates.verdict import Outcome, verdict_from_document
@@ -104,7 +106,9 @@ def run_facts(stored: StoredRun, files: RunFiles | None, model: RegisteredModel 
         windows=_windows(run.metrics, run.config) if files else (),
         gate=verdict_from_document(dict(run.metrics["gate"])) if files and run.metrics.get("gate") else None,
         per_symbol=_symbols(run.metrics, sources, files, rows),
-        assumptions={name: value for name, value in assumed.items() if value is not None},
+        assumptions={
+            one.name: assumed[one.name] for one in fields(ReplayParams) if assumed.get(one.name) is not None
+        },
         lineage=_lineage(stored, files, model),
     )
 
