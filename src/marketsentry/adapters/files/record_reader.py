@@ -19,6 +19,7 @@ from marketsentry.core.market.validation import Reason
 from marketsentry.exceptions import DataQualityError
 
 _BATCH_ROWS = 8_192
+_SNIFFED_LINES = 1_000
 _NUMBERS = frozenset({"open", "high", "low", "close", "volume", "trades_count", "rate", "price", "size"})
 
 
@@ -31,15 +32,13 @@ class _Record:
 
 
 def json_layout(path: Path) -> tuple[Layout, tuple[str, ...]] | None:
-    """Recognise JSON lines by the keys of the first readable line; also returns the keys in their order."""
+    """Recognise JSON lines by the keys of their first thousand objects; also returns the keys."""
+    keys: dict[str, None] = {}
     with path.open("rb") as file:
-        for line in islice(file, 100):
-            values = _parse(line)
-            if values:
-                names = tuple(values)
-                layout = layout_of_names(names)
-                return (layout, names) if layout else None
-    return None
+        for line in islice(file, _SNIFFED_LINES):
+            keys.update(dict.fromkeys(_parse(line) or ()))
+    layout = layout_of_names(tuple(keys))
+    return (layout, tuple(keys)) if layout else None
 
 
 def read_json_lines(path: Path, layout: Layout, names: tuple[str, ...]) -> Iterator[Parts]:

@@ -230,7 +230,7 @@ class PostgresBarStore:
                     "symbol": symbol,
                     "timeframe": str(interval),
                     "start": _bound(start_ns, "-infinity"),
-                    "stop": _bound(stop_ns, "infinity"),
+                    "stop": "infinity" if stop_ns is None else _above(stop_ns),
                 },
             )
             row = await cursor.fetchone()

@@ -282,7 +282,9 @@ class PostgresEventStore:
 def _window(start_ns: int | None, stop_ns: int | None, as_of_ns: int | None) -> dict[str, Any]:
     return {
         "start": "-infinity" if start_ns is None else ns_to_datetime(start_ns),
-        "stop": "infinity" if stop_ns is None else ns_to_datetime(stop_ns),
+        "stop": "infinity"
+        if stop_ns is None
+        else ns_to_datetime(stop_ns + 999),  # rounded up to what is told apart
         "as_of": "infinity" if as_of_ns is None else ns_to_datetime(as_of_ns),
     }
 
