@@ -49,6 +49,16 @@ class Pace:
     async def call(self, request: Callable[[], Awaitable[T]]) -> T:
         """Make one request, again where it may help.
 
+        Parameters
+        ----------
+        request
+            Makes the request anew each time it is called.
+
+        Returns
+        -------
+        T
+            What the request returned.
+
         Raises
         ------
         DependencyError

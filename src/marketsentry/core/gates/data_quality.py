@@ -47,9 +47,9 @@ def judge_data_quality(facts: QualityFacts, limits: QualityLimits) -> QualityVer
 
     Parameters
     ----------
-    facts : QualityFacts
+    facts
         What `measure_quality` found.
-    limits : QualityLimits
+    limits
         Limits in force.
 
     Returns

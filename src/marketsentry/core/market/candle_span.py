@@ -54,12 +54,12 @@ def add_answer(span: CandleSpan, ts_ns: NDArray[np.int64], values: NDArray[np.fl
 
     Parameters
     ----------
-    span : CandleSpan
+    span
         What came before.
-    ts_ns : ndarray of shape (n,), int64
-        Open times as sent; those outside the span or off its grid are left out.
-    values : ndarray of shape (n, 5)
-        Open, high, low, close, volume. Of two rows of one time the later counts.
+    ts_ns
+        Shape (n,) int64. Open times as sent; those outside the span or off its grid are left out.
+    values
+        Shape (n, 5). Open, high, low, close, volume. Of two rows of one time the later counts.
 
     Returns
     -------

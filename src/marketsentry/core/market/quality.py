@@ -95,18 +95,18 @@ def measure_quality(
 
     Parameters
     ----------
-    series : BarSeries
+    series
         All bars of the scope; others are ignored.
-    as_of_ns : int
+    as_of_ns
         Knowledge cut-off: a bar that closes later is not read and not expected.
-    window_ns : int, optional
+    window_ns
         Length of the window that ends at `as_of_ns`; None measures from the first bar of `series`.
-    listed_from_ns : int, optional
+    listed_from_ns
         Open time of the symbol's first bar ever: no bar is expected before it. Without it a bar is expected
         in every cell of the window.
-    no_trade_ts_ns : ndarray of shape (n,), int64, optional
-        Open times of bars that the venue is known to have left out because nothing traded.
-    other : BarSeries, optional
+    no_trade_ts_ns
+        Shape (n,) int64. Open times of bars that the venue is known to have left out because nothing traded.
+    other
         The same market from a second source, same interval.
 
     Returns
@@ -147,21 +147,21 @@ def measure_rows(
 
     Parameters
     ----------
-    ts_ns : ndarray of shape (n,), int64
-        Open times, UTC epoch ns.
-    values : ndarray of shape (n, 5)
-        Open, high, low, close in quote currency, volume in base units.
-    interval : Interval
+    ts_ns
+        Shape (n,) int64. Open times, UTC epoch ns.
+    values
+        Shape (n, 5). Open, high, low, close in quote currency, volume in base units.
+    interval
         Length of a bar.
-    as_of_ns : int
+    as_of_ns
         As in `measure_quality`, and so are the following.
-    window_ns : int, optional
+    window_ns
         Length of the window.
-    listed_from_ns : int, optional
+    listed_from_ns
         Open time of the first bar ever.
-    no_trade_ts_ns : ndarray of shape (n,), int64, optional
-        Open times without trades.
-    other : BarSeries, optional
+    no_trade_ts_ns
+        Shape (n,) int64. Open times without trades.
+    other
         Second source.
 
     Returns

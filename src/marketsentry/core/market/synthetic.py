@@ -116,19 +116,19 @@ def make_market(
 
     Parameters
     ----------
-    seed : int
+    seed
         At least 0.
-    symbols : sequence of str
+    symbols
         Distinct canonical symbols; a symbol's own draws do not depend on the others.
-    interval : Interval
+    interval
         Bar length, at most one day.
-    n_bars : int
+    n_bars
         Number of bars, at least 1; a longer market begins with the shorter one.
-    start_ns : int
+    start_ns
         Open time of the first bar, UTC epoch ns, on the grid of `interval`.
-    signal_strength : float
+    signal_strength
         0 = no predictability, 1 = a small tradable edge; at most 10.
-    params : SyntheticParams, optional
+    params
         Other constants than the documented ones.
 
     Returns

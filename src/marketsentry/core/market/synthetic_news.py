@@ -120,15 +120,15 @@ def draw_news(
 
     Parameters
     ----------
-    seed : int
+    seed
         Market seed.
-    symbol : str
+    symbol
         Canonical symbol.
-    interval : Interval
+    interval
         Bar length.
-    ts_ns : ndarray of shape (n_bars,)
-        Bar open times, UTC epoch ns.
-    drift_decay : float
+    ts_ns
+        Shape (n_bars,). Bar open times, UTC epoch ns.
+    drift_decay
         Factor by which the drift of an event shrinks from one bar to the next, in (0, 1).
 
     Returns
