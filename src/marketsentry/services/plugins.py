@@ -185,6 +185,8 @@ def _feature_set_of(module: ModuleType, reference: str) -> Any:  # checked by th
         raise InputError(f"{reference} must define SCHEMA, a FeatureSchema (or a whole FEATURE_SET)")
     if step is None:
         raise InputError(f"{reference} must define step(state, bar, ts_ns, context, out)")
+    if not hasattr(step, "py_func"):
+        raise InputError(f"step of {reference} must be compiled: decorate it with numba.njit")
     return per_symbol_feature_set(
         schema, step, state_size=getattr(module, "STATE_SIZE", 0), batch=getattr(module, "batch", None)
     )
