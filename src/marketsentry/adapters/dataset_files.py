@@ -1,15 +1,15 @@
-"""Datasets as Parquet files: bars, features and labels of each symbol, the context inputs, one manifest.
+"""Datasets as Parquet files: bars, features and labels by symbol, the context inputs, one manifest.
 
 ```
 <root>/<content hash>/manifest.json
-                      bars/BTC.parquet      ts_ns, open, high, low, close, volume, state
-                      features/BTC.parquet  ts_ns, one column a feature, null = missing
-                      labels/BTC.parquet    ts_ns, one column a horizon
-                      context/*.parquet     funding, imbalance, onchain, events
+                      bars.parquet      symbol, ts_ns, open, high, low, close, volume, state
+                      features.parquet  symbol, ts_ns, one column a feature, null = missing
+                      labels.parquet    symbol, ts_ns, one column a horizon
+                      funding.parquet, events.parquet, ...   the context inputs that there are
 ```
 
-Rows are the bars from a symbol's listing to its last bar. A dataset is whole or absent. Numbers come back bit
-for bit.
+Rows are the bars from a symbol's listing to its last bar, symbol by symbol. A dataset is whole or absent.
+Numbers come back bit for bit.
 """
 
 import json
@@ -31,13 +31,14 @@ from marketsentry.core.features.matrix import FeatureMatrix
 from marketsentry.core.features.schema import FeatureDef, FeatureSchema
 from marketsentry.core.market.bars import FIELDS, BarPanel, BarState
 from marketsentry.core.market.events import EventSeries
-from marketsentry.core.market.interval import parse_interval
-from marketsentry.exceptions import ConflictError, DependencyError, NotFoundError
+from marketsentry.core.market.interval import Interval, parse_interval
+from marketsentry.exceptions import ConflictError, DependencyError, InputError, NotFoundError
 
 MANIFEST = "manifest.json"
+BARS, FEATURES, LABELS = "bars.parquet", "features.parquet", "labels.parquet"
 _READ_BARS = 65_536
-_KNOWN = ("funding", "imbalance", "onchain")
-_EVENT_FIELDS = (
+_SERIES = ("known_at_ns", "values")
+_EVENTS = (
     "occurred_at_ns",
     "known_at_ns",
     "event_type",
@@ -46,6 +47,7 @@ _EVENT_FIELDS = (
     "confidence",
     "novelty",
 )
+_CONTEXT = {"funding": _SERIES, "imbalance": _SERIES, "onchain": _SERIES, "events": _EVENTS}
 
 Columns = dict[str, NDArray[Any]]
 
@@ -97,9 +99,14 @@ class ParquetDatasets:
 
         Raises
         ------
+        InputError
+            If a feature has the name of a key column.
         DependencyError
             If the disk refuses.
         """
+        taken = sorted({"symbol", "ts_ns"} & set(dataset.features.names))
+        if taken:
+            raise InputError(f"a feature must not be called {taken[0]}: the files have a column of that name")
         there = self.manifest(dataset.content_hash)
         if there is not None:
             return there
@@ -158,21 +165,20 @@ class ParquetDatasets:
 
 
 def _write_symbols(connection: duckdb.DuckDBPyConnection, place: Path, dataset: Dataset) -> None:
-    for name in ("bars", "features", "labels"):
-        (place / name).mkdir()
-    panel = dataset.panel
+    panel, features = dataset.panel, dataset.features
+    bars: dict[str, Columns] = {}
+    values: dict[str, Columns] = {}
+    labels: dict[str, Columns] = {}
     for n, symbol in enumerate(panel.symbols):
         rows = _listed_rows(panel.state[:, n])
         ts_ns = {"ts_ns": panel.ts_ns[rows]}
-        bars = {name: panel.values[rows, n, i] for i, name in enumerate(FIELDS)}
-        features = {
-            name: dataset.features.values[rows, n, i] for i, name in enumerate(dataset.features.names)
-        }
-        labels = {name: label[rows, n] for name, label in dataset.labels.items()}
-        state = {"state": panel.state[rows, n]}
-        _write_file(connection, place / "bars" / f"{symbol}.parquet", ts_ns | bars | state)
-        _write_file(connection, place / "features" / f"{symbol}.parquet", ts_ns | features)
-        _write_file(connection, place / "labels" / f"{symbol}.parquet", ts_ns | labels)
+        prices = {name: panel.values[rows, n, i] for i, name in enumerate(FIELDS)}
+        bars[symbol] = ts_ns | prices | {"state": panel.state[rows, n]}
+        values[symbol] = ts_ns | {name: features.values[rows, n, i] for i, name in enumerate(features.names)}
+        labels[symbol] = ts_ns | {name: label[rows, n] for name, label in dataset.labels.items()}
+    _write_file(connection, place / BARS, bars)
+    _write_file(connection, place / FEATURES, values)
+    _write_file(connection, place / LABELS, labels)
 
 
 def _listed_rows(state: NDArray[np.uint8]) -> slice:
@@ -182,44 +188,31 @@ def _listed_rows(state: NDArray[np.uint8]) -> slice:
 
 
 def _write_context(connection: duckdb.DuckDBPyConnection, place: Path, inputs: ContextInputs) -> None:
-    (place / "context").mkdir()
-    for kind in _KNOWN:
-        series: Mapping[str, KnownSeries] = getattr(inputs, kind)
-        columns = {
-            "symbol": _repeat(series, [one.values.size for one in series.values()]),
-            "known_at_ns": _join([one.known_at_ns for one in series.values()], np.int64),
-            "value": _join([one.values for one in series.values()], np.float64),
-        }
-        _write_file(connection, place / "context" / f"{kind}.parquet", columns)
-    events = {"symbol": _repeat(inputs.events, [one.known_at_ns.size for one in inputs.events.values()])}
-    for field in _EVENT_FIELDS:
-        parts = [getattr(one, field) for one in inputs.events.values()]
-        events[field] = _join(parts, parts[0].dtype if parts else np.int64)
-    _write_file(connection, place / "context" / "events.parquet", events)
+    for kind, names in _CONTEXT.items():
+        series: Mapping[str, KnownSeries | EventSeries] = getattr(inputs, kind)
+        if series:
+            columns = {symbol: {name: getattr(one, name) for name in names} for symbol, one in series.items()}
+            _write_file(connection, place / f"{kind}.parquet", columns)
 
 
-def _repeat(symbols: Mapping[str, Any], counts: Sequence[int]) -> NDArray[Any]:
-    return np.repeat(np.array(list(symbols), dtype=np.str_), counts)
-
-
-def _join(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.empty(0, dtype)
-
-
-def _write_file(connection: duckdb.DuckDBPyConnection, path: Path, columns: Columns) -> None:
-    connection.register("columns_to_write", columns)
+def _write_file(connection: duckdb.DuckDBPyConnection, path: Path, by_symbol: Mapping[str, Columns]) -> None:
+    """Write the columns of every symbol, one symbol after the other; the arrays are read where they lie."""
+    parts = []
+    for n, columns in enumerate(by_symbol.values()):
+        connection.register(f"part_{n}", columns)
+        parts.append(f"SELECT $symbol_{n} AS symbol, * FROM part_{n}")  # noqa: S608 - numbers of ours
+    named = {f"symbol_{n}": symbol for n, symbol in enumerate(by_symbol)}
+    query = f"COPY ({' UNION ALL '.join(parts)}) TO $path (FORMAT parquet, COMPRESSION zstd)"
     try:
-        connection.execute(
-            "COPY (SELECT * FROM columns_to_write) TO $path (FORMAT parquet, COMPRESSION zstd)",
-            {"path": str(path)},
-        )
+        connection.execute(query, named | {"path": str(path)})
     finally:
-        connection.unregister("columns_to_write")
+        for n in range(len(parts)):
+            connection.unregister(f"part_{n}")
 
 
 def _describe(dataset: Dataset, values_sha256: Mapping[str, str], files: Mapping[str, str]) -> dict[str, Any]:
     panel, schema = dataset.panel, dataset.features.schema
-    inputs = {kind: list(getattr(dataset.inputs, kind)) for kind in (*_KNOWN, "events")}
+    inputs = {kind: list(getattr(dataset.inputs, kind)) for kind in _CONTEXT}
     return {
         "content_hash": dataset.content_hash,
         "parts": dict(dataset.parts),
@@ -255,7 +248,7 @@ def _verify(place: Path, name: str, manifest: Mapping[str, Any]) -> None:
 
 def _hash_files(place: Path) -> dict[str, str]:
     hashes = {}
-    for path in sorted(place.rglob("*.parquet")):
+    for path in sorted(place.glob("*.parquet")):
         with path.open("rb") as file:
             hashes[path.relative_to(place).as_posix()] = file_digest(file, "sha256").hexdigest()
     return hashes
@@ -272,21 +265,21 @@ def _read(connection: duckdb.DuckDBPyConnection, place: Path, manifest: Mapping[
     features = np.full((*grid, len(schema.features)), np.nan)
     labels = {name: np.full(grid, np.nan) for name in manifest["labels"]}
     for n, symbol in enumerate(symbols):
-        for rows, columns in _blocks(connection, place / "bars" / f"{symbol}.parquet", ts_ns):
+        for rows, columns in _blocks(connection, place / BARS, symbol, ts_ns, interval):
             for i, name in enumerate(FIELDS):
                 bars[rows, n, i] = _floats(columns[name])
             state[rows, n] = columns["state"]
-        for rows, columns in _blocks(connection, place / "features" / f"{symbol}.parquet", ts_ns):
+        for rows, columns in _blocks(connection, place / FEATURES, symbol, ts_ns, interval):
             for i, name in enumerate(schema.names):
                 features[rows, n, i] = _floats(columns[name])
-        for rows, columns in _blocks(connection, place / "labels" / f"{symbol}.parquet", ts_ns):
+        for rows, columns in _blocks(connection, place / LABELS, symbol, ts_ns, interval):
             for name, label in labels.items():
                 label[rows, n] = _floats(columns[name])
     return Dataset(
         panel=BarPanel(symbols, interval, tuple(manifest["sources"]), ts_ns, bars, state),
         features=FeatureMatrix(symbols, interval, ts_ns, features, schema),
         labels=labels,
-        inputs=_read_context(connection, place / "context", manifest["inputs"]),
+        inputs=_read_context(connection, place, manifest["inputs"]),
         parts=manifest["parts"],
         content_hash=manifest["content_hash"],
         data_version=manifest["data_version"],
@@ -294,17 +287,25 @@ def _read(connection: duckdb.DuckDBPyConnection, place: Path, manifest: Mapping[
 
 
 def _blocks(
-    connection: duckdb.DuckDBPyConnection, path: Path, ts_ns: NDArray[np.int64]
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    symbol: str,
+    ts_ns: NDArray[np.int64],
+    interval: Interval,
 ) -> Iterator[tuple[NDArray[np.int64], Columns]]:
-    """Read a file in blocks of time, with the rows of the grid they belong to."""
-    step = int(ts_ns[1] - ts_ns[0]) if ts_ns.size > 1 else 1
+    """Read the rows of a symbol in blocks of time, with the rows of the grid they belong to."""
     for start in range(0, ts_ns.size, _READ_BARS):
-        last = ts_ns[min(start + _READ_BARS, ts_ns.size) - 1]
         found: Columns = connection.execute(
-            "SELECT * FROM read_parquet($path) WHERE ts_ns BETWEEN $first AND $last",
-            {"path": str(path), "first": int(ts_ns[start]), "last": int(last)},
+            "SELECT * EXCLUDE (symbol) FROM read_parquet($path)"
+            " WHERE symbol = $symbol AND ts_ns >= $first AND ts_ns < $stop",
+            {
+                "path": str(path),
+                "symbol": symbol,
+                "first": int(ts_ns[start]),
+                "stop": int(ts_ns[start]) + _READ_BARS * interval.ns,
+            },
         ).fetchnumpy()
-        yield (found["ts_ns"] - ts_ns[0]) // step, found
+        yield (found["ts_ns"] - ts_ns[0]) // interval.ns, found
 
 
 def _floats(column: NDArray[Any]) -> NDArray[Any]:
@@ -314,26 +315,15 @@ def _floats(column: NDArray[Any]) -> NDArray[Any]:
 def _read_context(
     connection: duckdb.DuckDBPyConnection, place: Path, symbols: Mapping[str, Sequence[str]]
 ) -> ContextInputs:
-    known = {}
-    for kind in _KNOWN:
-        found = _table(connection, place / f"{kind}.parquet")
-        known[kind] = {
-            symbol: KnownSeries(rows["known_at_ns"], rows["value"])
-            for symbol, rows in _by_symbol(found, symbols[kind])
-        }
-    found = _table(connection, place / "events.parquet")
-    events = {
-        symbol: EventSeries(symbol, **{field: rows[field] for field in _EVENT_FIELDS})
-        for symbol, rows in _by_symbol(found, symbols["events"])
-    }
-    return ContextInputs(**known, events=events)
-
-
-def _table(connection: duckdb.DuckDBPyConnection, path: Path) -> Columns:
-    return connection.execute("SELECT * FROM read_parquet($path)", {"path": str(path)}).fetchnumpy()
-
-
-def _by_symbol(columns: Columns, symbols: Sequence[str]) -> Iterator[tuple[str, Columns]]:
-    for symbol in symbols:
-        rows = columns["symbol"] == symbol
-        yield symbol, {name: column[rows] for name, column in columns.items()}
+    found: dict[str, dict[str, Any]] = {}
+    for kind in _CONTEXT:
+        found[kind] = {}
+        for symbol in symbols[kind]:
+            columns = connection.execute(
+                "SELECT * EXCLUDE (symbol) FROM read_parquet($path) WHERE symbol = $symbol",
+                {"path": str(place / f"{kind}.parquet"), "symbol": symbol},
+            ).fetchnumpy()
+            found[kind][symbol] = (
+                EventSeries(symbol, **columns) if kind == "events" else KnownSeries(**columns)
+            )
+    return ContextInputs(**found)
