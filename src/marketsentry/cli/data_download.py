@@ -109,14 +109,17 @@ def _show(request: "DownloadRequest", done: "tuple[SymbolDownload, ...]") -> Non
 
     from marketsentry.core.market.timestamps import ns_to_datetime
 
-    table = Table("symbol", "source", title=f"{request.interval} bars", title_justify="left")
-    for name in ("new", "changed", "no trade", "rejected", "gaps", "requests", "retries"):
+    table = Table("symbol", "source", box=None, title=f"{request.interval} bars", title_justify="left")
+    for name in ("new", "changed", "no trade", "rejected", "gaps"):
         table.add_column(name, justify="right")
     for one in done:
         counts = (one.n_inserted, one.n_updated, one.n_no_trade, one.n_rejected, len(one.gaps_ns))
-        table.add_row(one.symbol, one.source, *(f"{n:,}" for n in (*counts, one.n_requests, one.n_retries)))
+        table.add_row(one.symbol, one.source, *(f"{count:,}" for count in counts))
     console = Console(highlight=False)
     console.print(table)
+    console.print(
+        f"{sum(one.n_requests for one in done):,} requests, {sum(one.n_retries for one in done):,} of them again"
+    )
     for one in done:
         longest = sorted(one.gaps_ns.tolist(), key=lambda gap: gap[0] - gap[1])[:SHOWN_GAPS]
         for start, stop in longest:
