@@ -166,7 +166,7 @@ async def test_predictions_that_are_not_finite_are_refused(tmp_path: Path) -> No
     spec = user_model(tmp_path, "on_progress(1, 1)")
     path = Path(spec.reference)
     path.write_text(path.read_text().replace("np.zeros(X.shape[0])", "np.full(X.shape[0], np.inf)"))
-    with pytest.raises(InputError, match="user must predict finite numbers, 299 of 299 were not"):
+    with pytest.raises(InputError, match=r"user must predict finite numbers, \d+ of \d+ were not"):
         await ProcessTrainer(tmp_path / "scratch").fit_spans(make_job(spec), on_progress=unwatched)
 
 

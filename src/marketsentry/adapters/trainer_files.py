@@ -7,6 +7,7 @@ span-<k>/labelled.npy, unlabelled.npy                 predictions of the rows in
 """
 
 import json
+import mmap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +41,22 @@ class ChildJob:
     seed: int
     n_threads: int
     memory_limit_bytes: int
+
+
+class MappedMatrix:
+    """A float64 `.npy` matrix (n, F) in C order, mapped read-only: its pages come from the file as they are touched."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            flat = np.frombuffer(self._map, dtype=dtype, offset=file.tell(), count=shape[0] * shape[1])
+        self.rows: Floats = flat.reshape(shape)
+
+    def forget_pages(self) -> None:
+        """Give back the memory of the pages touched so far; they are read again when they are needed again."""
+        self._map.madvise(mmap.MADV_DONTNEED)
 
 
 def write_job(folder: Path, job: FitJob) -> RowSet:
@@ -76,13 +93,6 @@ def read_job(folder: Path) -> ChildJob:
     return ChildJob(model, spans, plain["seed"], plain["n_threads"], plain["memory_limit_bytes"])
 
 
-def map_matrix(folder: Path, name: str) -> Floats:
-    """Map `labelled_x` or `unlabelled_x` (n, F) read-only; its pages are read as they are touched."""
-    path = folder / f"{name}.npy"
-    mapped = np.load(path, mmap_mode=None if _is_empty(path) else "r", allow_pickle=False)
-    return np.asarray(mapped, dtype=np.float64)
-
-
 def write_span(
     folder: Path, index: int, files: Mapping[str, bytes], labelled: Floats, unlabelled: Floats
 ) -> None:
@@ -115,14 +125,6 @@ def _write_rows(path: Path, features: Floats, rows: Rows) -> None:
         for start in range(0, rows.n_rows, ROWS_PER_BLOCK):
             block = slice(start, start + ROWS_PER_BLOCK)
             file.write(np.ascontiguousarray(features[rows.bar[block], rows.symbol[block]], dtype="<f8").data)
-
-
-def _is_empty(path: Path) -> bool:
-    """Whether an array file has a header and no rows, which cannot be mapped."""
-    with path.open("rb") as file:
-        np.lib.format.read_magic(file)
-        shape, _, _ = np.lib.format.read_array_header_1_0(file)
-    return 0 in shape
 
 
 def _pair(span: slice) -> tuple[int, int]:

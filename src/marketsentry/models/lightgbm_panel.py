@@ -23,7 +23,10 @@ _THREADS = re.compile(r"\[num_threads: \d+\]")
 
 @dataclass(frozen=True, slots=True)
 class LightGBMParams:
-    """Small, slow-learning trees: forward returns are nearly all noise.
+    """Small, slow-learning, strongly randomised trees: forward returns are nearly all noise.
+
+    Overlapping labels make neighbouring rows nearly one observation, so a leaf must hold a fair share of
+    all rows; a looser fit predicts returns that are too large, and trades on them.
 
     `n_trees` trees of at most `n_leaves` leaves; `row_frac` and `feature_frac` are the shares drawn per
     tree; a leaf holds at least ``max(min_leaf_rows, n_rows * min_leaf_frac)`` rows, so that it grows with
@@ -31,12 +34,12 @@ class LightGBMParams:
     """
 
     n_trees: int = 150
-    n_leaves: int = 31
-    learning_rate: float = 0.03
-    row_frac: float = 0.8
-    feature_frac: float = 0.8
+    n_leaves: int = 15
+    learning_rate: float = 0.02
+    row_frac: float = 0.5
+    feature_frac: float = 0.3
     min_leaf_rows: int = 20
-    min_leaf_frac: float = 0.001
+    min_leaf_frac: float = 0.02
     l2: float = 1.0
 
     def __post_init__(self) -> None:

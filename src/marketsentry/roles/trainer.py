@@ -27,7 +27,7 @@ from marketsentry.adapters.process_memory import (
     peak_resident_bytes,
     private_bytes,
 )
-from marketsentry.adapters.trainer_files import ChildJob, RowSpan, map_matrix, read_job, write_span
+from marketsentry.adapters.trainer_files import ChildJob, MappedMatrix, RowSpan, read_job, write_span
 from marketsentry.exceptions import InputError, MarketSentryError
 from marketsentry.models.protocol import Model
 from marketsentry.services.plugins import load_model
@@ -73,24 +73,26 @@ def main(folder: Path) -> int:
 
 
 def _fit_all(folder: Path, job: ChildJob, new_model: Callable[..., Model], emit: Emit) -> None:
-    labelled, unlabelled = map_matrix(folder, "labelled_x"), map_matrix(folder, "unlabelled_x")
+    labelled = MappedMatrix(folder / "labelled_x.npy")
+    unlabelled = MappedMatrix(folder / "unlabelled_x.npy")
     y = np.load(folder / "labelled_y.npy", mmap_mode=None, allow_pickle=False)
     y.flags.writeable = False
     for index, span in enumerate(job.spans):
         model = new_model(**job.model.params)
         if index == 0:
             emit({"event": "model", "name": model.name})
-        X_train, y_train = _training_rows(labelled, y, span, complete_only=not model.accepts_missing)
-        report = _StepReporter(emit, index, len(job.spans), y_train.size)
+        X_train, y_train = _training_rows(labelled.rows, y, span, complete_only=not model.accepts_missing)
+        report = _StepReporter(emit, index, len(job.spans), y_train.size, first_step=labelled.forget_pages)
         started = time.perf_counter()
         model.fit(X_train, y_train, seed=job.seed, n_threads=job.n_threads, on_progress=report)
         fitted = time.perf_counter()
         facts = {"n_train_rows": int(y_train.size), "train_mse": _train_mse(model, X_train, y_train)}
         del X_train, y_train
         predictions = [
-            _predict(model, rows[slice(*where)])
-            for rows, where in ((labelled, span.test_labelled), (unlabelled, span.test_unlabelled))
+            _predict(model, matrix.rows[slice(*where)])
+            for matrix, where in ((labelled, span.test_labelled), (unlabelled, span.test_unlabelled))
         ]
+        labelled.forget_pages()
         times = {"fit_s": fitted - started, "predict_s": time.perf_counter() - fitted}
         write_span(folder, index, model.dump(), *predictions)
         emit({"event": "span", "span": index, **facts, **times})
@@ -144,14 +146,24 @@ def _predict(model: Model, X: Floats) -> Floats:
 
 
 class _StepReporter:
-    """The `on_progress` handed to a model: passes on a few reports a second."""
+    """The `on_progress` handed to a model: passes on a few reports a second.
 
-    def __init__(self, emit: Emit, span: int, n_spans: int, n_train_rows: int) -> None:
+    Most models have turned the matrix into something of their own by the first step, so that is when
+    `first_step` gives its memory back.
+    """
+
+    def __init__(
+        self, emit: Emit, span: int, n_spans: int, n_train_rows: int, *, first_step: Callable[[], None]
+    ) -> None:
         self._emit = emit
+        self._first_step: Callable[[], None] | None = first_step
         self._facts = {"event": "step", "span": span, "n_spans": n_spans, "n_train_rows": n_train_rows}
         self._next_s = 0.0
 
     def __call__(self, done: int, total: int) -> None:
+        if self._first_step is not None:
+            self._first_step()
+            self._first_step = None
         now_s = time.monotonic()
         if now_s >= self._next_s or done == total:
             self._next_s = now_s + REPORT_EVERY_S

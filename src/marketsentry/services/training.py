@@ -17,25 +17,13 @@ import numpy as np
 from marketsentry.core.backtest.params import ReplayParams, params_for
 from marketsentry.core.dataset import BlockedSymbol, Dataset, has_bar, horizon_bars
 from marketsentry.core.features.feature_set import FeatureSet
-from marketsentry.core.gates.candidate import (
-    PROOFS,
-    CandidateEvidence,
-    CandidateLimits,
-    judge_candidate,
-)
-from marketsentry.core.gates.leak import leak_document, run_leak_test
+from marketsentry.core.gates.candidate import PROOFS, CandidateLimits
 from marketsentry.core.gates.verdict import GateVerdict, verdict_from_document
 from marketsentry.core.splits.purged_kfold import PurgedFold, purged_kfold
 from marketsentry.core.splits.walk_forward import WalkForward, walk_forward
-from marketsentry.core.training.artifact import StoredPredictions, pack_artifact
-from marketsentry.core.training.evaluation import Evaluation, evaluate, performance, stitch
-from marketsentry.core.training.manifest import (
-    Recipe,
-    kfold_metrics,
-    make_manifest,
-    make_recipe,
-    symbol_results,
-)
+from marketsentry.core.training.artifact import MANIFEST, pack_artifact
+from marketsentry.core.training.judgement import Fitted, Judgement, judge_training
+from marketsentry.core.training.manifest import Recipe, make_manifest, make_recipe
 from marketsentry.exceptions import ConflictError, InputError, NotFoundError
 from marketsentry.ports import ArtifactRef, Artifacts, Clock, Transactions
 from marketsentry.ports.models import ModelVersion, RegisteredModel, Trial
@@ -202,7 +190,7 @@ async def train_candidate(
     recipe = await asyncio.to_thread(_recipe, dataset, request, plan)
     stored = await _find_same(request, recipe, transactions)
     if stored is not None:
-        return _read_back(stored)
+        return _result(stored, None, is_reused=True)
     fit = await trainer.fit_spans(_make_job(dataset, request, plan, kfold), on_progress=on_progress)
     judged = await asyncio.to_thread(_judge, dataset, request, plan, kfold, fit, feature_set)
     manifest = make_manifest(recipe, dataset, plan, judged.metrics)
@@ -212,7 +200,7 @@ async def train_candidate(
         registered = await stores.models.register(model)
         await stores.models.add_trial(_trial(request, recipe, judged.metrics))
     usage = _usage(dataset, fit, len(plan.folds), time.perf_counter() - started)
-    return _result(registered, judged.verdict, judged.results, usage, is_reused=False)
+    return _result(registered, usage, is_reused=False)
 
 
 def make_plan(dataset: Dataset, request: CandidateRequest) -> tuple[WalkForward, tuple[PurgedFold, ...]]:
@@ -243,14 +231,6 @@ def make_plan(dataset: Dataset, request: CandidateRequest) -> tuple[WalkForward,
             if n_rows < least:
                 raise InputError(f"fold {fold.index} must have >= {least} {what} rows, had {n_rows}")
     return plan, kfold
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    predictions: StoredPredictions
-    verdict: GateVerdict
-    metrics: dict[str, Any]
-    results: tuple[dict[str, Any], ...]
 
 
 def _recipe(dataset: Dataset, request: CandidateRequest, plan: WalkForward) -> Recipe:
@@ -318,50 +298,29 @@ def _judge(
     kfold: Sequence[PurgedFold],
     fit: FitResult,
     feature_set: FeatureSet,
-) -> _Judged:
-    """Measure everything the verdict needs, and give it."""
-    panel, label = dataset.panel, dataset.labels[request.horizon]
+) -> Judgement:
     n_judged = len(plan.folds) + 1
-    values, fold = stitch(plan, [span.predictions for span in fit.spans[:n_judged]], label.shape)
-    evaluation = evaluate(plan, values, panel, _replay_params(dataset, request))
-    leak = run_leak_test(
-        feature_set,
-        panel,
-        dataset.inputs,
-        horizon_bars=_horizon_bars(dataset, request.horizon),
+    fitted = Fitted(
+        predictions=tuple(span.predictions for span in fit.spans[:n_judged]),
+        kfold_predictions=tuple(span.predictions for span in fit.spans[n_judged:]),
+        train_rows=tuple(span.n_train_rows for span in fit.spans[:n_judged]),
+        train_mse=fit.spans[n_judged - 1].train_mse,
+    )
+    return judge_training(
+        dataset,
+        fitted,
+        horizon=request.horizon,
+        plan=plan,
+        kfold=kfold,
+        feature_set=feature_set,
+        replay_params=_replay_params(dataset, request),
+        limits=request.limits,
         rng=np.random.default_rng(request.seed),
     )
-    n_test_bars = sum(one.test.stop - one.test.start for one in plan.folds)
-    evidence = CandidateEvidence(
-        leak=leak,
-        n_folds=len(plan.folds),
-        n_samples=evaluation.walk_forward["samples"],
-        n_independent_samples=n_test_bars // _horizon_bars(dataset, request.horizon),
-        walk_forward=performance(evaluation.walk_forward),
-        final=performance(evaluation.final),
-    )
-    verdict = judge_candidate(evidence, request.limits)
-    metrics = _metrics(evaluation, fit, kfold_metrics(kfold, fit.spans[n_judged:], label))
-    metrics["leaks"] = [leak_document(one) for one in leak.leaks]
-    predictions = StoredPredictions(
-        panel.symbols, panel.interval, request.horizon, panel.ts_ns, fold, values, len(plan.folds)
-    )
-    return _Judged(predictions, verdict, metrics, symbol_results(dataset, request.limits.min_folds, metrics))
-
-
-def _metrics(evaluation: Evaluation, fit: FitResult, kfold: dict[str, Any] | None) -> dict[str, Any]:
-    """Top-level values are those of the walk-forward folds; the last block has its own."""
-    return {
-        **evaluation.walk_forward,
-        "final": evaluation.final,
-        "purged_kfold": kfold,
-        "train_rows": [span.n_train_rows for span in fit.spans],
-        "train_mse": fit.spans[len(evaluation.walk_forward["folds"])].train_mse,
-    }
 
 
 def _store_artifact(
-    manifest: dict[str, Any], n_folds: int, fit: FitResult, judged: _Judged, artifacts: Artifacts
+    manifest: dict[str, Any], n_folds: int, fit: FitResult, judged: Judgement, artifacts: Artifacts
 ) -> ArtifactRef:
     files = pack_artifact(
         manifest,
@@ -376,12 +335,16 @@ def _model_version(
     request: CandidateRequest,
     dataset: Dataset,
     recipe: Recipe,
-    judged: _Judged,
+    judged: Judgement,
     manifest: dict[str, Any],
     artifact: ArtifactRef,
     clock: Clock,
 ) -> ModelVersion:
     now = clock.now()
+    files = {
+        "distilled_artifact": str(artifact.path),
+        "train_manifest_path": str(artifact.path / MANIFEST),
+    }
     unsound = any(not check.passed and check.name in PROOFS for check in judged.verdict.checks)
     return ModelVersion(
         name=request.name,
@@ -391,7 +354,11 @@ def _model_version(
         artifact_path=str(artifact.path),
         artifact_sha256=artifact.sha256,
         metrics=judged.metrics,
-        manifest={**manifest, "created_at": now.isoformat(), "results": list(judged.results)},
+        manifest={
+            **manifest,
+            "created_at": now.isoformat(),
+            "results": [{**row, **files} for row in judged.results],
+        },
         verdict=judged.verdict.document(),
         train_lineage_id=f"train-{now:%Y%m%d%H%M%S}-panel",
         code_version=str(recipe.parts["code"]),
@@ -418,29 +385,18 @@ def _usage(dataset: Dataset, fit: FitResult, final_span: int, seconds: float) ->
     )
 
 
-def _read_back(stored: RegisteredModel) -> TrainingResult:
-    verdict = verdict_from_document(dict(stored.model.verdict))
-    return _result(stored, verdict, tuple(stored.model.manifest["results"]), None, is_reused=True)
-
-
-def _result(
-    stored: RegisteredModel,
-    verdict: GateVerdict,
-    results: tuple[dict[str, Any], ...],
-    usage: Usage | None,
-    *,
-    is_reused: bool,
-) -> TrainingResult:
+def _result(stored: RegisteredModel, usage: Usage | None, *, is_reused: bool) -> TrainingResult:
+    """Report what the registry holds, so that what is said is what is stored."""
     model = stored.model
     return TrainingResult(
         status="ok",
         name=model.name,
         version=model.version,
         track=model.track,
-        results=results,
+        results=tuple(model.manifest["results"]),
         model_id=stored.id,
         state=model.state,
-        verdict=verdict,
+        verdict=verdict_from_document(dict(model.verdict)),
         metrics=dict(model.metrics),
         manifest=dict(model.manifest),
         artifact_path=model.artifact_path,

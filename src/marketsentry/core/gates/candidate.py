@@ -7,7 +7,7 @@ for byte.
 
 from dataclasses import dataclass
 
-from marketsentry.core.gates.leak import LeakEvidence, leak_checks
+from marketsentry.core.gates.leak import LeakEvidence, MeasuredIc, leak_checks
 from marketsentry.core.gates.verdict import GateVerdict, at_least, at_most, decide, more_than
 
 GATE = "candidate"
@@ -52,6 +52,7 @@ class CandidateEvidence:
     n_folds: int
     n_samples: int
     n_independent_samples: int
+    n_final_independent_samples: int
     walk_forward: Performance
     final: Performance
 
@@ -73,8 +74,12 @@ def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> Gat
         little was observed; else `pass` or `fail`.
     """
     walk, final = evidence.walk_forward, evidence.final
+    ics = (
+        MeasuredIc(walk.ic, evidence.n_independent_samples),
+        MeasuredIc(final.ic, evidence.n_final_independent_samples),
+    )
     checks = (
-        *leak_checks(evidence.leak, (walk.ic, final.ic), max_plausible_ic=limits.max_plausible_ic),
+        *leak_checks(evidence.leak, ics, max_plausible_ic=limits.max_plausible_ic),
         at_least("n_folds", evidence.n_folds, limits.min_folds),
         at_least("n_samples", evidence.n_samples, limits.min_samples),
         at_least("n_independent_samples", evidence.n_independent_samples, limits.min_independent_samples),
@@ -83,6 +88,7 @@ def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> Gat
         at_most("max_drawdown_frac", walk.max_drawdown_frac, limits.max_drawdown_frac),
         at_least("sharpe", walk.sharpe, limits.min_sharpe),
         more_than("final_ic", final.ic, limits.min_ic),
+        more_than("final_pnl_after_cost_frac", final.pnl_after_cost_frac, limits.min_pnl_after_cost_frac),
         at_most("final_max_drawdown_frac", final.max_drawdown_frac, limits.max_drawdown_frac),
     )
     return decide(GATE, checks, floors=FLOORS, proofs=PROOFS)

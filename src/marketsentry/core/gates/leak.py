@@ -26,6 +26,7 @@ from marketsentry.core.market.bars import CLOSE, BarPanel
 CANARY = "canary_future_return"
 MIN_WINDOW_BARS = 4_096
 N_WINDOWS = 3
+SURE_ERRORS = 3.0
 
 Floats = NDArray[np.float64]
 
@@ -94,8 +95,16 @@ def run_leak_test(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredIc:
+    """An out-of-sample information coefficient and how many independent samples are behind it; None: undefined."""
+
+    value: float | None
+    n_independent_samples: int
+
+
 def leak_checks(
-    evidence: LeakEvidence, ics: Sequence[float | None], *, max_plausible_ic: float
+    evidence: LeakEvidence, ics: Sequence[MeasuredIc], *, max_plausible_ic: float
 ) -> tuple[GateCheck, ...]:
     """Turn evidence into named checks; the first leak is told with its feature, bar and both values.
 
@@ -104,17 +113,18 @@ def leak_checks(
     evidence
         What the leak test saw.
     ics
-        Out-of-sample information coefficients; the largest by size must be plausible.
+        Out-of-sample information coefficients; the size of each, less what chance explains, must be plausible.
     max_plausible_ic
         Bound on that size.
 
     Returns
     -------
     tuple of GateCheck
-        `leaks`, `canary_caught`, `batch_equals_stream`, `warmup_masked`, and `ic_plausible` where an IC is
-        known.
+        `leaks`, `canary_caught`, `batch_equals_stream`, `warmup_violations`, and `ic_plausible` where an IC is known.
     """
     told = describe_leak(evidence.leaks[0]) if evidence.leaks else ""
+    if len(evidence.leaks) > 1:
+        told += f"; and {len(evidence.leaks) - 1} more features"
     canary = "" if evidence.canary_caught else "the leak test missed a feature made of the future label"
     exact = (
         evidence.is_deterministic and evidence.max_batch_stream_diff == 0 and not evidence.n_mask_mismatches
@@ -123,16 +133,27 @@ def leak_checks(
         f"largest difference {evidence.max_batch_stream_diff:.3g}, "
         f"{evidence.n_mask_mismatches} cells known to one of them only"
     )
-    checks = [
+    return (
         at_most("leaks", len(evidence.leaks), 0, told),
         at_least("canary_caught", float(evidence.canary_caught), 1, canary),
         at_least("batch_equals_stream", float(exact), 1, "" if exact else differs),
         at_most("warmup_violations", evidence.n_warmup_violations, 0),
+        *_plausibility(ics, max_plausible_ic),
+    )
+
+
+def _plausibility(ics: Sequence[MeasuredIc], limit: float) -> tuple[GateCheck, ...]:
+    """Bound the largest IC, each taken three standard errors towards zero: a short history may be lucky."""
+    known = [(abs(one.value), one.n_independent_samples) for one in ics if one.value is not None]
+    if not known:
+        return ()
+    sure = [
+        max(size - SURE_ERRORS / math.sqrt(max(n, 1)), 0.0) if not math.isnan(size) else size
+        for size, n in known
     ]
-    known = [abs(value) for value in ics if value is not None]
-    if known:
-        checks.append(at_most("ic_plausible", max(known), max_plausible_ic))
-    return tuple(checks)
+    worst = float(np.max(sure))  # unlike max(), NaN stays NaN and fails
+    told = "out-of-sample IC, less three standard errors, beyond what markets allow"
+    return (at_most("ic_plausible", worst, limit, "" if worst <= limit else told),)
 
 
 def leak_document(leak: Leak) -> dict[str, Any]:

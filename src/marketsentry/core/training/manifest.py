@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +32,6 @@ class Recipe:
         """Name the first part in which another recipe differs."""
         names = sorted({*self.parts, *other})
         return next((name for name in names if self.parts.get(name) != other.get(name)), "nothing it records")
-
-
-class Predicted(Protocol):
-    """A fitted span, as far as its predictions go."""
-
-    @property
-    def predictions(self) -> NDArray[np.float64]:
-        """(length of the test span, N), NaN where none was made."""
 
 
 def make_recipe(
@@ -156,7 +148,7 @@ def walk_forward_summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def kfold_metrics(
-    folds: Sequence[PurgedFold], fitted: Sequence[Predicted], label: NDArray[np.float64]
+    folds: Sequence[PurgedFold], predictions: Sequence[NDArray[np.float64]], label: NDArray[np.float64]
 ) -> dict[str, Any] | None:
     """Judge a purged k-fold by skill alone: it trains on the future of its test blocks, so no money was
     earned.
@@ -165,8 +157,8 @@ def kfold_metrics(
     ----------
     folds
         The folds; none gives None.
-    fitted
-        Their fits, in the same order.
+    predictions
+        Per fold (length of its test block, N), in the same order.
     label
         (T, N) gross forward return.
 
@@ -180,10 +172,10 @@ def kfold_metrics(
     rows = [
         {
             "index": fold.index,
-            "ic": ic(fit.predictions, label[fold.test]),
-            "hit_rate": hit_rate(fit.predictions, label[fold.test]),
+            "ic": ic(predicted, label[fold.test]),
+            "hit_rate": hit_rate(predicted, label[fold.test]),
         }
-        for fold, fit in zip(folds, fitted, strict=True)
+        for fold, predicted in zip(folds, predictions, strict=True)
     ]
     return {**{key: _mean([row[key] for row in rows]) for key in ("ic", "hit_rate")}, "folds": rows}
 
@@ -209,6 +201,7 @@ def symbol_results(
             "train_mse": metrics["train_mse"],
             "nn_mse": None,
             "teacher": None,
+            "data_quality": None,
             "ensemble_alpha": None,
             "ensemble_metrics": None,
             "walk_forward_ready": len(metrics["folds"]) >= recipe_folds,

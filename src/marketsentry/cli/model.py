@@ -1,0 +1,80 @@
+"""`ms model`: registered models and their verdicts."""
+
+from typing import Annotated
+
+import typer
+
+from marketsentry.cli.output import JSON_HELP, print_json
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def model() -> None:
+    """List registered models and their verdicts.
+
+    Example:  ms model list
+    """
+
+
+@app.command("list")
+def list_models(
+    track: Annotated[str, typer.Option(help="Only models of this track.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """List registered versions, newest first.
+
+    Example:  ms model list --json
+    """
+    import asyncio
+
+    from marketsentry.bootstrap import open_system
+    from marketsentry.cli.model_output import model_line, print_models
+    from marketsentry.services.registry import list_versions
+
+    async def run() -> list[dict[str, object]]:
+        async with open_system() as system:
+            return [model_line(one) for one in await list_versions(system.transactions, track=track or None)]
+
+    lines = asyncio.run(run())
+    if as_json:
+        print_json(lines)
+    else:
+        print_models(lines)
+
+
+@app.command("show")
+def show_model(
+    reference: Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="Default: the newest version.")],
+    track: Annotated[str, typer.Option(help="Track of the model.")] = "liquid",
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Show one version: verdict, manifest, and whether its files still have the registered hash.
+
+    Exit code 0; 3 when there is no such model, or its files are gone or changed.
+
+    Example:  ms model show panel:v1
+    """
+    import asyncio
+
+    from marketsentry.bootstrap import open_system
+    from marketsentry.cli.model_output import model_document, print_model
+    from marketsentry.services.registry import VerifiedModel, show_version
+
+    name, _, version = reference.partition(":")
+
+    async def run() -> VerifiedModel:
+        async with open_system() as system:
+            return await show_version(
+                name,
+                version or None,
+                track=track,
+                transactions=system.transactions,
+                artifacts=system.artifacts,
+            )
+
+    verified = asyncio.run(run())
+    if as_json:
+        print_json(model_document(verified))
+    else:
+        print_model(verified)

@@ -1,0 +1,117 @@
+"""Judge a training: replay its out-of-sample predictions, run the leak test, give the verdict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.core.backtest.params import ReplayParams
+from marketsentry.core.dataset import Dataset
+from marketsentry.core.features.feature_set import FeatureSet
+from marketsentry.core.gates.candidate import CandidateEvidence, CandidateLimits, judge_candidate
+from marketsentry.core.gates.leak import leak_document, run_leak_test
+from marketsentry.core.gates.verdict import GateVerdict
+from marketsentry.core.splits.purged_kfold import PurgedFold
+from marketsentry.core.splits.walk_forward import WalkForward
+from marketsentry.core.training.artifact import StoredPredictions
+from marketsentry.core.training.evaluation import evaluate, performance, stitch
+from marketsentry.core.training.manifest import kfold_metrics, symbol_results
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What came out of the fits.
+
+    `predictions` per fold, that of the untouched last block last, each (length of the test span, N); so
+    `train_rows`. `kfold_predictions` per purged fold. `train_mse` is that of the model that serves.
+    """
+
+    predictions: tuple[Floats, ...]
+    kfold_predictions: tuple[Floats, ...]
+    train_rows: tuple[int, ...]
+    train_mse: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict, the metrics behind it, the predictions they were made of, and the result per symbol."""
+
+    predictions: StoredPredictions
+    verdict: GateVerdict
+    metrics: dict[str, Any]
+    results: tuple[dict[str, Any], ...]
+
+
+def judge_training(
+    dataset: Dataset,
+    fitted: Fitted,
+    *,
+    horizon: str,
+    plan: WalkForward,
+    kfold: Sequence[PurgedFold],
+    feature_set: FeatureSet,
+    replay_params: ReplayParams,
+    limits: CandidateLimits,
+    rng: np.random.Generator,
+) -> Judgement:
+    """Measure everything the verdict needs, and give it.
+
+    Parameters
+    ----------
+    dataset
+        What was trained on.
+    fitted
+        What came out of it.
+    horizon
+        Name of the label.
+    plan
+        Folds and last block.
+    kfold
+        Purged folds, may be none.
+    feature_set
+        What computed the features; the leak test runs it again.
+    replay_params
+        Costs, sizing and limits of the replay; its horizon is that of the label.
+    limits
+        What a candidate must show.
+    rng
+        Draws the cuts of the leak test.
+
+    Returns
+    -------
+    Judgement
+        Metrics at the top level are those of the walk-forward folds; those of the last block are under
+        `final`.
+    """
+    panel, label = dataset.panel, dataset.labels[horizon]
+    values, fold = stitch(plan, fitted.predictions, label.shape)
+    evaluation = evaluate(plan, values, panel, replay_params)
+    leak = run_leak_test(feature_set, panel, dataset.inputs, horizon_bars=replay_params.horizon_bars, rng=rng)
+    n_test_bars = sum(one.test.stop - one.test.start for one in plan.folds)
+    n_final_bars = plan.final.test.stop - plan.final.test.start if plan.final else 0
+    evidence = CandidateEvidence(
+        leak=leak,
+        n_folds=len(plan.folds),
+        n_samples=evaluation.walk_forward["samples"],
+        n_independent_samples=n_test_bars // replay_params.horizon_bars,
+        n_final_independent_samples=n_final_bars // replay_params.horizon_bars,
+        walk_forward=performance(evaluation.walk_forward),
+        final=performance(evaluation.final),
+    )
+    metrics = {
+        **evaluation.walk_forward,
+        "final": evaluation.final,
+        "purged_kfold": kfold_metrics(kfold, fitted.kfold_predictions, label),
+        "train_rows": list(fitted.train_rows),
+        "train_mse": fitted.train_mse,
+        "leaks": [leak_document(one) for one in leak.leaks],
+    }
+    predictions = StoredPredictions(
+        panel.symbols, panel.interval, horizon, panel.ts_ns, fold, values, len(plan.folds)
+    )
+    results = symbol_results(dataset, limits.min_folds, metrics)
+    return Judgement(predictions, judge_candidate(evidence, limits), metrics, results)
