@@ -218,8 +218,15 @@ def test_worse_costs_never_help_the_same_decisions(name):
     for seed in range(20):
         panel = random_panel(seed, 80, 3, holes=0.05)
         predictions = np.sign(random_predictions(seed, (80, 3), repeat=0.9, missing=0.0)) * 0.5
-        fixed = dict(position_volatility_frac=None, rebalance_band_frac=0.15, max_single_weight=0.2,
-                     volatility_warmup_bars=1, max_turnover=9.0, taper_start_frac=0.9, taper_stop_frac=1.0)  # fmt: skip
+        fixed = {
+            "position_volatility_frac": None,
+            "rebalance_band_frac": 0.15,
+            "max_single_weight": 0.2,
+            "volatility_warmup_bars": 1,
+            "max_turnover": 9.0,
+            "taper_start_frac": 0.9,
+            "taper_stop_frac": 1.0,
+        }
         good = replay(predictions, panel, params_for(HOUR, 1, **fixed, **{name: better}))
         bad = replay(predictions, panel, params_for(HOUR, 1, **fixed, **{name: worse}))
         assert bad.equity[-1] < good.equity[-1]
@@ -235,7 +242,7 @@ def test_slower_execution_of_true_forecasts_costs_money_on_average(name, better,
         close = panel.close
         known = np.zeros(close.shape)
         known[:-2] = np.sign(close[2:] / close[1:-1] - 1) * 0.05  # right about the bar after the fill
-        fixed = dict(position_volatility_frac=None, impact_coefficient=0.0, max_turnover=9.0)
+        fixed = {"position_volatility_frac": None, "impact_coefficient": 0.0, "max_turnover": 9.0}
         good = replay(known, panel, params_for(HOUR, 1, **fixed, **{name: better}))
         bad = replay(known, panel, params_for(HOUR, 1, **fixed, **{name: worse}))
         gains.append(good.equity[-1] - bad.equity[-1])

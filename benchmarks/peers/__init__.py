@@ -1,0 +1,1 @@
+"""The same work in other libraries, run in an environment of their own."""
