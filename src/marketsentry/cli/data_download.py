@@ -117,9 +117,8 @@ def _show(request: "DownloadRequest", done: "tuple[SymbolDownload, ...]") -> Non
         table.add_row(one.symbol, one.source, *(f"{count:,}" for count in counts))
     console = Console(highlight=False)
     console.print(table)
-    console.print(
-        f"{sum(one.n_requests for one in done):,} requests, {sum(one.n_retries for one in done):,} of them again"
-    )
+    n_requests, n_retries = sum(one.n_requests for one in done), sum(one.n_retries for one in done)
+    console.print(f"{n_requests:,} requests, {n_retries:,} retries")
     for one in done:
         longest = sorted(one.gaps_ns.tolist(), key=lambda gap: gap[0] - gap[1])[:SHOWN_GAPS]
         for start, stop in longest:
