@@ -30,15 +30,17 @@ def render_report(report: Report, *, lang: Lang, scheme: Scheme | None = None) -
     text = texts(lang)
     run, candidate = report.run, report.candidate
     name = candidate.name if candidate else run.run_name if run else text("page.candidates_title")
-    body: list[Child] = []
+    verdict = verdict_section(candidate, text) if candidate is not None else None
+    body: list[Child] = [verdict]
     if run is not None:
-        body += [sections.tiles(run, text)]
-    if candidate is not None:
-        body += [verdict_section(candidate, text)]
-    if run is not None:
-        body += [sections.equity(run, text, lang), sections.months(run, text), sections.folds(run, text)]
+        equity = sections.equity(run, text, lang)
+        is_refusal = run.status != "completed" or (
+            candidate is not None and candidate.outcome is not Outcome.PASS
+        )
+        body = [sections.tiles(run, text), *((verdict, equity) if is_refusal else (equity, verdict))]
+        body += [sections.months(run, text), sections.folds(run, text)]
         body += [sections.symbols(run, text, lang), sections.costs(run, text)]
-    body += [candidates_section(report.others, text)]
+    body.append(candidates_section(report.others, text))
     if run is not None:
         body += [sections.assumptions(run, text), sections.lineage(run, text)]
     return page(

@@ -75,7 +75,10 @@ def _evidence(candidate: CandidateFacts, text: Texts) -> Markup:
 
 def _reasons(candidate: CandidateFacts, text: Texts) -> Markup | None:
     reasons = [_in_words(reason, text) for reason in candidate.reasons]
-    reasons += [_failed_check(check, text) for check in candidate.checks if not check.passed]
+    told = {"leaks"} if candidate.leaks else set()
+    reasons += [
+        _failed_check(check, check.name not in told, text) for check in candidate.checks if not check.passed
+    ]
     return (
         element("ul", *(element("li", reason) for reason in reasons), class_="reasons") if reasons else None
     )
@@ -88,7 +91,7 @@ def _in_words(reason: str, text: Texts) -> Markup:
     return join(text(f"reason.{reason}"), " ", element("span", reason, class_="mono soft"))
 
 
-def _failed_check(check: GateCheck, text: Texts) -> Markup:
+def _failed_check(check: GateCheck, with_detail: bool, text: Texts) -> Markup:
     name, limit = _words(check.name, text), _limit(check)
     if check.value is None or measure(check.name, check.value) == measure(check.name, None):
         sentence = text("reason.not_measured", measure=name, limit=limit)
@@ -96,7 +99,9 @@ def _failed_check(check: GateCheck, text: Texts) -> Markup:
         sentence = text(
             "reason.below_limit", measure=name, value=measure(check.name, check.value), limit=limit
         )
-    return join(sentence, element("span", " ", check.detail, class_="soft") if check.detail else None)
+    return join(
+        sentence, element("span", " ", check.detail, class_="soft") if check.detail and with_detail else None
+    )
 
 
 def _leaks(leaks: tuple[LeakFacts, ...], text: Texts) -> Markup | None:

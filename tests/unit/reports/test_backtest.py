@@ -210,6 +210,13 @@ def test_outcomes_differ_in_shape_and_word_not_only_in_colour():
     assert shapes[0][0] != shapes[1][0]
 
 
+def test_a_refusal_tells_its_reasons_before_it_shows_a_curve():
+    passed = render_report(sample_report(), lang=Lang.EN)
+    failed = render_report(Report("0.1.0", sample_run(), refused()), lang=Lang.EN)
+    assert passed.index("<h2>Equity") < passed.index("<h2>Verdict")
+    assert failed.index("<h2>Verdict") < failed.index("<h2>Equity")
+
+
 def test_candidates_can_stand_alone_when_none_was_backtested():
     text = Page(render_report(Report("0.1.0", None, None, (refused(),)), lang=Lang.EN)).text
     assert "Candidates judged" in text
