@@ -19,7 +19,7 @@ check: .venv/.dev ## ruff, mypy, import layers, docstrings against signatures, u
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pydoclint --quiet src/marketsentry
+	$(BIN)/flake8 src/marketsentry
 	$(BIN)/pytest tests/unit -n 2 -q $(ARGS)
 
 unit: .venv/.dev ## unit tests only

@@ -29,8 +29,10 @@ async def probe(ping_postgres: Ping, ping_redis: Ping, *, timeout_s: float = PRO
 
     Parameters
     ----------
-    ping_postgres, ping_redis : callable
-        Each asks its dependency something and raises `DependencyError` when it fails.
+    ping_postgres
+        Asks PostgreSQL something and raises `DependencyError` when it fails.
+    ping_redis
+        The same for Redis.
     timeout_s : float
         A dependency that takes longer counts as disconnected.
 
