@@ -28,8 +28,10 @@ async def load_market(
         Canonical symbols, in the order of the panel.
     interval : Interval
         Bar length.
-    start_ns, stop_ns : int, optional
-        Bars that open in [start, stop), UTC epoch ns. Context is read from the beginning.
+    start_ns : int, optional
+        First open time of a bar, UTC epoch ns. Context is read from the beginning.
+    stop_ns : int, optional
+        Bars open before it.
     as_of_ns : int, optional
         Nothing known later is read.
 

@@ -39,13 +39,19 @@ def triple_barrier(
 
     Parameters
     ----------
-    high, low, close : ndarray of shape (T, N)
-        Bars in quote currency, oldest first; NaN where lost.
+    high : ndarray of shape (T, N)
+        Highs in quote currency, oldest first; NaN where lost.
+    low : ndarray of shape (T, N)
+        Lows, likewise.
+    close : ndarray of shape (T, N)
+        Closes, likewise.
     horizon_bars : int
         Bars to the vertical barrier, at least 1.
-    upper_frac, lower_frac : float or ndarray of shape (T, N)
-        Distances of the barriers from the close as positive fractions, known at the bar (a multiple of its
-        volatility, say); NaN makes the label NaN.
+    upper_frac : float or ndarray of shape (T, N)
+        Distance of the upper barrier from the close as a positive fraction, known at the bar (a multiple of
+        its volatility, say); NaN makes the label NaN.
+    lower_frac : float or ndarray of shape (T, N)
+        Distance of the lower barrier, likewise.
 
     Returns
     -------

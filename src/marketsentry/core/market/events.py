@@ -81,6 +81,11 @@ class EventSeries:
 def event_fingerprint(event: Event) -> str:
     """Name an event by what makes it the same one: type, title, address and instant.
 
+    Parameters
+    ----------
+    event : Event
+        Its other fields do not matter.
+
     Returns
     -------
     str

@@ -76,9 +76,13 @@ def event_of_headline(
     ----------
     title : str
         Headline.
-    occurred_at_ns, known_at_ns : int
-        Its time, and when it could first have been read, UTC epoch ns.
-    source_name, source_url : str or None
+    occurred_at_ns : int
+        Its time, UTC epoch ns.
+    known_at_ns : int
+        When it could first have been read, UTC epoch ns.
+    source_name : str or None
+        Who published it.
+    source_url : str or None
         Where it appeared.
     payload : mapping
         Whatever else came with it; `text` is searched for assets too.

@@ -58,8 +58,10 @@ def take_bars(
         `ts_ns`, `open`, `high`, `low`, `close`, `volume`, `trades_count`, each (n_rows,).
     reason : ndarray of shape (n_rows,), uint8
         What the reader found already; such rows stay out.
-    symbol, source : str
-        Canonical symbol; venue and market.
+    symbol : str
+        Canonical symbol.
+    source : str
+        Venue and market.
     interval : Interval
         Bar length.
     now_ns : int

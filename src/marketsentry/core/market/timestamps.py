@@ -59,6 +59,16 @@ def texts_to_ns(texts: Iterable[str | None]) -> NDArray[np.int64]:
 def parse_time_ns(text: str) -> int:
     """Read one time a person typed: ISO-8601 (no offset means UTC), a date, or an epoch count.
 
+    Parameters
+    ----------
+    text : str
+        The time as typed.
+
+    Returns
+    -------
+    int
+        UTC epoch ns.
+
     Raises
     ------
     InputError
