@@ -161,7 +161,7 @@ def check_features(
             if leak.feature not in leaks or leak.bar_ts_ns < leaks[leak.feature].bar_ts_ns:
                 leaks[leak.feature] = leak
     report("warm-up", 0.9)
-    has_value = np.count_nonzero(~np.isnan(values), axis=(0, 1))
+    has_value = [bool(np.isfinite(values[:, :, k]).any()) for k in range(len(run.names))]
     return FeatureCheck(
         features=len(run.names),
         symbols=len(panel.symbols),
@@ -174,7 +174,7 @@ def check_features(
         stream_mismatches=tuple(streamed.first.values()),
         leaks=tuple(leaks.values()),
         warmup_violations=tuple(_warmup_violations(feature_set, panel, values)),
-        always_missing=tuple(name for name, n in zip(run.names, has_value, strict=True) if n == 0),
+        always_missing=tuple(name for name, found in zip(run.names, has_value, strict=True) if not found),
     )
 
 
@@ -263,27 +263,27 @@ def _leaks_at(run: _Run, values: Floats, cut: int, rng: np.random.Generator) -> 
     """Compare the real panel, and one with another future, with the panel that ends at the cut."""
     panel = run.panel
     ended = run.batch(panel.window(0, cut), run.context[:cut])
+    leaks = _differences(run.names, panel, values[:cut], ended)
     changed = change_bars(panel, cut, _FUTURE_BARS, rng=rng)
-    context = np.concatenate(
-        [run.context[:cut], rng.normal(0.0, 1.0, (_FUTURE_BARS, *run.context.shape[1:]))]
-    )
-    other = run.batch(changed, context)[:cut]
-    return [
-        *_differences(run.names, panel, values[:cut], ended),
-        *_differences(run.names, panel, other, ended),
-    ]
+    invented = rng.normal(0.0, 1.0, (_FUTURE_BARS, *run.context.shape[1:]))
+    other = run.batch(changed, np.concatenate([run.context[:cut], invented]))
+    return leaks + _differences(run.names, panel, other[:cut], ended)
 
 
 def _differences(
     names: tuple[str, ...], panel: BarPanel, with_future: Floats, without_future: Floats
 ) -> list[Leak]:
-    same = (with_future == without_future) | (np.isnan(with_future) & np.isnan(without_future))
-    leaks = []
-    for k in np.flatnonzero(~same.all(axis=(0, 1))):
-        t, n = (int(i[0]) for i in np.nonzero(~same[:, :, k]))
-        seen, blind = float(with_future[t, n, k]), float(without_future[t, n, k])
-        leaks.append(Leak(names[k], panel.symbols[n], int(panel.ts_ns[t]), seen, blind))
-    return leaks
+    leaks: dict[str, Leak] = {}
+    for first in range(
+        0, with_future.shape[0], _CHUNK_BARS
+    ):  # in chunks: a long panel fills the memory as it is
+        seen, blind = (values[first : first + _CHUNK_BARS] for values in (with_future, without_future))
+        moved = (seen != blind) & ~(np.isnan(seen) & np.isnan(blind))
+        for k in np.flatnonzero(moved.any(axis=(0, 1))):
+            t, n = (int(i[0]) for i in np.nonzero(moved[:, :, k]))
+            found = (float(seen[t, n, k]), float(blind[t, n, k]))
+            leaks.setdefault(names[k], Leak(names[k], panel.symbols[n], int(panel.ts_ns[first + t]), *found))
+    return list(leaks.values())
 
 
 def _context_leaks(run: _Run, cut: int, rng: np.random.Generator) -> list[Leak]:

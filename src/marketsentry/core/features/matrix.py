@@ -62,6 +62,8 @@ def compute_features(feature_set: FeatureSet, panel: BarPanel, inputs: ContextIn
     context = build_context(panel.symbols, panel.known_at_ns, inputs)
     values = np.empty((panel.n_bars, len(panel.symbols), len(feature_set.schema.features)))
     state = feature_set.new_state(len(panel.symbols))
-    bars = np.ascontiguousarray(panel.values)
-    feature_set.batch(state, bars, panel.ts_ns, context, values)
+    # compiled code exists for writable arrays in C order; another kind would be compiled for anew
+    bars = np.require(panel.values, requirements=["C", "W"])
+    ts_ns = np.require(panel.ts_ns, requirements=["C", "W"])
+    feature_set.batch(state, bars, ts_ns, context, values)
     return FeatureMatrix(panel.symbols, panel.interval, panel.ts_ns, values, feature_set.schema)

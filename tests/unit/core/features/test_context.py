@@ -1,4 +1,6 @@
-"""As-of joins: what is read at a close was known by then, and one bar gives the bits of many."""
+"""As-of joins (K-47): what is read at a close was known by then; one bar gives the bits of many (K-55); what is
+stale or was not collected is missing, not zero (K-64).
+"""
 
 import math
 

@@ -1,4 +1,7 @@
-"""Change every bar and every input from a cut on: no feature before the cut moves. One case a feature."""
+"""Change every bar and every input from a cut on: no feature before the cut moves. One case a feature.
+
+And K-55: training and serving share one function; batch is a loop over step, bit for bit.
+"""
 
 from collections.abc import Callable
 
