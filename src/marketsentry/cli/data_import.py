@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from marketsentry.services.imports import FileReport, ImportReport
     from marketsentry.services.resample import ResampleReport
 
-_MIB = 1024
-
 
 def import_(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
@@ -105,18 +103,15 @@ def _exit_code(report: "ImportReport") -> int:
 
 
 def _document(report: "ImportReport", made: "list[ResampleReport]") -> dict[str, Any]:
-    import resource
+    from marketsentry.adapters.process_memory import MIB, peak_resident_bytes
 
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return {
         "rows": report.rows,
         "inserted": sum(file.inserted for file in report.files),
         "rejected": report.rejected,
         "failed": len(report.failed),
         "seconds": round(report.seconds, 3),
-        "peak_memory_mib": round(own / _MIB, 1),
-        "peak_memory_children_mib": round(children / _MIB, 1),
+        "peak_memory_mib": round(peak_resident_bytes() / MIB, 1),
         "files": [_file_document(file) for file in report.files],
         "resampled": made,
     }
