@@ -1,18 +1,19 @@
 """The decision core: `backtest-sma`, `backtest-core` and `compile`.
 
 Both speeds are of the public `replay` on one core, import and compilation apart. The limit of each is a hand-fused
-loop that does the least arithmetic for the same equity curve, measured in the same run and in turn with ours, so
+loop that does the least arithmetic for the same outputs, measured in the same run and in turn with ours, so
 that a noisy machine disturbs both alike.
 """
 
 import math
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +118,9 @@ def bench_compile() -> list[dict[str, Any]]:
     """Time a fresh process to its first backtest result, with an empty kernel cache and with a full one."""
     rows = []
     with tempfile.TemporaryDirectory() as cache:
-        first = [_first_result_s(Path(cache) / str(k)) for k in range(3)]
-        later = [_first_result_s(Path(cache) / "0") for _ in range(5)]
-    for name, samples in (("after-install", first), ("later", later)):
+        first, first_cpu_s = _first_results([Path(cache) / str(k) for k in range(3)])
+        later, later_cpu_s = _first_results([Path(cache) / "0"] * 5)
+    for name, samples, cpu_s in (("after-install", first, first_cpu_s), ("later", later, later_cpu_s)):
         row = Row(
             name=f"compile-{name}",
             value=median(samples),
@@ -127,7 +128,7 @@ def bench_compile() -> list[dict[str, Any]]:
             budget=COMPILE_BUDGET_S[name],
             n=len(samples),
             spread=spread(samples),
-            notes=f"best {min(samples):.2f} s; load {os.getloadavg()[0]:.1f}",
+            notes=f"best {min(samples):.2f} s, processor {cpu_s / len(samples):.2f} s; load {os.getloadavg()[0]:.1f}",
         )
         rows.append(row.as_dict())
     return rows
@@ -188,10 +189,10 @@ def core_params() -> ReplayParams:
     return params_for(parse_interval("1h"), 4, full_conviction_sigmas=0.2)
 
 
-def fused_sma(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """Run the limit of `backtest-sma`."""
-    equity = np.empty(len(values))
-    return _fused_sma(values, SMA_FAST, SMA_SLOW, 100_000.0, 8e-4, equity), equity
+def fused_sma(values: NDArray[np.float64]) -> tuple[int, NDArray[np.float64]]:
+    """Run the limit of `backtest-sma`: the same equity, weights and trades, and nothing else."""
+    equity, weights, trades = np.empty(len(values)), np.empty(len(values)), np.empty((len(values) // 16, 5))
+    return _fused_sma(values, SMA_FAST, SMA_SLOW, 100_000.0, 8e-4, equity, weights, trades), equity
 
 
 def fused_core(predictions: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -230,11 +231,17 @@ def _in_turn(ours: Callable[[], object], limit: Callable[[], object]) -> tuple[l
     return samples
 
 
-def _first_result_s(cache: Path) -> float:
-    started = time.perf_counter()
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
-    subprocess.run((sys.executable, "-c", FIRST_RESULT), env=environment, check=True)
-    return time.perf_counter() - started
+def _first_results(caches: Sequence[Path]) -> tuple[list[float], float]:
+    """Run a fresh process per cache folder; gives wall seconds of each and processor seconds of all."""
+    samples = []
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for cache in caches:
+        started = time.perf_counter()
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+        subprocess.run((sys.executable, "-c", FIRST_RESULT), env=environment, check=True)
+        samples.append(time.perf_counter() - started)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return samples, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 @njit(cache=True, error_model="numpy")
@@ -255,14 +262,21 @@ def _sma_cross(values: Any, fast: int, slow: int, signal: Any) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _fused_sma(values: Any, fast: int, slow: int, capital: float, cost: float, equity: Any) -> float:
+def _fused_sma(
+    values: Any, fast: int, slow: int, capital: float, cost: float, equity: Any, weights: Any, trades: Any
+) -> int:
     fast_sum = slow_sum = 0.0
-    cash, qty, wanted_qty = capital, 0.0, 0.0
+    cash, qty, wanted_qty, n_trades = capital, 0.0, 0.0, 0
     for t in range(values.shape[0]):
         close = values[t, 0, 3]
         if wanted_qty != qty:
             price = values[t, 0, 0]
             cash -= (wanted_qty - qty) * price + abs(wanted_qty - qty) * price * cost
+            if wanted_qty > 0.0:
+                trades[n_trades, 0], trades[n_trades, 1], trades[n_trades, 2] = t, wanted_qty, price
+            else:
+                trades[n_trades, 3], trades[n_trades, 4] = t, price
+                n_trades += 1
             qty = wanted_qty
         fast_sum += close
         slow_sum += close
@@ -271,13 +285,14 @@ def _fused_sma(values: Any, fast: int, slow: int, capital: float, cost: float, e
         if t >= slow:
             slow_sum -= values[t - slow, 0, 3]
         equity[t] = cash + qty * close
+        weights[t] = qty * close / equity[t]
         if t >= slow - 1:
             if fast_sum * slow > slow_sum * fast:
                 if qty == 0.0:
                     wanted_qty = equity[t] / close
             else:
                 wanted_qty = 0.0
-    return cash
+    return n_trades
 
 
 @njit(cache=True, error_model="numpy")

@@ -242,23 +242,24 @@ def _loop(
     equity: np.ndarray,
     weights: np.ndarray,
 ) -> tuple[int, int]:
-    """Do the work of `run`."""
+    """Do the work of `run`; views that begin at `start` let the compiler see that no index is negative."""
     book, account, orders = state.book, state.account, state.orders
-    ts_ns, values, predictions = market.ts_ns, market.values, market.predictions
+    ts_ns, values, predictions = market.ts_ns[start:], market.values[start:], market.predictions[start:]
+    equity, weights = equity[start:], weights[start:]
     latency = orders.shape[0]
-    for t in range(max(start, 0), ts_ns.size):
+    for k in range(ts_ns.size):
         if account[BUSY] > 0.0:
             if n_fills + n_targets > fills.shape[0]:
-                return t, n_fills
-            n_fills = fill_bar(t, market, rules, state, fills, n_fills)
-        equity[t] = mark_bar(t, n_targets, ts_ns, values, rules, book, account)
-        settled = _record_weights(t, n_targets, predictions, values, rules, book, account, weights)
-        if not settled and decide_bar(t, market, rules, groups, state):
+                return start + k, n_fills
+            n_fills = fill_bar(start + k, market, rules, state, fills, n_fills)
+        equity[k] = mark_bar(k, n_targets, ts_ns, values, rules, book, account)
+        settled = _record_weights(k, n_targets, predictions, values, rules, book, account, weights)
+        if not settled and decide_bar(start + k, market, rules, groups, state):
             account[BUSY] = latency
         if account[BUSY] > 0.0:
             for n in range(n_targets):
-                orders[t % latency, n] = book[n, TARGET_QTY]
-    return ts_ns.size, n_fills
+                orders[(start + k) % latency, n] = book[n, TARGET_QTY]
+    return start + ts_ns.size, n_fills
 
 
 @inlined
