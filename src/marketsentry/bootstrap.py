@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from redis.asyncio import Redis
@@ -19,9 +20,11 @@ from marketsentry.adapters.trainer_process import ProcessTrainer
 from marketsentry.core.gates.data_quality import QualityLimits
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.ports import Artifacts, Clock, Transactions
-from marketsentry.ports.dataset_files import DatasetFiles
 from marketsentry.ports.training import Trainer
 from marketsentry.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from marketsentry.ports.dataset_files import DatasetFiles  # imports the features, and numba with them
 
 _REVIVE_EVERY_S = 0.5
 _REDIS_LIMIT_S = 5.0
@@ -49,7 +52,7 @@ class System:
         return self.database.transactions
 
     @property
-    def dataset_files(self) -> DatasetFiles:
+    def dataset_files(self) -> "DatasetFiles":
         """Keeps datasets as Parquet files."""
         from marketsentry.adapters.dataset_files import ParquetDatasets  # brings DuckDB and the kernels
 
