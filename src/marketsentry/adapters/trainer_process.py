@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from marketsentry.adapters.process_memory import MIB, resident_bytes
+from marketsentry.adapters.process_memory import MIB, peak_resident_bytes, resident_bytes
 from marketsentry.adapters.trainer_files import read_span, write_job
 from marketsentry.core.training.rows import RowSet
 from marketsentry.exceptions import DependencyError, InputError
@@ -76,7 +76,7 @@ class ProcessTrainer:
             spans=spans,
             wall_s=time.perf_counter() - started,
             child_peak_bytes=int(ended.done["peak_bytes"]),
-            peak_memory_bytes=ended.peak_bytes,
+            peak_memory_bytes=max(ended.peak_bytes, peak_resident_bytes()),
         )
 
 
@@ -196,9 +196,14 @@ def _raise_unless_done(ended: _Ended, job: FitJob) -> None:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Keep what Python needs to start; user code gets no settings and no secrets."""
-    return {
+    """Keep what Python needs to start; user code gets no settings and no secrets.
+
+    Threads of OpenMP that wait for one another by spinning cost a fit several times its length as soon as the
+    machine has anything else to do, and gain nothing when it has not; so they wait asleep unless told otherwise.
+    """
+    kept = {
         name: value
         for name, value in os.environ.items()
         if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)
     }
+    return {"OMP_WAIT_POLICY": "PASSIVE"} | kept

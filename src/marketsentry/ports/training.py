@@ -75,7 +75,8 @@ class FitResult:
     """What came of a job.
 
     `model_name` as the model calls itself. `child_peak_bytes` is the largest resident size of the fitting
-    process, `peak_memory_bytes` that of it and this process together, both with pages of mapped files.
+    process; `peak_memory_bytes` that of it and this process together, or of this process before. Both count
+    the touched pages of mapped files.
     """
 
     model_name: str
