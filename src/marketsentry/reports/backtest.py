@@ -97,7 +97,7 @@ def _stamped(outcome: Outcome | None, word: str, lead: str | None) -> Markup:
 def _facts_line(run: RunFacts, text: Texts) -> Markup:
     parts: list[Child] = [element("span", element("b", ", ".join(run.symbols)))]
     if run.curve.n_bars:
-        first, last = day(int(run.curve.ts_ns[0])), day(int(run.curve.ts_ns[-1]))
+        first, last = day(int(run.curve.ts_ns[0])), day(int(run.curve.ts_ns[-1]) - 1)
         parts.append(element("span", text("page.period", first=first, last=last)))
         parts.append(element("span", text("page.bars", n=f"{run.curve.n_bars:,}", interval=run.interval)))
     parts.append(element("span", ", ".join(name_of(text, "source", s) for s in run.sources)))

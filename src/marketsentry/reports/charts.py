@@ -14,7 +14,8 @@ from marketsentry.reports.texts import Texts
 
 MAX_POINTS = 2000
 MAX_SMALL_POINTS = 240
-MAX_FOLDS_WITH_WORDS = 9
+MIN_WIDTH_OF_WORDS = 0.085
+MIN_WIDTH_OF_NUMBER = 0.025
 
 
 def drawdown_frac(equity_quote: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -70,7 +71,7 @@ def equity_chart(
             panels=(equity_panel, depth_panel),
             ticks=_time_labels(ts_ns, lang, n_ticks=7),
             label=label,
-            spans=tuple(_fold_span(f, i, len(folds), text) for i, f in enumerate(folds)),
+            spans=tuple(_fold_span(f, i, _width_frac(f, ts_ns), text) for i, f in enumerate(folds)),
             head=54 if folds else 8,
             css="main",
         )
@@ -135,22 +136,37 @@ def _symbol_chart(
     return svg.draw(svg.TimeChart(ts_ns[rows], (panel,), ticks, label=symbol, css="small"))
 
 
-def _fold_span(fold: FoldFacts, i: int, n_folds: int, text: Texts) -> svg.Span:
+def _fold_span(fold: FoldFacts, i: int, width_frac: float, text: Texts) -> svg.Span:
     name = text("folds.final") if fold.is_final else f"{text('folds.fold')} {fold.index + 1}"
     ic = f"IC {number(fold.ic, signed=True)}"
     pnl = percent(fold.pnl_frac, digits=1, signed=True)
-    short = "★" if fold.is_final else str(fold.index + 1)
-    lines: tuple[tuple[int, str, str], ...] = ((0, "name", short),)
-    if n_folds <= MAX_FOLDS_WITH_WORDS:
-        wide = f"wide {tone(fold.pnl_frac)}".strip()
-        lines = ((0, "name narrow", short), (0, "name wide", name), (1, "wide", ic), (2, wide, pnl))
     return svg.Span(
         fold.test_start_ns,
         fold.test_end_ns,
         css="final" if fold.is_final else ("odd" if i % 2 else "even"),
         summary=f"{name} · {ic} · {pnl}",
-        lines=lines,
+        lines=_fold_lines(fold, (name, ic, pnl), width_frac),
     )
+
+
+def _width_frac(fold: FoldFacts, ts_ns: NDArray[np.int64]) -> float:
+    """Share of the time axis that a fold takes."""
+    span = int(ts_ns[-1]) - int(ts_ns[0])
+    return (fold.test_end_ns - fold.test_start_ns) / span if span else 0.0
+
+
+def _fold_lines(
+    fold: FoldFacts, words: tuple[str, str, str], width_frac: float
+) -> tuple[tuple[int, str, str], ...]:
+    """What fits above a band: name, IC and return; its number alone; or nothing."""
+    short = "★" if fold.is_final else str(fold.index + 1)
+    if width_frac < MIN_WIDTH_OF_NUMBER:
+        return ()
+    if width_frac < MIN_WIDTH_OF_WORDS:
+        return ((0, "name", short),)
+    name, ic, pnl = words
+    wide = f"wide {tone(fold.pnl_frac)}".strip()
+    return ((0, "name narrow", short), (0, "name wide", name), (1, "wide", ic), (2, wide, pnl))
 
 
 def _time_labels(ts_ns: NDArray[np.int64], lang: Lang, *, n_ticks: int) -> tuple[tuple[int, str], ...]:

@@ -1,6 +1,7 @@
 """Returns by UTC calendar month from an equity curve."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,14 +20,18 @@ class MonthReturn:
 def monthly_returns(curve: EquityCurve, *, capital_quote: float) -> list[MonthReturn]:
     """Compound return of every month between its last known equity and that of the month before.
 
-    The first month starts from `capital_quote`. Unknown (NaN) equity is passed over; a month of nothing else
-    is None.
+    A value known at midnight belongs to the day that it ends. The first month starts from `capital_quote`; one
+    that holds nothing but the capital, as it was before trading began, is left out. Unknown (NaN) equity is
+    passed over; a month of nothing else is None.
     """
-    months = curve.ts_ns.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
+    months = (curve.ts_ns - 1).astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
     result: list[MonthReturn] = []
     before = capital_quote
-    for month in np.unique(months):
-        equity = curve.equity_quote[months == month]
+    first_rows = np.unique(months, return_index=True)[1]
+    if first_rows.size > 1 and first_rows[1] == 1 and curve.equity_quote[0] == capital_quote:
+        first_rows = first_rows[1:]
+    for first, stop in pairwise([*first_rows, months.size] if months.size else []):
+        month, equity = months[first], curve.equity_quote[first:stop]
         known = equity[np.isfinite(equity)]
         after = float(known[-1]) if known.size else None
         change = after / before - 1.0 if after is not None and before > 0 else None

@@ -209,7 +209,7 @@ def _fold_table(spans: tuple[FoldFacts, ...], first: str, text: Texts) -> Markup
     rows = [
         (
             element("b", text("folds.final") if one.is_final else str(one.index + 1)),
-            f"{day(one.test_start_ns)} – {day(one.test_end_ns)}",
+            f"{day(one.test_start_ns)} – {day(one.test_end_ns - 1)}",
             count(one.n_train),
             count(one.n_test),
             toned(number(one.ic, digits=4, signed=True), charts.tone(one.ic)),

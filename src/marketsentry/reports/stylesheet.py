@@ -131,7 +131,7 @@ summary:hover{color:var(--ink)}details[open] summary{margin-bottom:14px}
 .bar{display:block}.bar rect{fill:var(--curve)}.bar rect.gain{fill:rgb(var(--gain))}
   .bar rect.loss{fill:rgb(var(--loss))}
 .bar rect.cost{fill:var(--few);opacity:.75}.bar .zero{stroke:var(--soft);stroke-width:1}
-.heat{table-layout:fixed;min-width:760px}
+.heat{table-layout:fixed;min-width:840px}
 .heat td{padding:7px 6px;text-align:right;border:2px solid var(--page);font-size:13px}
 .heat td.warm{background:rgba(var(--gain),var(--a))}.heat td.cold{background:rgba(var(--loss),var(--a))}
 .heat th{padding:0 6px 6px;text-align:right;border:0}.heat th:first-child{text-align:left;padding-left:0}
@@ -143,7 +143,7 @@ summary:hover{color:var(--ink)}details[open] summary{margin-bottom:14px}
 .candidate.insufficient_observation{border-top-color:var(--few)}
 .candidate>h3{font-size:17px;display:flex;flex-wrap:wrap;justify-content:space-between;gap:4px 20px;
   margin-bottom:8px}
-.candidate ul{margin:6px 0 0;padding-left:1.15em}.candidate li{margin:3px 0}
+.reasons{margin:0 0 18px;padding-left:1.15em}.reasons li{margin:3px 0}
 .candidate h4{font-size:14px;font-weight:650;margin:20px 0 2px}
 .candidate .scroll{margin-top:12px}.scroll+.scroll{margin-top:24px}
 .pairs{display:grid;grid-template-columns:repeat(auto-fill,minmax(235px,1fr));gap:0 32px;margin:14px 0 0}
@@ -180,7 +180,7 @@ footer p{border-top:1px solid var(--line);padding-top:14px}footer p+p{border:0;p
   .tile dd{font-size:23px}
   .chart{padding:0 4px 0 50px}.chart .plot text{font-size:10.5px}
   .time:nth-of-type(even) text{display:none}
-  td .code{display:block;margin:0}td,th{padding-right:10px}
+  td .code{display:block;margin:0}.checks .code{display:none}td,th{padding-right:10px}
   td.wide-cell,th.wide-cell,.optional{display:none}
   .waterfall td.wide-cell,.waterfall th.wide-cell{display:table-cell}
   .multiples{grid-template-columns:1fr}

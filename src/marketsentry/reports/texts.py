@@ -36,8 +36,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "verdict.insufficient_observation": ("观测不足", "Not enough observations"),
     "verdict.none": ("未评审", "Not judged"),
     "verdict.lead": (
-        "每项实测值与其限制并列。缺失的数值不视为通过。",
-        "Each measured value beside its limit. A value that is missing does not pass.",
+        "依据全部前向滚动折与最终区间评定，而非仅本次回测的区间。每项实测值与其限制并列；缺失的数值不视为通过。",
+        "Judged on all walk-forward folds and the final block, not on the span of this backtest alone. "
+        "Each measured value beside its limit; a value that is missing does not pass.",
     ),
     "verdict.lead.pass": ("{name} {version} 满足全部 {n} 项限制。", "{name} {version} meets all {n} limits."),
     "verdict.lead.fail": (

@@ -206,9 +206,10 @@ def _symbols(metrics: Json, sources: Json, files: RunFiles | None, rows: slice) 
     if files is not None:
         cumulated = symbol_pnl_curves(files.equity, files.weights, files.fills)[rows]
         curves = {symbol: cumulated[:, n] for n, symbol in enumerate(files.document["symbols"])}
+    results = metrics.get("per_target", {})
+    order = [symbol for symbol in metrics["targets"] if symbol in results]
     return tuple(
-        _symbol(symbol, one, sources.get(symbol), curves.get(symbol))
-        for symbol, one in metrics.get("per_target", {}).items()
+        _symbol(symbol, results[symbol], sources.get(symbol), curves.get(symbol)) for symbol in order
     )
 
 

@@ -1,11 +1,15 @@
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 
 from marketsentry.reports import svg
-from marketsentry.reports.charts import drawdown_frac, signed_bar, waterfall
+from marketsentry.reports.charts import drawdown_frac, equity_chart, signed_bar, waterfall
+from marketsentry.reports.facts import Lang
 from marketsentry.reports.scales import Scale
+from marketsentry.reports.texts import texts
+from unit.reports.samples import sample_run
 
 
 def chart(values, spans=()):
@@ -71,3 +75,14 @@ def test_waterfall_steps_hang_on_one_another():
     assert 'x="0.00%" y="2" width="100.00%"' in gross
     assert 'x="40.00%" y="2" width="60.00%"' in fee
     assert 'x="0.00%" y="2" width="40.00%"' in net
+
+
+def test_narrow_folds_keep_their_number_or_nothing():
+    run = sample_run(n_folds=8)
+    first = run.bands[0]
+    width = run.curve.ts_ns[-1] - run.curve.ts_ns[0]
+    sliver = replace(first, test_end_ns=int(first.test_start_ns + width * 0.01))
+    slim = replace(first, test_end_ns=int(first.test_start_ns + width * 0.05))
+    for band, names in ((first, ["1", "Fold 1"]), (slim, ["1"]), (sliver, [])):
+        drawn = equity_chart(run.curve, (band,), capital_quote=100_000.0, text=texts(Lang.EN), lang=Lang.EN)
+        assert re.findall(r'<text class="name[^>]*>([^<]*)', drawn) == names

@@ -167,6 +167,13 @@ def test_folds_are_the_models_and_bands_are_what_the_account_earned_in_them(comp
     assert final.is_final
 
 
+def test_symbols_stand_in_the_order_of_the_request(completed):
+    stored, files = completed
+    metrics = {**stored.run.metrics, "targets": ["ETH", "BTC"]}
+    facts = run_facts(replace(stored, run=replace(stored.run, metrics=metrics)), files, None)
+    assert [s.symbol for s in facts.per_symbol] == ["ETH", "BTC"]
+
+
 def test_a_failed_run_keeps_its_reason_and_invents_nothing(completed):
     stored, _ = completed
     metrics = {
