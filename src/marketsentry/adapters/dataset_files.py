@@ -37,6 +37,7 @@ from marketsentry.exceptions import ConflictError, DependencyError, InputError, 
 MANIFEST = "manifest.json"
 BARS, FEATURES, LABELS = "bars.parquet", "features.parquet", "labels.parquet"
 _READ_BARS = 65_536
+_GROUP_BYTES = 24 << 20  # of one Parquet row group before compression: what the writer holds, per core
 _SERIES = ("known_at_ns", "values")
 _EVENTS = (
     "occurred_at_ns",
@@ -63,7 +64,7 @@ class ParquetDatasets:
         What the Parquet reader and writer may use beside the arrays.
     """
 
-    def __init__(self, root: Path, *, memory_limit_mib: int = 512) -> None:
+    def __init__(self, root: Path, *, memory_limit_mib: int = 128) -> None:
         self._root = root
         self._memory_limit_mib = memory_limit_mib
 
@@ -202,7 +203,10 @@ def _write_file(connection: duckdb.DuckDBPyConnection, path: Path, by_symbol: Ma
         connection.register(f"part_{n}", columns)
         parts.append(f"SELECT $symbol_{n} AS symbol, * FROM part_{n}")  # noqa: S608 - numbers of ours
     named = {f"symbol_{n}": symbol for n, symbol in enumerate(by_symbol)}
-    query = f"COPY ({' UNION ALL '.join(parts)}) TO $path (FORMAT parquet, COMPRESSION zstd)"
+    n_columns = 1 + max((len(columns) for columns in by_symbol.values()), default=0)
+    group = max(2_048, _GROUP_BYTES // (8 * n_columns) // 2_048 * 2_048)
+    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {group}"
+    query = f"COPY ({' UNION ALL '.join(parts)}) TO $path ({options})"
     try:
         connection.execute(query, named | {"path": str(path)})
     finally:
