@@ -9,10 +9,10 @@ SHOW_AFTER_S = 2.0
 
 
 @contextmanager
-def steps_on_stderr() -> Iterator[Callable[[str, float], None]]:
-    """Give a function to call with the name of the step and its done share 0..1."""
+def steps_on_stderr(*, show_after_s: float = SHOW_AFTER_S) -> Iterator[Callable[[str, float], None]]:
+    """Give a function to call with the name of the step and its done share 0..1; steps may take turns."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     if not sys.stderr.isatty():
         yield lambda step, share: None
@@ -20,16 +20,13 @@ def steps_on_stderr() -> Iterator[Callable[[str, float], None]]:
     columns = (TextColumn("{task.description:<16}"), BarColumn(), TimeRemainingColumn())
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
     started = time.monotonic()
-    seen: set[str] = set()
+    tasks: dict[str, TaskID] = {}
 
     def report(step: str, share: float) -> None:
-        if step not in seen:
-            for task in progress.tasks:
-                progress.update(task.id, completed=1.0)
-            seen.add(step)
-            progress.add_task(step, total=1.0)
-        progress.update(progress.tasks[-1].id, completed=share)
-        if not progress.live.is_started and time.monotonic() - started > SHOW_AFTER_S:
+        if step not in tasks:
+            tasks[step] = progress.add_task(step, total=1.0)
+        progress.update(tasks[step], completed=share)
+        if not progress.live.is_started and time.monotonic() - started >= show_after_s:
             progress.start()
 
     try:
