@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from marketsentry.adapters.process_memory import MIB, peak_resident_bytes
 from marketsentry.cli.output import say
 from marketsentry.core.features.check import FeatureCheck
 from marketsentry.core.market.timestamps import ns_to_datetime
@@ -15,6 +16,7 @@ def check_document(found: FeatureCheck, *, features: str, seconds: float) -> dic
         "features": found.features,
         "symbols": found.symbols,
         "bars": found.bars,
+        "rows": found.bars * found.symbols,
         "max_batch_stream_diff": found.max_batch_stream_diff,
         "mask_mismatches": found.n_mask_mismatches,
         "batch_stream_mismatches": [
@@ -53,6 +55,7 @@ def check_document(found: FeatureCheck, *, features: str, seconds: float) -> dic
         "always_missing": list(found.always_missing),
         "cuts": [ns_to_datetime(ts_ns) for ts_ns in found.cut_ts_ns],
         "seconds": round(seconds, 3),
+        "peak_memory_mib": round(peak_resident_bytes() / MIB, 1),
     }
 
 
