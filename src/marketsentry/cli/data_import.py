@@ -9,7 +9,7 @@ from marketsentry.cli.output import JSON_HELP, exit_code, print_json, say
 
 if TYPE_CHECKING:
     from marketsentry.ports.files import FileHints
-    from marketsentry.services.imports import FileReport, ImportReport
+    from marketsentry.services.import_report import FileReport, ImportReport
     from marketsentry.services.resample import ResampleReport
 
 
@@ -69,7 +69,8 @@ async def _run(
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.progress import steps_on_stderr
     from marketsentry.core.market.interval import parse_interval
-    from marketsentry.services.imports import ImportProgress, import_files
+    from marketsentry.services.import_report import ImportProgress
+    from marketsentry.services.imports import import_files
     from marketsentry.services.resample import resample_series
 
     async with open_system() as system:

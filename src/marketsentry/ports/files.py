@@ -27,13 +27,17 @@ class FileHints:
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """What a file holds. `interval` is None for anything but bars; `symbol` is canonical, empty for news."""
+    """What a file holds. `interval` is None for anything but bars; `symbol` is canonical, empty for news.
+
+    `named_symbol` is what the file's name says, None where it says nothing.
+    """
 
     kind: DataKind
     layout: str
     symbol: str
     source: str
     interval: Interval | None
+    named_symbol: str | None = None
 
 
 class RowBlock(Protocol):
@@ -77,6 +81,10 @@ class MarketFile(Protocol):
         Raises `InputError` where name, content and hints leave symbol, source or interval open, and
         `DataQualityError` where they contradict each other.
         """
+        ...
+
+    def refuse_if_changed(self) -> None:
+        """Raise `DataQualityError` when the file is not the one that was opened any more."""
         ...
 
     def blocks(self) -> Generator[RowBlock]:

@@ -3,10 +3,9 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import ExitStack, aclosing, closing
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,7 @@ from marketsentry.core.market.intake import Taken, take_bars, take_funding, take
 from marketsentry.core.market.records import DataKind
 from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.core.market.validation import Reason
-from marketsentry.exceptions import (
-    ConflictError,
-    DataQualityError,
-    InputError,
-    MarketSentryError,
-    NotFoundError,
-)
+from marketsentry.exceptions import ConflictError, DataQualityError, InputError, NotFoundError
 from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.bars import MergeCounts
 from marketsentry.ports.files import (
@@ -35,89 +28,14 @@ from marketsentry.ports.files import (
     RowBlock,
 )
 from marketsentry.ports.imports import ImportedFile
-
-N_SHOWN_REJECTS = 10
-
-
-class ImportStatus(StrEnum):
-    """What became of a file."""
-
-    IMPORTED = "imported"
-    UNCHANGED = "unchanged"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class FileReport:
-    """One file of an import. Rows are counted in the file; `inserted`, `updated`, `unchanged` in the store.
-
-    `rows` = `inserted` + `updated` + `unchanged` + `duplicates` + `rejected`. `reasons` counts rejected rows by
-    code; `first_rejects` holds the first ten; `reject_file` holds all.
-    """
-
-    path: str
-    status: ImportStatus
-    seconds: float
-    size_bytes: int = 0
-    kind: str | None = None
-    layout: str | None = None
-    symbol: str | None = None
-    interval: str | None = None
-    source: str | None = None
-    rows: int = 0
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-    first_rejects: tuple[Reject, ...] = ()
-    reject_file: str | None = None
-    note: str | None = None
-    error: MarketSentryError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """All files of one call, in the order they were read."""
-
-    files: tuple[FileReport, ...]
-    seconds: float
-
-    @property
-    def rows(self) -> int:
-        """Rows read from all files."""
-        return sum(file.rows for file in self.files)
-
-    @property
-    def rejected(self) -> int:
-        """Rows refused in all files."""
-        return sum(file.rejected for file in self.files)
-
-    @property
-    def failed(self) -> tuple[FileReport, ...]:
-        """Files of which nothing was loaded because something was wrong with them."""
-        return tuple(file for file in self.files if file.status is ImportStatus.FAILED)
-
-    @property
-    def series(self) -> tuple[tuple[str, str], ...]:
-        """Bar series that the call touched, as (symbol, interval), each once."""
-        loaded = (f for f in self.files if f.kind == DataKind.BARS and f.status is not ImportStatus.FAILED)
-        return tuple(dict.fromkeys((f.symbol or "", f.interval or "") for f in loaded))
-
-
-@dataclass(frozen=True, slots=True)
-class ImportProgress:
-    """How far an import is: the current file, bytes of all files done and in total, rows read so far."""
-
-    path: str
-    done_bytes: int
-    total_bytes: int
-    rows: int
-
-
-OnProgress = Callable[[ImportProgress], None]
+from marketsentry.services.import_report import (
+    N_SHOWN_REJECTS,
+    FileReport,
+    ImportProgress,
+    ImportReport,
+    ImportStatus,
+    OnProgress,
+)
 
 
 async def import_files(
@@ -164,24 +82,12 @@ async def import_files(
     started = time.perf_counter()
     found, passed = await asyncio.to_thread(files.find, paths)
     call = _Call(files, transactions, clock, hints or FileHints(), force, set(map(Path, paths)))
-    total = sum(path.stat().st_size for path in found if path.is_file())
-    done_bytes = rows = 0
+    meter = _Meter(on_progress, sum(path.stat().st_size for path in found if path.is_file()))
     reports = []
     for path in found:
-
-        def show(
-            frac: float, n_rows: int, path: Path = path, before: tuple[int, int] = (done_bytes, rows)
-        ) -> None:
-            if on_progress is not None:
-                size = path.stat().st_size if path.exists() else 0
-                on_progress(
-                    ImportProgress(str(path), before[0] + int(frac * size), total, before[1] + n_rows)
-                )
-
-        report = await _import_file(path, call, show)
-        reports.append(report)
-        done_bytes += report.size_bytes
-        rows += report.rows
+        reports.append(await _import_file(path, call, meter))
+        meter.done_bytes += reports[-1].size_bytes
+        meter.rows += reports[-1].rows
     skipped = [FileReport(str(path), ImportStatus.SKIPPED, 0.0, note=why) for path, why in passed]
     return ImportReport((*reports, *skipped), time.perf_counter() - started)
 
@@ -194,6 +100,32 @@ class _Call:
     hints: FileHints
     force: bool
     named: set[Path]
+    first_named: dict[str, str] = field(default_factory=dict)
+
+    def refuse_mixture(self, path: Path, identity: FileIdentity) -> None:
+        """One name for all files must not put different markets into one series."""
+        if self.hints.symbol is None or identity.named_symbol is None:
+            return
+        first = self.first_named.setdefault(identity.symbol, identity.named_symbol)
+        if first != identity.named_symbol:
+            raise InputError(
+                f"{path}: {identity.symbol} cannot name both {first} and {identity.named_symbol}"
+            )
+
+
+@dataclass(slots=True)
+class _Meter:
+    """Progress over all files: what is behind, and where the current file stands."""
+
+    on_progress: OnProgress | None
+    total_bytes: int
+    done_bytes: int = 0
+    rows: int = 0
+
+    def show(self, file: MarketFile, done_frac: float, rows: int) -> None:
+        if self.on_progress is not None:
+            done = self.done_bytes + int(done_frac * file.size_bytes)
+            self.on_progress(ImportProgress(str(file.path), done, self.total_bytes, self.rows + rows))
 
 
 @dataclass(slots=True)
@@ -236,7 +168,7 @@ class _Tally:
         )
 
 
-async def _import_file(path: Path, call: _Call, show: Callable[[float, int], None]) -> FileReport:
+async def _import_file(path: Path, call: _Call, meter: _Meter) -> FileReport:
     started = time.perf_counter()
     tally = _Tally()
     try:
@@ -246,9 +178,10 @@ async def _import_file(path: Path, call: _Call, show: Callable[[float, int], Non
             tally.identity = await asyncio.to_thread(file.identity)
             if tally.identity is None:
                 return _unknown(path, call, tally, time.perf_counter() - started)
+            call.refuse_mixture(path, tally.identity)
             known = None if call.force else await _same_content(file, tally.identity, call.transactions)
             if known is None:
-                await _load(file, tally.identity, call, tally, show)
+                await _load(file, tally.identity, call, tally, meter)
     except (DataQualityError, InputError, ConflictError, NotFoundError) as error:
         return tally.report(path, ImportStatus.FAILED, time.perf_counter() - started, error=error)
     seconds = time.perf_counter() - started
@@ -283,9 +216,7 @@ async def _same_content(
     return None
 
 
-async def _load(
-    file: MarketFile, identity: FileIdentity, call: _Call, tally: _Tally, show: Callable[[float, int], None]
-) -> None:
+async def _load(file: MarketFile, identity: FileIdentity, call: _Call, tally: _Tally, meter: _Meter) -> None:
     now_ns = datetime_to_ns(call.clock.now())
     with closing(file.blocks()) as blocks, call.files.reject_log(file) as log:
         async with call.transactions() as stores:
@@ -300,8 +231,9 @@ async def _load(
                         tally.stored += MergeCounts(unchanged=n_good - taken.n_duplicates)
                     else:
                         tally.stored += await _store(taken.records, identity.kind, stores, now_ns)
-                    show(block.done_frac, tally.rows)
+                    meter.show(file, block.done_frac, tally.rows)
             _refuse_if_useless(file, tally)
+            file.refuse_if_changed()
             await stores.imports.record(_imported(file, identity, tally))
 
 

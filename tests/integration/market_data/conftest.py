@@ -9,7 +9,8 @@ import pytest
 from market_files import FixedClock
 from marketsentry.adapters.files.local_files import LocalFiles
 from marketsentry.ports import Transactions
-from marketsentry.services.imports import ImportReport, import_files
+from marketsentry.services.import_report import ImportReport
+from marketsentry.services.imports import import_files
 
 Import = Callable[..., Awaitable[ImportReport]]
 

@@ -276,3 +276,40 @@ def good_bytes(folder):
         "parquet": write_parquet(folder / "a.parquet", rows).read_bytes(),
         "zip": packed.getvalue(),
     }
+
+
+async def test_one_name_for_two_markets_is_refused(folder, run_import, transactions):
+    first = write_csv(folder / "BTCUSDT.csv", bar_rows(30))
+    second = write_csv(folder / "ETHUSDT.csv", bar_rows(30, start=30))
+    report = await run_import(folder, hints=FileHints(symbol="MIX"))
+    assert [str(file.status) for file in report.files] == ["imported", "failed"]
+    assert f"{second}: MIX cannot name both BTCUSDT and ETHUSDT" in str(report.failed[0].error)
+    assert (first.exists(), await stored(transactions, "MIX")) == (True, list(range(30)))
+
+
+async def test_a_file_that_changes_while_it_is_read_does_not_land(folder, run_import, transactions):
+    path = write_csv(folder / "BTCUSDT.csv", bar_rows(30))
+
+    def append(progress):
+        with path.open("a") as file:
+            file.write("1,2,3\n")
+
+    (file,) = (await run_import(path, on_progress=append)).files
+    assert (file.status, str(file.error)) == ("failed", f"{path}: changed while it was read")
+    assert await stored(transactions) == []
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+async def test_a_name_that_looks_like_a_pattern_is_one_file(suffix, folder, run_import, transactions):
+    write = write_parquet if suffix == "parquet" else write_csv
+    write(folder / f"BTCUSDT-1m-1.{suffix}", bar_rows(5))
+    path = write(folder / f"BTCUSDT-1m-[1]*?.{suffix}", bar_rows(7))
+    (file,) = (await run_import(path, hints=FileHints(symbol="BTC"))).files
+    assert (file.status, file.rows) == ("imported", 7)
+
+
+async def test_a_symbol_that_cannot_be_one_names_the_file(tmp_path, run_import):
+    path = write_csv(tmp_path / "binance_spot_1m" / f"{'LONG' * 6}.csv", bar_rows(30))
+    (file,) = (await run_import(path)).files
+    assert file.status == "failed"
+    assert str(path) in str(file.error)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from marketsentry.adapters.files import record_reader, table_reader
 from marketsentry.adapters.files.layouts import Layout
 from marketsentry.adapters.files.path_names import PathName, data_stem, read_path_name
-from marketsentry.adapters.files.plain import Format, PlainFile, has_data_suffix, plain_file
+from marketsentry.adapters.files.plain import Format, PlainFile, file_stamp, has_data_suffix, plain_file
 from marketsentry.adapters.files.reject_log import CsvRejectLog, open_reject_log
 from marketsentry.adapters.files.rows import Parts, cut_blocks, finish
 from marketsentry.core.market.interval import Interval, interval_of_seconds
@@ -57,12 +57,8 @@ class LocalFiles:
     @contextmanager
     def open(self, path: Path, hints: FileHints) -> Iterator[MarketFile]:
         """Open, check and hash a file."""
-        before = path.stat() if path.is_file() else None
         with plain_file(path, self._work_dir) as plain, closing(table_reader.connect(self._work_dir)) as duck:
             yield _LocalFile(path, plain, hints, duck)
-        after = path.stat()
-        if before is not None and (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-            raise DataQualityError(f"{path}: changed while it was read")
 
     def reject_log(self, file: MarketFile) -> AbstractContextManager[CsvRejectLog]:
         """Open the reject file of a file."""
@@ -97,7 +93,12 @@ class _LocalFile:
         source = self._source(named)
         symbol = self._symbol(named, source)
         interval = self._interval(named) if self._layout.kind is DataKind.BARS else None
-        return FileIdentity(self._layout.kind, self._layout.name, symbol, source, interval)
+        return FileIdentity(self._layout.kind, self._layout.name, symbol, source, interval, named.raw_symbol)
+
+    def refuse_if_changed(self) -> None:
+        """Compare size and time of change with those at the opening."""
+        if file_stamp(self.path) != self._plain.stamp:
+            raise DataQualityError(f"{self.path}: changed while it was read")
 
     def blocks(self) -> Generator[RowBlock]:
         """Read all rows."""
@@ -157,7 +158,10 @@ class _LocalFile:
             return check_symbol(self._hints.symbol)
         if named.raw_symbol is None:
             raise InputError(f"{self.path}: its name does not say the symbol; give it, as in --symbol BTC")
-        return canonical_symbol(named.raw_symbol, market_of_source(source))
+        try:
+            return canonical_symbol(named.raw_symbol, market_of_source(source))
+        except InputError as exc:
+            raise InputError(f"{self.path}: {exc}; give it, as in --symbol BTC") from exc
 
     def _interval(self, named: PathName) -> Interval:
         said = self._hints.interval or named.interval

@@ -30,12 +30,19 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlainFile:
-    """Plain bytes on disk, with the SHA-256 of the file they came from."""
+    """Plain bytes on disk, with the SHA-256, size and stamp of the file they came from."""
 
     path: Path
     format: Format
     sha256: str
     size_bytes: int
+    stamp: tuple[int, int]
+
+
+def file_stamp(path: Path) -> tuple[int, int]:
+    """Time of the last change in ns, and size: equal as long as nobody wrote to the file."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size
 
 
 def has_data_suffix(path: Path) -> bool:
@@ -72,21 +79,22 @@ def plain_file(path: Path, work_dir: Path) -> Iterator[PlainFile]:
         raise NotFoundError(f"there is no file {path}")
     if not has_data_suffix(path):
         raise InputError(f"{path}: name must end in one of {', '.join(SUFFIXES)}")
-    size = path.stat().st_size
+    stamp = file_stamp(path)
+    size = stamp[1]
     if size == 0:
         raise DataQualityError(f"{path}: the file is empty")
     _check_magic(path)
     sha256 = _sha256(path)
     name = path.name.lower()
     if not name.endswith((".gz", ".zip")):
-        yield PlainFile(path, _format_of(name), sha256, size)
+        yield PlainFile(path, _format_of(name), sha256, size, stamp)
         return
     work_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work_dir, prefix="unpack-") as folder:
         unpacked = _unzip(path, Path(folder)) if name.endswith(".zip") else _gunzip(path, Path(folder))
         if unpacked.stat().st_size == 0:
             raise DataQualityError(f"{path}: there is nothing inside")
-        yield PlainFile(unpacked, _format_of(unpacked.name), sha256, size)
+        yield PlainFile(unpacked, _format_of(unpacked.name), sha256, size, stamp)
 
 
 def _format_of(name: str) -> Format:

@@ -5,6 +5,7 @@ is one bad row with its line number and its text, and all other rows still count
 double: exact decimals are cast.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -85,16 +86,16 @@ def read_parquet(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layo
     """
     columns = _parquet_columns(connection, path)
     n_rows = int(
-        _execute(connection, path, "SELECT num_rows FROM parquet_file_metadata(?)", str(path)).fetchall()[0][
-            0
-        ]
+        _execute(
+            connection, path, "SELECT num_rows FROM parquet_file_metadata(?)", _no_pattern(path)
+        ).fetchall()[0][0]
     )
     parts = [
         _expression(field, _quoted(columns[at][0]), columns[at][1]) for field, at in layout.columns.items()
     ]
     if layout.kind is DataKind.NEWS:
         parts.append(_payload([name for name, _ in columns], layout))
-    query = f"SELECT {', '.join(parts)} FROM read_parquet({_literal(path)})"  # noqa: S608  (quoted names, no values)
+    query = f"SELECT {', '.join(parts)} FROM read_parquet({_file(path)}, hive_partitioning = false)"  # noqa: S608  (quoted names, no values)
     n_done = 0
     for batch in _stream(connection, path, query):
         raw = _raw_columns(batch)
@@ -173,7 +174,7 @@ def _delimited_query(path: Path, how: Delimited) -> str:
     return f"""
         WITH cut AS (
             SELECT line, string_split(trim({line}), {_literal(how.delimiter)}) AS p
-            FROM read_csv({_literal(path)}, columns = {{'line': 'VARCHAR'}}, delim = {_literal(_NEVER_IN_TEXT)},
+            FROM read_csv({_file(path)}, columns = {{'line': 'VARCHAR'}}, delim = {_literal(_NEVER_IN_TEXT)},
                           header = false, auto_detect = false, quote = '', escape = '', strict_mode = false,
                           encoding = 'latin-1')
         )
@@ -219,7 +220,8 @@ def _first_line(exc: Exception) -> str:
 
 
 def _parquet_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> list[tuple[str, str]]:
-    rows = _execute(connection, path, "DESCRIBE SELECT * FROM read_parquet(?)", str(path)).fetchall()
+    query = "DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)"
+    rows = _execute(connection, path, query, _no_pattern(path)).fetchall()
     return [(str(row[0]), str(row[1])) for row in rows]
 
 
@@ -285,6 +287,15 @@ def _is_unterminated(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, 2)
         return file.read(1) not in (b"\n", b"\r")
+
+
+def _no_pattern(path: Path) -> str:
+    """The path with the characters spelled out that DuckDB would take for a pattern of many files."""
+    return re.sub(r"[*?\[]", lambda found: f"[{found[0]}]", str(path))
+
+
+def _file(path: Path) -> str:
+    return _literal(_no_pattern(path))
 
 
 def _quoted(name: str) -> str:

@@ -10,14 +10,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb
 
-from marketsentry.adapters.postgres.binary import (
-    COPY_HEADER,
-    COPY_TRAILER,
-    array_of,
-    epoch_ns,
-    postgres_us,
-    row_template,
-)
+from marketsentry.adapters.postgres.bar_rows import compare_bars, decode_bars, encode_bars
+from marketsentry.adapters.postgres.binary import COPY_HEADER, COPY_TRAILER, array_of, epoch_ns
 from marketsentry.core.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, BarSeries
 from marketsentry.core.market.coverage import (
     Coverage,
@@ -145,7 +139,7 @@ class PostgresBarStore:
         if state.source != series.source:
             raise ConflictError(_other_source(series, state.source))
         stored = await self._stored(series, state.coverage)
-        is_new, is_changed = _compare(series, stored)
+        is_new, is_changed = compare_bars(series, stored)
         await self._copy(series, is_new, trades_count)
         await self._update(series, is_changed)
         n_filled = await self._fill_no_trade(series, is_new, state)
@@ -306,7 +300,7 @@ class PostgresBarStore:
         async with self._connection.cursor().copy(_COPY) as copy:
             await copy.write(COPY_HEADER)
             for part in np.array_split(rows, -(-rows.size // _WRITE_ROWS)):
-                await copy.write(_encode(series, part, trades_count))
+                await copy.write(encode_bars(series, part, trades_count))
             await copy.write(COPY_TRAILER)
 
     async def _update(self, series: BarSeries, wanted: NDArray[np.bool_]) -> None:
@@ -343,12 +337,12 @@ class PostgresBarStore:
         self, symbol: str, interval: Interval, source: str, start: int, stop: int, as_of_ns: int | None
     ) -> BarSeries:
         given = {"symbol": symbol, "timeframe": str(interval), "as_of": _bound(as_of_ns, "infinity")}
-        pieces: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = [_bars_of(None)]
+        pieces: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = [decode_bars(None)]
         async with self._connection.cursor(row_factory=tuple_row, binary=True) as cursor:
             for piece_start, piece_stop in _pieces(start, stop, _READ_CELLS * interval.ns):
                 bounds = {"start": ns_to_datetime(piece_start), "stop": _above(piece_stop)}
                 await cursor.execute(_READ, {**given, **bounds})
-                pieces.append(_bars_of(await cursor.fetchone()))
+                pieces.append(decode_bars(await cursor.fetchone()))
         ts_ns, values = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
         return BarSeries(symbol, interval, source, ts_ns, values)
 
@@ -374,7 +368,7 @@ class PostgresBarStore:
                     "n_bars": n_bars,
                 },
             )
-            ts_ns, values = _bars_of(await cursor.fetchone())
+            ts_ns, values = decode_bars(await cursor.fetchone())
         return BarSeries(symbol, interval, source, ts_ns[::-1], values[::-1])
 
 
@@ -384,51 +378,6 @@ def _other_source(series: BarSeries, stored: str) -> str:
         f"{series.symbol} {series.interval} holds bars of {stored}, these are of {series.source}; "
         f"keep both by giving the new ones a name, as in --as {series.symbol}-{venue}"
     )
-
-
-def _compare(series: BarSeries, stored: BarSeries) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which bars of `series` are not stored, and which are stored with other values."""
-    is_changed = np.zeros(series.ts_ns.size, dtype=np.bool_)
-    if stored.ts_ns.size == 0:
-        return ~is_changed, is_changed
-    at = np.minimum(np.searchsorted(stored.ts_ns, series.ts_ns), stored.ts_ns.size - 1)
-    is_there = stored.ts_ns[at] == series.ts_ns
-    is_changed[is_there] = (stored.values[at[is_there]] != series.values[is_there]).any(axis=1)
-    return ~is_there, is_changed
-
-
-def _encode(series: BarSeries, rows: NDArray[np.intp], trades_count: NDArray[np.int32] | None) -> memoryview:
-    out = row_template(
-        rows.size,
-        {
-            "symbol": series.symbol.encode(),
-            "timeframe": str(series.interval).encode(),
-            "ts": ">i8",
-            "open": ">f8",
-            "high": ">f8",
-            "low": ">f8",
-            "close": ">f8",
-            "volume": ">f8",
-            "trades_count": ">i4",
-            "source": series.source.encode(),
-            "known_at": ">i8",
-        },
-    )
-    ts_us = postgres_us(series.ts_ns[rows])
-    out["ts"] = ts_us
-    out["known_at"] = ts_us + series.interval.ns // 1_000
-    values = series.values[rows]
-    for name, column in (("open", OPEN), ("high", HIGH), ("low", LOW), ("close", CLOSE), ("volume", VOLUME)):
-        out[name] = values[:, column]
-    if trades_count is not None:
-        out["trades_count"] = trades_count[rows]
-    return out.view(np.uint8).data
-
-
-def _bars_of(row: tuple[Any, ...] | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    columns = row or (None,) * 6
-    ts_ns = epoch_ns(array_of(columns[0], "i8"))
-    return ts_ns, np.column_stack([array_of(column, "f8") for column in columns[1:]])
 
 
 def _pieces(start: int, stop: int, span: int) -> Iterator[tuple[int, int]]:

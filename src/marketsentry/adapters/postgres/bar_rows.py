@@ -1,0 +1,58 @@
+"""Bars as PostgreSQL's bytes and back, and the comparison of what is given with what is stored."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.adapters.postgres.binary import array_of, epoch_ns, postgres_us, row_template
+from marketsentry.core.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, BarSeries
+
+
+def compare_bars(series: BarSeries, stored: BarSeries) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which bars of `series` are not stored, and which are stored with other values."""
+    is_changed = np.zeros(series.ts_ns.size, dtype=np.bool_)
+    if stored.ts_ns.size == 0:
+        return ~is_changed, is_changed
+    at = np.minimum(np.searchsorted(stored.ts_ns, series.ts_ns), stored.ts_ns.size - 1)
+    is_there = stored.ts_ns[at] == series.ts_ns
+    is_changed[is_there] = (stored.values[at[is_there]] != series.values[is_there]).any(axis=1)
+    return ~is_there, is_changed
+
+
+def encode_bars(
+    series: BarSeries, rows: NDArray[np.intp], trades_count: NDArray[np.int32] | None
+) -> memoryview:
+    """Encode the chosen rows of a series for the binary COPY of `market_bars`; a bar is known at its close."""
+    out = row_template(
+        rows.size,
+        {
+            "symbol": series.symbol.encode(),
+            "timeframe": str(series.interval).encode(),
+            "ts": ">i8",
+            "open": ">f8",
+            "high": ">f8",
+            "low": ">f8",
+            "close": ">f8",
+            "volume": ">f8",
+            "trades_count": ">i4",
+            "source": series.source.encode(),
+            "known_at": ">i8",
+        },
+    )
+    ts_us = postgres_us(series.ts_ns[rows])
+    out["ts"] = ts_us
+    out["known_at"] = ts_us + series.interval.ns // 1_000
+    values = series.values[rows]
+    for name, column in (("open", OPEN), ("high", HIGH), ("low", LOW), ("close", CLOSE), ("volume", VOLUME)):
+        out[name] = values[:, column]
+    if trades_count is not None:
+        out["trades_count"] = trades_count[rows]
+    return out.view(np.uint8).data
+
+
+def decode_bars(row: tuple[Any, ...] | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Read a row of six `array_send` columns: open times in UTC epoch ns, and values (n_bars, 5)."""
+    columns = row or (None,) * 6
+    ts_ns = epoch_ns(array_of(columns[0], "i8"))
+    return ts_ns, np.column_stack([array_of(column, "f8") for column in columns[1:]])
