@@ -249,6 +249,7 @@ async def _write(
     if not with_snapshots:
         await stores.datasets.add(record)
         return dataset
+    on_progress("snapshots", 0.0)
     lineage_ids = await stores.datasets.reserve_lineage(dataset.panel.symbols, clock.now())
     dataset_id = await stores.datasets.add(replace(record, lineage_ids=lineage_ids))
     indicators = indicators_of(dataset.panel, dataset.features)
