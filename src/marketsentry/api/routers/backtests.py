@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path
 from marketsentry.api.deps import SystemDep
 from marketsentry.api.schemas.backtests import BacktestIn, BacktestOut, StoredBacktestOut
 from marketsentry.core.backtest.request import BacktestRequest
+from marketsentry.core.backtest.summary import rounded
 from marketsentry.services.backtest import backtest_defaults, read_stored_run, run_backtest
 
 MAX_ID = 2**63 - 1
@@ -41,7 +42,7 @@ async def run(body: BacktestIn, system: SystemDep) -> BacktestOut:
             "run_name": record.run_name,
             "track": record.track,
             "status": record.status,
-            "metrics": record.metrics,
+            "metrics": rounded(record.metrics),
             "config": record.config,
         }
     )
@@ -63,7 +64,7 @@ async def read(run_id: Annotated[int, Path(ge=1, le=MAX_ID)], system: SystemDep)
             "track": record.track,
             "started_at": record.started_at,
             "ended_at": record.ended_at,
-            "metrics": record.metrics,
+            "metrics": rounded(record.metrics),
             "config": record.config,
             "created_at": stored.created_at,
         }
