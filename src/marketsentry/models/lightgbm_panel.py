@@ -107,7 +107,10 @@ class LightGBMPanel:
         def report(env: Any) -> None:  # LightGBM's own callback record
             on_progress(env.iteration + 1, n_trees)
 
-        self._booster = lgb.train(native, data, num_boost_round=n_trees, callbacks=[report])
+        trained = lgb.train(native, data, num_boost_round=n_trees, callbacks=[report])
+        self._booster = lgb.Booster(
+            model_str=trained.model_to_string()
+        )  # the trees without the training data
 
     def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum the trees; see `Model.predict`."""

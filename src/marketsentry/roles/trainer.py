@@ -13,7 +13,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,9 @@ from marketsentry.models.protocol import Model
 from marketsentry.services.plugins import load_model
 
 ROWS_PER_PREDICTION = 131_072
-ROWS_PER_TRAIN_ERROR = 16_384
+TRAIN_ERROR_BLOCKS, BLOCK_ROWS = 16, 1_024
 REPORT_EVERY_S = 0.2
+FORGET_EVERY_S = 0.1
 MESSAGE_KEPT = 2_000
 
 Floats = NDArray[np.float64]
@@ -82,17 +83,17 @@ def _fit_all(folder: Path, job: ChildJob, new_model: Callable[..., Model], emit:
         if index == 0:
             emit({"event": "model", "name": model.name})
         X_train, y_train = _training_rows(labelled.rows, y, span, complete_only=not model.accepts_missing)
-        report = _StepReporter(emit, index, len(job.spans), y_train.size, first_step=labelled.forget_pages)
+        report = _StepReporter(emit, index, len(job.spans), y_train.size)
         started = time.perf_counter()
-        model.fit(X_train, y_train, seed=job.seed, n_threads=job.n_threads, on_progress=report)
-        fitted = time.perf_counter()
-        facts = {"n_train_rows": int(y_train.size), "train_mse": _train_mse(model, X_train, y_train)}
-        del X_train, y_train
-        predictions = [
-            _predict(model, matrix.rows[slice(*where)])
-            for matrix, where in ((labelled, span.test_labelled), (unlabelled, span.test_unlabelled))
-        ]
-        labelled.forget_pages()
+        with _pages_given_back(labelled):
+            model.fit(X_train, y_train, seed=job.seed, n_threads=job.n_threads, on_progress=report)
+            fitted = time.perf_counter()
+            facts = {"n_train_rows": int(y_train.size), "train_mse": _train_mse(model, X_train, y_train)}
+            del X_train, y_train
+            predictions = [
+                _predict(model, matrix.rows[slice(*where)])
+                for matrix, where in ((labelled, span.test_labelled), (unlabelled, span.test_unlabelled))
+            ]
         times = {"fit_s": fitted - started, "predict_s": time.perf_counter() - fitted}
         write_span(folder, index, model.dump(), *predictions)
         emit({"event": "span", "span": index, **facts, **times})
@@ -119,9 +120,10 @@ def _training_rows(X: Floats, y: Floats, span: RowSpan, *, complete_only: bool) 
 
 
 def _train_mse(model: Model, X: Floats, y: Floats) -> float:
-    """Give the mean squared error on an even sample of the training rows."""
-    every = max(1, y.size // ROWS_PER_TRAIN_ERROR)
-    return float(np.mean((_predict(model, X[::every]) - y[::every]) ** 2))
+    """Give the mean squared error on some training rows: blocks spread evenly over all of them."""
+    starts = np.unique(np.linspace(0, max(y.size - BLOCK_ROWS, 0), TRAIN_ERROR_BLOCKS).astype(np.int64))
+    errors = [_predict(model, X[s : s + BLOCK_ROWS]) - y[s : s + BLOCK_ROWS] for s in starts]
+    return float(np.mean(np.concatenate(errors) ** 2))
 
 
 def _predict(model: Model, X: Floats) -> Floats:
@@ -145,25 +147,36 @@ def _predict(model: Model, X: Floats) -> Floats:
     return out
 
 
-class _StepReporter:
-    """The `on_progress` handed to a model: passes on a few reports a second.
-
-    Most models have turned the matrix into something of their own by the first step, so that is when
-    `first_step` gives its memory back.
+@contextlib.contextmanager
+def _pages_given_back(matrix: MappedMatrix) -> Iterator[None]:
+    """Give the pages of a matrix back several times a second: a model that goes through it once, to bin it or
+    to sum it, then holds what it made of it and not the matrix as well. A page needed again is read again.
     """
+    ended = threading.Event()
 
-    def __init__(
-        self, emit: Emit, span: int, n_spans: int, n_train_rows: int, *, first_step: Callable[[], None]
-    ) -> None:
+    def give_back() -> None:
+        while not ended.wait(FORGET_EVERY_S):
+            matrix.forget_pages()
+
+    keeper = threading.Thread(target=give_back, name="give-pages-back", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeper.join()
+        matrix.forget_pages()
+
+
+class _StepReporter:
+    """The `on_progress` handed to a model: passes on a few reports a second."""
+
+    def __init__(self, emit: Emit, span: int, n_spans: int, n_train_rows: int) -> None:
         self._emit = emit
-        self._first_step: Callable[[], None] | None = first_step
         self._facts = {"event": "step", "span": span, "n_spans": n_spans, "n_train_rows": n_train_rows}
         self._next_s = 0.0
 
     def __call__(self, done: int, total: int) -> None:
-        if self._first_step is not None:
-            self._first_step()
-            self._first_step = None
         now_s = time.monotonic()
         if now_s >= self._next_s or done == total:
             self._next_s = now_s + REPORT_EVERY_S
