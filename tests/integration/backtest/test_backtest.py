@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -18,6 +19,8 @@ from marketsentry.adapters.artifacts import FileArtifacts
 from marketsentry.adapters.dataset_files import ParquetDatasets
 from marketsentry.adapters.embedded import Engines
 from marketsentry.adapters.postgres.database import Database
+from marketsentry.api.app import create_app
+from marketsentry.bootstrap import open_system
 from marketsentry.core.backtest.request import DAY_NS, BacktestRequest
 from marketsentry.core.backtest.stored import RunFiles, read_run
 from marketsentry.core.backtest.summary import METRIC_KEYS
@@ -33,6 +36,7 @@ from marketsentry.services.backtest import BacktestDefaults, RunContext, read_st
 from marketsentry.services.datasets import DatasetRequest, build_dataset
 from marketsentry.services.replay_check import ReplayReport, check_replay
 from marketsentry.services.training import CandidateRequest, train_candidate
+from marketsentry.settings import Settings
 from small_market import HOUR, FixedClock
 from training_inputs import SOUND, InProcessTrainer
 
@@ -341,6 +345,75 @@ async def test_a_damaged_or_lost_artifact_fails_the_run(desk: Desk, trained: Tra
     finally:
         victim.write_bytes(content)
     assert (await desk.run()).run.status == "completed"
+
+
+@pytest.fixture
+async def client(trained: Trained, engines: Engines, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    settings = Settings(
+        home=tmp_path / "home",
+        database_url=trained.url,
+        redis_url=engines.redis_url,
+        model_dir=trained.folder / "models",
+        liquid_symbols=SYMBOLS,
+    )
+    async with open_system(settings) as system:
+        transport = httpx.ASGITransport(create_app(system))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as opened:
+            yield opened
+
+
+async def test_the_endpoint_runs_and_reads_back(client: httpx.AsyncClient) -> None:
+    """Contract 1.7: the response, the stored row, rounding."""
+    body = {"track": "liquid", "targets": ["btc"], "horizon": "1h", "model_name": "panel", **WINDOW}
+    answer = await client.post("/api/v2/backtest/run", json=body)
+    assert answer.status_code == 200
+    run = answer.json()
+    assert run["status"] == run["metrics"]["status"] == "completed"
+    assert run["metrics"].keys() >= CONTRACT_KEYS
+    assert run["config"]["targets"] == ["BTC"]
+    assert run["run_name"].startswith("liquid-wf-")
+    assert run["metrics"]["ic"] == round(run["metrics"]["ic"], 6)
+    assert run["metrics"]["cost_breakdown"]["fee"] == round(run["metrics"]["cost_breakdown"]["fee"], 8)
+    stored = (await client.get(f"/api/v2/backtest/{run['run_id']}")).json()
+    assert stored["id"] == run["run_id"]
+    assert stored["metrics"] == run["metrics"]
+    assert stored["started_at"].endswith("Z")
+
+
+async def test_a_run_that_cannot_be_made_is_a_200(client: httpx.AsyncClient) -> None:
+    """Contract 0.4: a failed backtest has its reason and every metric."""
+    for body in ({"track": "liquid"}, {"track": "vc"}):
+        answer = await client.post("/api/v2/backtest/run", json=body)
+        assert answer.status_code == 200
+        assert answer.json()["status"] == "failed"
+        assert answer.json()["metrics"]["reason"] == "model_artifact_missing"
+        assert answer.json()["metrics"].keys() >= CONTRACT_KEYS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"track": "equity"},
+        {"horizon": "2h"},
+        {"lookback_days": 13},
+        {"train_days": 366},
+        {"test_days": 0},
+        {"fee_bps": -1},
+        {"slippage_bps": 1001},
+        {"lookback_days": 20, "train_days": 20},
+        {"horizon": "7d", "model_name": "panel"},
+    ],
+)
+async def test_a_request_that_cannot_be_honoured_is_a_422(
+    client: httpx.AsyncClient, change: dict[str, Any]
+) -> None:
+    answer = await client.post("/api/v2/backtest/run", json={"track": "liquid", **WINDOW, **change})
+    assert answer.status_code == 422
+
+
+async def test_an_unknown_run_is_a_404(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/v2/backtest/123456789")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "backtest run not found"})
 
 
 async def test_lost_bars_block_their_target(desk: Desk, trained: Trained) -> None:
