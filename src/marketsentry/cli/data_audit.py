@@ -41,9 +41,11 @@ def audit(
     """
     import asyncio
 
+    from marketsentry.cli.resources import Stopwatch
     from marketsentry.core.market.interval import parse_interval
     from marketsentry.services.quality import AuditRequest, Scope
 
+    watch = Stopwatch()
     request = AuditRequest(
         symbols=tuple(symbol.upper() for symbol in symbols or ()),
         interval=None if interval is None else parse_interval(interval),
@@ -53,7 +55,8 @@ def audit(
     audits = asyncio.run(_run(request, as_of))
     passed = all(audit.verdict.passed for audit in audits)
     if as_json:
-        print_json({"passed": passed, "series": [_document(audit) for audit in audits]})
+        used = watch.used(sum(one.facts.total_rows for one in audits))
+        print_json({"passed": passed, "series": [_document(one) for one in audits], **used})
     else:
         from rich.console import Console
 
