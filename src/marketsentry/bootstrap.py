@@ -19,6 +19,7 @@ from marketsentry.adapters.postgres.database import Database
 from marketsentry.adapters.trainer_process import ProcessTrainer
 from marketsentry.core.gates.data_quality import QualityLimits
 from marketsentry.exceptions import MarketSentryError
+from marketsentry.logs import set_up_logs
 from marketsentry.ports import Artifacts, Clock, Transactions
 from marketsentry.ports.training import Trainer
 from marketsentry.settings import Settings, load_settings
@@ -86,7 +87,7 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
     Parameters
     ----------
     settings
-        Read from the environment when absent.
+        Read from the environment when absent; then the logs are set up by them too.
 
     Yields
     ------
@@ -102,7 +103,9 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
     DependencyError
         If an engine does not start or answer, or a migration fails.
     """
-    settings = settings or load_settings()
+    if settings is None:
+        settings = load_settings()
+        set_up_logs(settings)
     owned = _engines(settings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, owned.stop)

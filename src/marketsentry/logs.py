@@ -68,5 +68,5 @@ def _renderer(log_format: str) -> tuple[structlog.typing.Processor, ...]:
     return (
         structlog.processors.dict_tracebacks,
         structlog.processors.EventRenamer("event"),
-        structlog.processors.JSONRenderer(),
+        structlog.processors.JSONRenderer(default=str),
     )

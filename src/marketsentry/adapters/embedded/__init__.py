@@ -5,5 +5,6 @@ Python: that leaves foreign directories as they are, makes no system user, and c
 """
 
 from marketsentry.adapters.embedded.engines import EmbeddedEngines, Engines
+from marketsentry.adapters.embedded.lock import Owner, read_owner
 
-__all__ = ["EmbeddedEngines", "Engines"]
+__all__ = ["EmbeddedEngines", "Engines", "Owner", "read_owner"]

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from marketsentry.adapters.embedded.account import choose_account
-from marketsentry.adapters.embedded.lock import HomeLock
+from marketsentry.adapters.embedded.lock import LOCK_NAME, HomeLock
 from marketsentry.adapters.embedded.postgres import EmbeddedPostgres
 from marketsentry.adapters.embedded.redis import EmbeddedRedis
 from marketsentry.adapters.embedded.sockets import choose_socket_directory
@@ -90,7 +90,7 @@ class EmbeddedEngines:
             return
         with self._one_at_a_time:
             _make_home(self._home)
-            lock = HomeLock(self._home / "engines.lock")
+            lock = HomeLock(self._home / LOCK_NAME)
             lock.acquire()
             self._lock = lock
             try:

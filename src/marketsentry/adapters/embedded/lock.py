@@ -10,7 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from marketsentry.exceptions import ConflictError
+
+LOCK_NAME = "engines.lock"
+_CLOCK_STEP_S = 2.0  # a process starts before it signs; the signature has whole seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,44 @@ class HomeLock:
             self._file.truncate()
             self._file.close()
             self._file = None
+
+
+def read_owner(home: Path) -> Owner | None:
+    """Tell who runs the engines of a data directory, without touching the lock that a starting program needs.
+
+    Parameters
+    ----------
+    home
+        The data directory; it may not exist.
+
+    Returns
+    -------
+    Owner or None
+        None when nobody runs them: no signature, or that of a program that was killed.
+
+    Raises
+    ------
+    ConflictError
+        If the signature is not ours to read.
+    """
+    try:
+        with open(home / LOCK_NAME, encoding="utf-8") as file:
+            owner = _read(file)
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise ConflictError(f"MS_HOME {home} cannot be read: {exc.strerror}, {home / LOCK_NAME}") from exc
+    return owner if owner is not None and _is_running(owner) else None
+
+
+def _is_running(owner: Owner) -> bool:
+    """Whether the process that signed still lives; a younger one of the same number is another program."""
+    try:
+        process = psutil.Process(owner.pid)
+        signed_at = datetime.fromisoformat(owner.since).timestamp()
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= signed_at + _CLOCK_STEP_S
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _read(file: IO[str]) -> Owner | None:

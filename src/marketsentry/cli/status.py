@@ -1,0 +1,94 @@
+"""`ms status`: the engines and who runs them, the data, the last models and runs, the disk."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from marketsentry.cli.output import JSON_HELP, print_json
+
+if TYPE_CHECKING:
+    from marketsentry.adapters.embedded import Owner
+    from marketsentry.settings import Settings
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXIT_ENGINE_SILENT = 4
+
+
+@app.command()
+def status(
+    newest: Annotated[int, typer.Option(min=1, max=1000, help="So many models and runs.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Show what runs and what is there: engines, schema, API, series, models, runs, disk.
+
+    While another program runs the engines of MS_HOME (such as `ms up`), it is named and its engines are asked.
+    When nobody does, they are started for the answer and stopped again.
+
+    Exit code 0 when everything answered; 3 when the engines are just starting or stopping; 4 when PostgreSQL or
+    Redis does not answer. An API that does not run is no error.
+
+    Example:  ms status --json
+    """
+    document = asyncio.run(_read(newest))
+    if as_json:
+        print_json(document)
+    else:
+        from marketsentry.cli.status_screen import print_status
+
+        print_status(document)
+    answers = (document["engines"]["postgres"], document["engines"]["redis"])
+    raise typer.Exit(0 if answers == ("connected", "connected") else EXIT_ENGINE_SILENT)
+
+
+async def _read(newest: int) -> dict[str, Any]:
+    from functools import partial
+
+    from marketsentry.adapters.disk_use import disk_use
+    from marketsentry.adapters.embedded import read_owner
+    from marketsentry.adapters.postgres.migrate import current_revision, head_revision
+    from marketsentry.adapters.probes import ping_postgres, ping_redis
+    from marketsentry.adapters.readiness import ask_ready
+    from marketsentry.bootstrap import open_system
+    from marketsentry.logs import set_up_logs
+    from marketsentry.services.health import probe
+    from marketsentry.services.status import read_status
+    from marketsentry.settings import load_settings
+
+    settings = load_settings()
+    set_up_logs(settings)
+    owner = read_owner(settings.home)
+    host, port = settings.api_bind
+    async with open_system(_sharing(settings, owner)) as system:
+        probes = await probe(partial(ping_postgres, system.database), partial(ping_redis, system.redis))
+        record = await read_status(transactions=system.transactions, clock=system.clock, n_newest=newest)
+        revision = await asyncio.to_thread(current_revision, system.engines.database_url)
+        parts = await asyncio.to_thread(disk_use, settings.home)
+        return {
+            "home": settings.home,
+            "engines": {
+                "owner": owner,
+                "started_for_this_answer": sorted(system.owned_engines.pids),
+                "postgres": "connected" if probes.postgres else "disconnected",
+                "redis": "connected" if probes.redis else "disconnected",
+            },
+            "schema": {"revision": revision, "head": head_revision()},
+            "api": {"address": f"http://{host}:{port}", "state": await ask_ready(host, port)},
+            "series": record.series,
+            "models": record.models,
+            "n_models": record.n_models,
+            "runs": record.runs,
+            "disk": {"bytes": sum(parts.values()), "parts": parts},
+        }
+
+
+def _sharing(settings: "Settings", owner: "Owner | None") -> "Settings":
+    """Point to the engines of the program that runs them; what is configured elsewhere stays."""
+    from pydantic import SecretStr
+
+    if owner is None:
+        return settings
+    running = {"database_url": owner.database_url, "redis_url": owner.redis_url}
+    return settings.model_copy(
+        update={name: SecretStr(url) for name, url in running.items() if url and not getattr(settings, name)}
+    )
