@@ -23,20 +23,45 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve_api(system: System, *, stop: asyncio.Event) -> None:
-    """Listen on `system.settings.api_bind` until `stop` is set.
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket to serve on, before anything else is started: a taken address is said at once.
 
     Parameters
     ----------
-    system : System
-        Open for as long as this runs.
-    stop : asyncio.Event
-        Set it to finish the requests under way and return.
+    host : str
+        A loopback address; an IPv6 one may stand in brackets.
+    port : int
+        0 takes any free one.
+
+    Returns
+    -------
+    socket.socket
+        Listening; the caller closes it.
 
     Raises
     ------
     ConflictError
         If the address is taken.
+    """
+    try:
+        return socket.create_server((host.strip("[]"), port), family=_family(host))
+    except OSError as error:
+        raise ConflictError(
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another address with MS_API_BIND"
+        ) from error
+
+
+async def serve_api(system: System, listening: socket.socket, *, stop: asyncio.Event) -> None:
+    """Answer on an open socket until `stop` is set.
+
+    Parameters
+    ----------
+    system : System
+        Open for as long as this runs.
+    listening : socket.socket
+        Where the requests arrive; see `listen`.
+    stop : asyncio.Event
+        Set it to finish the requests under way and return.
     """
     host, port = system.settings.api_bind
     config = uvicorn.Config(
@@ -53,22 +78,12 @@ async def serve_api(system: System, *, stop: asyncio.Event) -> None:
         timeout_graceful_shutdown=STOP_WITHIN_S,
     )
     server = _Server(config)
-    listening = _bind(host, port)
     serving = asyncio.create_task(server.serve([listening]))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     server.should_exit = True
     await serving
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host.strip("[]"), port), family=_family(host))
-    except OSError as error:
-        raise ConflictError(
-            f"cannot listen on {host}:{port} ({error.strerror}); choose another address with MS_API_BIND"
-        ) from error
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -1,6 +1,7 @@
 """`ms demo`: the whole main job, offline, with one command."""
 
 import asyncio
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,7 +66,7 @@ def demo(
 
 
 async def _demo(request: "DemoRequest", *, once: bool, as_json: bool) -> None:
-    from marketsentry.api.server import serve_api
+    from marketsentry.api.server import listen, serve_api
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.demo_screen import DemoScreen
     from marketsentry.cli.stopping import stop_event
@@ -78,17 +79,22 @@ async def _demo(request: "DemoRequest", *, once: bool, as_json: bool) -> None:
     with DemoScreen() as screen:
         screen.started("engines")
         async with open_system(settings) as system:
-            screen.engines_are_up()
-            result = await run_demo(request, _parts(system), screen.watch)
-            screen.finish(result)
-            if as_json:
-                print_json(_document(result, screen))
-            if once:
-                return
-            host, port = settings.api_bind
-            say(f"\nThe API serves on http://{host}:{port}/api/v2/docs until Ctrl-C.")
-            async with stop_event() as stop:
-                await serve_api(system, stop=stop)
+            with (
+                nullcontext() if once else listen(*settings.api_bind) as listening
+            ):  # taken: said now, not at the end
+                screen.engines_are_up()
+                result = await run_demo(request, _parts(system), screen.watch)
+                screen.finish(result)
+                if as_json:
+                    print_json(_document(result, screen))
+                if listening is None:
+                    return
+                host, port = settings.api_bind
+                say(f"\nThe API serves until Ctrl-C:\n  docs     http://{host}:{port}/api/v2/docs")
+                say(f"  health   http://{host}:{port}/health")
+                say(f"  run      http://{host}:{port}/api/v2/backtest/{result.run_id}")
+                async with stop_event() as stop:
+                    await serve_api(system, listening, stop=stop)
 
 
 def _parts(system: "System") -> "DemoParts":

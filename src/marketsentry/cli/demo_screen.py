@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
@@ -65,7 +66,7 @@ class DemoScreen:
                 Text.assemble("  ", f"{candidate.name:<{NAME_WIDTH}}", (candidate.verdict, style))
             )
             for reason in candidate.reasons[:3]:
-                self._console.print(Text(f"      {reason}", style="dim"))
+                self._console.print(Padding(Text(reason, style="dim"), (0, 0, 0, 6)))
         self._console.print(f"\n  content hash  {result.content_hash[:32]}", markup=False)
         self._console.print(f"  report        {result.report}", markup=False, soft_wrap=True)
         self._console.print(f"  all in        {self.seconds:.1f} s", markup=False)

@@ -21,18 +21,28 @@ def run(
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", hidden=True, help="Stop when standard input closes.")
     ] = False,
+    listen_fd: Annotated[
+        int, typer.Option("--listen-fd", hidden=True, help="Serve on this open socket of the supervisor.")
+    ] = -1,
 ) -> None:
     """Run one role in the foreground until it is interrupted.
 
     Without DATABASE_URL and REDIS_URL it starts the engines of the data directory itself.
 
+    Exit code 0 when it was stopped; 2 for a malformed setting; 3 when the address is taken or another program runs
+    the engines of MS_HOME; 4 when an engine does not start.
+
     Example:  ms run api
     """
-    asyncio.run(_run_role(role, watch_stdin=until_stdin_closes))
+    asyncio.run(_run_role(role, watch_stdin=until_stdin_closes, listen_fd=listen_fd))
 
 
-async def _run_role(role: Role, *, watch_stdin: bool) -> None:
-    from marketsentry.api.server import serve_api
+async def _run_role(role: Role, *, watch_stdin: bool, listen_fd: int) -> None:
+    import socket
+
+    import structlog
+
+    from marketsentry.api.server import listen, serve_api
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.stopping import stop_event
     from marketsentry.logs import set_up_logs
@@ -40,7 +50,11 @@ async def _run_role(role: Role, *, watch_stdin: bool) -> None:
 
     settings = load_settings()
     set_up_logs(settings)
+    if not watch_stdin:  # else the supervisor has said it
+        structlog.get_logger(__name__).info("settings", **settings.summary())
     async with stop_event(watch_stdin=watch_stdin) as stop, open_system(settings) as system:
         match role:
             case Role.API:
-                await serve_api(system, stop=stop)
+                given = listen_fd >= 0
+                with socket.socket(fileno=listen_fd) if given else listen(*settings.api_bind) as listening:
+                    await serve_api(system, listening, stop=stop)

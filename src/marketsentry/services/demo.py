@@ -181,7 +181,7 @@ async def run_demo(request: DemoRequest, parts: DemoParts, watch: StepWatch) -> 
             artifacts=parts.training.artifacts,
             beside=trained[1:],
         )
-        note.text = str(report)
+        note.text = report.name
     return DemoResult(
         seconds=round(time.perf_counter() - started, 3),
         steps=tuple(steps.taken),
