@@ -46,16 +46,14 @@ def run(
 
     Example:  ms backtest run --model panel:v1 --symbols BTC,ETH --lookback-days 90 --json
     """
-    import time
-
-    from marketsentry.adapters.process_memory import peak_resident_bytes
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.backtest_output import print_run, run_document
+    from marketsentry.cli.resources import Stopwatch
     from marketsentry.core.backtest.request import BacktestRequest
     from marketsentry.ports.runs import StoredRun
     from marketsentry.services.backtest import backtest_defaults, run_backtest
 
-    started = time.perf_counter()
+    watch = Stopwatch()
     name, _, version = model.partition(":")
 
     async def go() -> StoredRun:
@@ -84,9 +82,8 @@ def run(
             )
 
     stored = asyncio.run(go())
-    usage = {"seconds": time.perf_counter() - started, "peak_memory_bytes": peak_resident_bytes()}
     if as_json:
-        print_json({**run_document(stored), "rows": stored.run.metrics["samples"], **usage})
+        print_json({**run_document(stored), **watch.used(stored.run.metrics["samples"])})
     else:
         print_run(stored)
     raise typer.Exit(0 if stored.run.status == "completed" else EXIT_FAILED)

@@ -1,6 +1,5 @@
 """`ms features build`, `export-samples`, `list`: datasets, labelled samples, and what the features are."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ from marketsentry.cli.output import JSON_HELP, print_json, say
 
 if TYPE_CHECKING:
     from marketsentry.bootstrap import System
+    from marketsentry.cli.resources import Stopwatch
     from marketsentry.core.dataset import Dataset
     from marketsentry.services.datasets import DatasetRequest
 
@@ -46,9 +46,10 @@ def build(
     """
     import asyncio
 
+    from marketsentry.cli.resources import Stopwatch
     from marketsentry.core.dataset import AllBlockedError
 
-    started = time.perf_counter()
+    watch = Stopwatch()
     request = _request(symbols, interval, since, until, snapshots)
     try:
         dataset, path = asyncio.run(_build(request, features))
@@ -56,7 +57,7 @@ def build(
         if as_json:
             print_json({"content_hash": None, "blocked": [one.as_dict() for one in error.blocked]})
         raise
-    document = _document(dataset, path, time.perf_counter() - started)
+    document = _document(dataset, path, watch)
     if as_json:
         print_json(document)
     else:
@@ -88,11 +89,13 @@ def export_samples(
     """
     import asyncio
 
-    started = time.perf_counter()
+    from marketsentry.cli.resources import Stopwatch
+
+    watch = Stopwatch()
     request = _request(symbols, interval, since, until, with_snapshots=False)
     wanted = [name.strip() for name in horizons.split(",") if name.strip()]
     document = asyncio.run(_export(request, wanted, threshold, to, table))
-    document["seconds"] = round(time.perf_counter() - started, 3)
+    document |= watch.used(document["rows"])
     if as_json:
         print_json(document)
     else:
@@ -203,23 +206,19 @@ async def _export(
     }
 
 
-def _document(dataset: "Dataset", path: str, seconds: float) -> dict[str, Any]:
-    from marketsentry.adapters.process_memory import MIB, peak_resident_bytes
-
+def _document(dataset: "Dataset", path: str, watch: "Stopwatch") -> dict[str, Any]:
     return {
         "content_hash": dataset.content_hash,
         "path": path,
         "symbols": dataset.panel.symbols,
         "interval": dataset.panel.interval.name,
-        "rows": dataset.n_rows,
         "features": len(dataset.features.names),
         "schema_hash": dataset.features.schema.hash,
         "labels": list(dataset.labels),
         "lineage_ids": dataset.lineage_ids,
         "snapshots_written": dataset.snapshots_written,
         "blocked": [one.as_dict() for one in dataset.blocked],
-        "seconds": round(seconds, 3),
-        "peak_memory_mib": round(peak_resident_bytes() / MIB, 1),
+        **watch.used(dataset.n_rows),
     }
 
 
