@@ -455,7 +455,7 @@ def test_the_command_line_runs_and_replays(trained: Trained, engines: Engines, t
     assert (code, run["status"]) == (0, "completed")
     assert run["rows"] > 0
     assert run["seconds"] > 0
-    assert run["peak_memory_bytes"] > 0
+    assert run["peak_memory_mib"] > 0
     code, found = ms("replay", str(run["run_id"]))
     assert (code, found["passed"], found["same_content_hash"]) == (0, True, True)
     code, runs = ms("backtest", "list", "--limit", "2")
