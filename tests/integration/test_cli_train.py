@@ -96,6 +96,9 @@ async def test_train_list_show_and_train_again(market: Transactions, environment
     for key in ("rows", "seconds", "fit_seconds", "peak_memory_bytes", "feature_matrix_bytes"):
         assert first["usage"][key] > 0, key
 
+    for key in ("rows", "seconds", "peak_memory_mib"):
+        assert first[key] > 0, key
+
     again = document(ms(environment, *words), done.returncode)
     assert again["is_reused"]
     assert again["artifact_sha256"] == first["artifact_sha256"]

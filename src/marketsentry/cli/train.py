@@ -1,10 +1,14 @@
 """`ms train`: train a candidate by purged walk-forward and judge it."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from marketsentry.cli.output import JSON_HELP, print_json
+
+if TYPE_CHECKING:
+    from marketsentry.cli.resources import Stopwatch
+    from marketsentry.services.training import TrainingResult
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -49,11 +53,13 @@ def train(
 
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.progress import steps_on_stderr
+    from marketsentry.cli.resources import Stopwatch
     from marketsentry.cli.train_request import TrainOptions, make_requests, training_parts
     from marketsentry.cli.verdict_table import print_training
     from marketsentry.services.train_stored import train_stored
     from marketsentry.services.training import TrainingResult
 
+    watch = Stopwatch()
     options = TrainOptions(
         name=name,
         version=version,
@@ -81,8 +87,17 @@ def train(
 
     result = asyncio.run(run())
     if as_json:
-        print_json(result.document())
+        print_json({**result.document(), **_taken(watch, result)})
     else:
         print_training(result)
     failed = result.verdict is None or result.verdict.outcome == "fail"
     raise typer.Exit(EXIT_FAILED if failed else EXIT_OK)
+
+
+def _taken(watch: "Stopwatch", result: "TrainingResult") -> dict[str, Any]:
+    """Give rows, seconds and peak memory; the peak counts the fitting process too."""
+    if result.usage is None:
+        return watch.used(0)
+    taken = watch.used(result.usage.rows)
+    peak_mib = round(result.usage.peak_memory_bytes / (1 << 20), 1)
+    return {**taken, "peak_memory_mib": max(taken["peak_memory_mib"], peak_mib)}
