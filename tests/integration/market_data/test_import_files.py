@@ -262,7 +262,8 @@ async def test_an_import_that_is_cancelled_leaves_nothing(folder, run_import, tr
     path = write_csv(folder / "BTCUSDT.csv", bar_rows(2 * BLOCK_ROWS))
     stored_some = asyncio.Event()
     task = asyncio.create_task(run_import(path, on_progress=lambda progress: stored_some.set()))
-    await stored_some.wait()
+    async with asyncio.timeout(60):
+        await stored_some.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

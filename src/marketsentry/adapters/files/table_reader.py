@@ -29,6 +29,8 @@ _NUMBERS = frozenset({"open", "high", "low", "close", "volume", "trades_count", 
 _TIMES = frozenset({"time", "received"})
 _MEMORY_LIMIT = "160MB"
 _SAMPLE_BYTES = 1 << 16
+_LINE_BYTES = 1 << 18
+_BUFFER_BYTES = 1 << 22
 _NEVER_IN_TEXT = "\x01"
 
 
@@ -52,9 +54,7 @@ def connect(work_dir: Path) -> duckdb.DuckDBPyConnection:
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
-    connection = duckdb.connect(":memory:", config=config)
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
+    return duckdb.connect(":memory:", config=config)
 
 
 def parquet_layout(connection: duckdb.DuckDBPyConnection, path: Path) -> Layout | None:
@@ -176,7 +176,7 @@ def _delimited_query(path: Path, how: Delimited) -> str:
             SELECT line, string_split(trim({line}), {_literal(how.delimiter)}) AS p
             FROM read_csv({_file(path)}, columns = {{'line': 'VARCHAR'}}, delim = {_literal(_NEVER_IN_TEXT)},
                           header = false, auto_detect = false, quote = '', escape = '', strict_mode = false,
-                          encoding = 'latin-1')
+                          encoding = 'latin-1', max_line_size = {_LINE_BYTES}, buffer_size = {_BUFFER_BYTES})
         )
         SELECT {", ".join(fields)}, line,
                CASE WHEN trim(line) = '' THEN 0 ELSE coalesce(len(p), 0) END AS n_cells
@@ -201,6 +201,8 @@ def _delimited_rows(batch: Batch, number: NDArray[np.int64], how: Delimited, don
 def _stream(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> Iterator[Batch]:
     try:
         with closing(connection.cursor()) as cursor:
+            cursor.execute("SET TimeZone = 'UTC'")
+            cursor.execute("SET enable_progress_bar = false")  # stdout belongs to the JSON document
             yield from iter_batches(cursor.sql(query).__arrow_c_stream__())
     except (duckdb.Error, DataQualityError) as exc:
         raise DataQualityError(f"{path}: damaged or unreadable ({_first_line(exc)})") from exc
