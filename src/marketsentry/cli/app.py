@@ -81,7 +81,7 @@ def root(
 ) -> None:
     """MarketSentry: data, features, models, evidence and backtests for crypto quant trading.
 
-    Start with:  ms demo --once
+    Example:  ms demo --once
     """
 
 

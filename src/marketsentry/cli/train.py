@@ -8,7 +8,7 @@ from marketsentry.cli.output import JSON_HELP, print_json
 
 if TYPE_CHECKING:
     from marketsentry.cli.resources import Stopwatch
-    from marketsentry.services.training import TrainingResult
+    from marketsentry.services.candidate import TrainingResult
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -21,7 +21,7 @@ def train(
     version: Annotated[str, typer.Option(help="Version; once registered it never changes.")],
     symbols: Annotated[str, typer.Option(help="Comma-separated; default LIQUID_SYMBOLS.")] = "",
     interval: Annotated[str, typer.Option(help="Bar length, e.g. 5m or 1h.")] = "5m",
-    horizon: Annotated[str, typer.Option(help="Label horizon: 1h, 4h, 1d or 7d.")] = "4h",
+    horizon: Annotated[str, typer.Option(help="Label horizon: 1h, 4h, 1d or 7d.")] = "1h",
     since: Annotated[str, typer.Option(help="First bar, ISO date or time in UTC; default all.")] = "",
     until: Annotated[str, typer.Option(help="Bars before this time; default all.")] = "",
     features: Annotated[str, typer.Option(help="`builtin`, a Python file or an entry point.")] = "builtin",
@@ -47,7 +47,7 @@ def train(
     verdict is fail, the data gate blocked a symbol, or an input is wrong; 3 when bars are missing or the
     version exists with other content; 4 when the fitting process or the database failed.
 
-    Example:  ms train --symbols BTC,ETH,SOL --interval 5m --horizon 4h --name panel --version v1
+    Example:  ms train --symbols BTC,ETH,SOL --interval 5m --horizon 1h --name panel --version v1
     """
     import asyncio
 
@@ -56,8 +56,8 @@ def train(
     from marketsentry.cli.resources import Stopwatch
     from marketsentry.cli.train_request import TrainOptions, make_requests, training_parts
     from marketsentry.cli.verdict_table import print_training
+    from marketsentry.services.candidate import TrainingResult
     from marketsentry.services.train_stored import train_stored
-    from marketsentry.services.training import TrainingResult
 
     watch = Stopwatch()
     options = TrainOptions(

@@ -1,0 +1,169 @@
+"""`ms up` and `ms run`: they come up, stay up through kills, refuse what cannot work, and leave nothing behind."""
+
+import asyncio
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marketsentry.adapters.embedded import read_owner
+from marketsentry.exceptions import ConflictError
+from marketsentry.roles.supervisor import RoleProcess, supervise
+from programs import Served, clean_environment, eventually, free_port, is_gone, ms, ms_json, serving
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One data directory for this file: every start is also a second start on what the one before left."""
+    return tmp_path_factory.mktemp("up") / "a home"
+
+
+@pytest.fixture
+def up(home: Path) -> Iterator[Served]:
+    with serving(home, "up", "--json") as running:
+        assert eventually(running.is_ready), running.stderr
+        yield running
+
+
+def test_it_is_ready_says_where_and_logs_its_settings_once(up: Served, home: Path) -> None:
+    out = home.with_name(f"{home.name}.{up.port}.stdout")
+    assert eventually(lambda: out.read_text() != "")
+    document = json.loads(out.read_text())
+    assert document["addresses"]["api"] == f"http://127.0.0.1:{up.port}/api/v2"
+    assert up.status_of("/health") == up.status_of("/metrics") == up.status_of("/api/v2/docs") == 200
+    (settings,) = [one for one in up.events if one["event"] == "settings"]
+    assert settings["MS_HOME"] == str(home)
+    family = [process.pid for process in up.family()]
+    assert len(family) >= 3
+    assert up.stop() == 0
+    assert all(eventually(lambda pid=pid: is_gone(pid), 5) for pid in family)
+    assert read_owner(home) is None
+
+
+def test_a_second_program_is_told_who_the_first_is(up: Served, home: Path) -> None:
+    refused = ms(home, "up", MS_API_BIND=f"127.0.0.1:{free_port()}")
+    assert refused.returncode == 3
+    (error,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    assert f"belong to process {up.process.pid} since" in error
+    assert "marketsentry up" in error
+    assert "DATABASE_URL=" in error
+    assert up.is_ready()
+
+
+def test_status_answers_while_it_runs(up: Served, home: Path) -> None:
+    status = ms_json(home, "status", MS_API_BIND=f"127.0.0.1:{up.port}")
+    engines = status["engines"]
+    assert engines["owner"]["pid"] == up.process.pid
+    assert (engines["postgres"], engines["redis"]) == ("connected", "connected")
+    assert engines["started_for_this_answer"] == []
+    assert status["api"] == {"address": f"http://127.0.0.1:{up.port}", "state": "ready"}
+    assert status["schema"]["revision"] == status["schema"]["head"]
+
+
+def test_a_killed_role_is_started_again(up: Served) -> None:
+    first = up.role_pid()
+    os.kill(first, signal.SIGKILL)
+    assert eventually(lambda: up.role_pid() != first)
+    assert eventually(up.is_ready)
+    assert [one["exit_code"] for one in up.events if one["event"] == "role_ended"] == [-signal.SIGKILL]
+
+
+def test_everything_ends_when_it_is_killed_and_the_next_start_recovers(home: Path) -> None:
+    with serving(home, "up") as running:
+        assert eventually(running.is_ready)
+        family = [process.pid for process in running.family()]
+        running.process.kill()
+        running.process.wait()
+        assert all(eventually(lambda pid=pid: is_gone(pid)) for pid in family)
+    assert read_owner(home) is None
+    with serving(home, "up") as again:
+        assert eventually(again.is_ready), again.stderr
+        assert again.stop(signal.SIGINT) == 0
+
+
+def test_a_taken_address_is_an_error_and_nothing_stays(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for words in (("up",), ("run", "api")):
+            refused = ms(home, *words, MS_API_BIND=f"127.0.0.1:{port}")
+            assert refused.returncode == 3
+            assert f"error: cannot listen on 127.0.0.1:{port}" in refused.stderr
+            assert "MS_API_BIND" in refused.stderr
+            assert "role_started" not in refused.stderr
+    assert read_owner(home) is None
+
+
+def test_a_role_that_refuses_to_run_is_not_tried_forever(home: Path) -> None:
+    """The supervisor's own settings are good, the role's are not: as after an edit of the environment."""
+
+    async def run() -> None:
+        environment = clean_environment(home, RISK_MAX_DRAWDOWN="abc")
+        await supervise((RoleProcess("api"),), env=environment, stop=asyncio.Event())
+
+    with pytest.raises(ConflictError, match="role api refuses to run"):
+        asyncio.run(run())
+
+
+def test_readiness_follows_the_database(up: Served) -> None:
+    """503 while PostgreSQL is away, 200 again when it was revived, and the process stays alive throughout."""
+    seen: list[int] = []
+    enough = threading.Event()
+
+    def watch() -> None:
+        while not enough.is_set():
+            seen.append(up.status_of("/health/ready"))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        assert eventually(lambda: 200 in seen)
+        role, engine = up.role_pid(), up.engine_pid()
+        os.kill(engine, signal.SIGKILL)
+        assert eventually(lambda: 503 in seen), seen
+        after = seen.index(503)
+        assert eventually(lambda: 200 in seen[after:]), up.stderr
+    finally:
+        enough.set()
+        watcher.join()
+    assert set(seen) <= {200, 503, 0}  # 0: no answer in time, on a busy machine
+    assert up.role_pid() == role
+    assert up.engine_pid() != engine
+    assert [one["engines"] for one in up.events if one["event"] == "engine_revived"] == [["postgres"]]
+
+
+def test_requests_wait_while_the_role_restarts(up: Served) -> None:
+    """The supervisor holds the socket, so a client that comes in between is answered by the next process."""
+    first = up.role_pid()
+    os.kill(first, signal.SIGKILL)
+    assert eventually(lambda: is_gone(first))
+    connection = http.client.HTTPConnection("127.0.0.1", up.port, timeout=60)
+    connection.request("GET", "/health/live")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_one_role_alone_starts_its_engines_and_stops_in_order(home: Path) -> None:
+    with serving(home, "run", "api") as running:
+        assert eventually(running.is_ready), running.stderr
+        assert [one["event"] for one in running.events].count("settings") == 1
+        assert running.stop() == 0
+    assert read_owner(home) is None
+
+
+def test_status_starts_the_engines_when_nobody_runs_them(home: Path) -> None:
+    status = ms_json(home, "status", MS_API_BIND=f"127.0.0.1:{free_port()}")
+    assert status["engines"]["owner"] is None
+    assert status["engines"]["started_for_this_answer"] == ["postgres", "redis"]
+    assert status["api"]["state"] == "not_running"
+    assert (status["series"], status["models"], status["runs"]) == ([], [], [])
+    assert status["disk"]["bytes"] == sum(status["disk"]["parts"].values()) > 10_000_000
+    assert read_owner(home) is None
+    shown = ms(home, "status").stdout
+    assert max(map(len, shown.splitlines())) <= 200
+    assert "none yet" in shown
