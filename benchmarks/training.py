@@ -26,7 +26,8 @@ from marketsentry.core.market.bars import align_panel
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.synthetic import make_market
 from marketsentry.models.lightgbm_panel import LightGBMParams
-from marketsentry.services.training import CandidateRequest, TrainingResult, make_plan, train_candidate
+from marketsentry.services.candidate import CandidateRequest, TrainingResult
+from marketsentry.services.training import make_plan, train_candidate
 from marketsentry.settings import Settings
 
 COINS = tuple(f"C{n:02d}" for n in range(12))

@@ -9,8 +9,8 @@ from marketsentry.core.backtest.summary import empty_metrics
 from marketsentry.core.gates.backtest import judge_windows
 from marketsentry.exceptions import ConflictError, DependencyError, InputError, NotFoundError
 from marketsentry.ports.runs import RunRecord
+from marketsentry.services.candidate import TrainingResult
 from marketsentry.services.report import write_report
-from marketsentry.services.training import TrainingResult
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 BLOCKED = TrainingResult(

@@ -21,8 +21,9 @@ from marketsentry.exceptions import ConflictError, InputError
 from marketsentry.models.lightgbm_panel import LightGBMPanel
 from marketsentry.ports import Transactions
 from marketsentry.ports.training import ModelSpec, Trainer
+from marketsentry.services.candidate import CandidateRequest, TrainingResult
 from marketsentry.services.registry import list_versions, show_version
-from marketsentry.services.training import CandidateRequest, TrainingResult, train_candidate
+from marketsentry.services.training import train_candidate
 from training_inputs import HORIZON, PEEKING, SOUND, SYMBOLS, InProcessTrainer, make_dataset
 
 REQUEST = CandidateRequest(

@@ -114,15 +114,12 @@ def _mib_to_gb(text: str) -> float | None:
 
 def _listener(port: int) -> str:
     try:
-        found = [
-            c
-            for c in psutil.net_connections("tcp")
-            if c.status == psutil.CONN_LISTEN and c.laddr.port == port
-        ]
-        pid = next((c.pid for c in found if c.pid), None)
-        return f"{psutil.Process(pid).name()} (pid {pid})" if pid else "another program"
+        for one in psutil.net_connections("tcp"):
+            if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port and one.pid:
+                return f"{psutil.Process(one.pid).name()} (pid {one.pid})"
     except psutil.Error:
         return "another program"
+    return "another program"
 
 
 def _postgres() -> Path:

@@ -16,9 +16,9 @@ from marketsentry.core.market.timestamps import parse_time_ns
 from marketsentry.exceptions import InputError
 from marketsentry.ports.training import ModelSpec, ParamValue
 from marketsentry.services.backtest import backtest_defaults
+from marketsentry.services.candidate import CandidateRequest
 from marketsentry.services.datasets import DatasetRequest
 from marketsentry.services.train_stored import TrainingParts
-from marketsentry.services.training import CandidateRequest
 from marketsentry.settings import Settings
 
 if TYPE_CHECKING:

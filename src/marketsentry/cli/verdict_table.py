@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from marketsentry.core.gates.verdict import GateVerdict
-from marketsentry.services.training import TrainingResult
+from marketsentry.services.candidate import TrainingResult
 
 MIB = 1 << 20
 _COLOURS = {"pass": "green", "fail": "red", "insufficient_observation": "yellow"}

@@ -21,6 +21,7 @@ from marketsentry.ports.files import MarketFiles
 from marketsentry.ports.runs import StoredRun
 from marketsentry.ports.training import ModelSpec
 from marketsentry.services.backtest import BacktestDefaults, run_backtest
+from marketsentry.services.candidate import CandidateRequest, TrainingResult
 from marketsentry.services.datasets import DatasetRequest, build_dataset
 from marketsentry.services.imports import import_files
 from marketsentry.services.plugins import BUILTIN_FEATURES, load_feature_set, plugin_code_hash
@@ -28,7 +29,7 @@ from marketsentry.services.quality import AuditRequest, audit_stored
 from marketsentry.services.report import write_report
 from marketsentry.services.synth import SynthRequest, synthesise
 from marketsentry.services.train_stored import TrainingParts, describe_progress
-from marketsentry.services.training import CandidateRequest, TrainingResult, train_candidate
+from marketsentry.services.training import train_candidate
 
 TRACK = "liquid"
 HORIZON = "1h"

@@ -15,8 +15,8 @@ from marketsentry.ports.models import RegisteredModel
 from marketsentry.ports.runs import StoredRun
 from marketsentry.reports.backtest import render_report
 from marketsentry.reports.facts import Lang, Report, Scheme
+from marketsentry.services.candidate import TrainingResult
 from marketsentry.services.report_facts import candidate_of_model, candidate_of_training, run_facts
-from marketsentry.services.training import TrainingResult
 
 Choice = TypeVar("Choice", Lang, Scheme)
 

@@ -29,7 +29,7 @@ from marketsentry.reports.facts import (
     RunFacts,
     SymbolFacts,
 )
-from marketsentry.services.training import TrainingResult
+from marketsentry.services.candidate import TrainingResult
 
 Json = Mapping[str, Any]
 

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 from marketsentry.core.dataset import AllBlockedError, horizon_bars
 from marketsentry.core.gates.data_quality import QualityLimits
-from marketsentry.core.lineage import hash_parts
+from marketsentry.core.lineage import code_version_with
 from marketsentry.exceptions import InputError
 from marketsentry.ports import Artifacts, Clock, Transactions
 from marketsentry.ports.dataset_files import DatasetFiles
 from marketsentry.ports.training import FitProgress, Trainer
+from marketsentry.services.candidate import CandidateRequest, TrainingResult, blocked_result
 from marketsentry.services.datasets import DatasetRequest, build_dataset
 from marketsentry.services.plugins import load_feature_set, plugin_code_hash
-from marketsentry.services.training import CandidateRequest, TrainingResult, blocked_result, train_candidate
+from marketsentry.services.training import train_candidate
 
 OnStep = Callable[[str, float], None]
 
@@ -70,7 +71,7 @@ async def train_stored(
         dataset = await build_dataset(
             wanted,
             feature_set=feature_set,
-            code_version=dataset_code(parts.code_version, candidate.features),
+            code_version=code_version_with(parts.code_version, plugin_code_hash(candidate.features)),
             transactions=parts.transactions,
             files=parts.dataset_files,
             clock=parts.clock,
@@ -89,12 +90,6 @@ async def train_stored(
         clock=parts.clock,
         on_progress=lambda progress: on_progress(*describe_progress(progress)),
     )
-
-
-def dataset_code(program: str, features: str) -> str:
-    """Name the code behind a dataset: the program's, and that of a user's feature set if there is one."""
-    plugin = plugin_code_hash(features)
-    return program if plugin is None else hash_parts("code", {"program": program, "features": plugin})
 
 
 def describe_progress(progress: FitProgress) -> tuple[str, float]:

@@ -7,7 +7,6 @@ transaction.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import version as library_version
 from pathlib import PurePath
 from typing import Any
@@ -15,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from marketsentry.core.backtest.params import ReplayParams, params_for
-from marketsentry.core.dataset import BlockedSymbol, Dataset, has_bar, horizon_bars
+from marketsentry.core.dataset import Dataset, has_bar, horizon_bars
 from marketsentry.core.features.feature_set import FeatureSet
-from marketsentry.core.gates.candidate import PROOFS, CandidateLimits
-from marketsentry.core.gates.verdict import GateVerdict, verdict_from_document
+from marketsentry.core.gates.candidate import PROOFS
+from marketsentry.core.gates.verdict import verdict_from_document
 from marketsentry.core.splits.purged_kfold import PurgedFold, purged_kfold
 from marketsentry.core.splits.walk_forward import WalkForward, walk_forward
 from marketsentry.core.training.artifact import MANIFEST, pack_artifact
@@ -27,115 +26,16 @@ from marketsentry.core.training.manifest import Recipe, make_manifest, make_reci
 from marketsentry.exceptions import ConflictError, InputError, NotFoundError
 from marketsentry.ports import ArtifactRef, Artifacts, Clock, Transactions
 from marketsentry.ports.models import ModelVersion, RegisteredModel, Trial
-from marketsentry.ports.training import FitJob, FitProgress, FitResult, FitSpan, ModelSpec, Trainer
-from marketsentry.services.plugins import BUILTIN_FEATURES, plugin_code_hash
+from marketsentry.ports.training import FitJob, FitProgress, FitResult, FitSpan, Trainer
+from marketsentry.services.candidate import CandidateRequest, TrainingResult, Usage, blocked_result
+from marketsentry.services.plugins import plugin_code_hash
 
 MIN_TRAIN_ROWS = 64
 MIN_TEST_ROWS = 16
 ARTIFACT_KIND = "models"
 LIBRARIES = ("lightgbm", "numba", "numpy")
-MIB = 1 << 20
 
 OnProgress = Callable[[FitProgress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateRequest:
-    """What to train and how to judge it.
-
-    `horizon` names the label; `embargo_bars` widens the purge beyond it; `final_frac` of the bars are the
-    untouched last block; `kfold_splits` > 0 adds a purged k-fold as a second look. `replay` are costs and
-    sizing, the defaults of the replay if None. `features` says where the features come from, for the
-    record.
-    """
-
-    name: str
-    version: str
-    horizon: str
-    track: str = "liquid"
-    model: ModelSpec = field(default_factory=lambda: ModelSpec("lightgbm_panel"))
-    features: str = BUILTIN_FEATURES
-    n_folds: int = 5
-    rolling: bool = False
-    embargo_bars: int = 12
-    final_frac: float = 0.15
-    kfold_splits: int = 0
-    seed: int = 42
-    n_threads: int = 2
-    memory_limit_bytes: int = 4096 * MIB
-    replay: ReplayParams | None = None
-    limits: CandidateLimits = field(default_factory=CandidateLimits)
-
-    def __post_init__(self) -> None:
-        if not 0 < self.final_frac < 0.5:
-            raise InputError(f"final_frac must be in (0, 0.5), was {self.final_frac}")
-        for name in ("name", "version"):
-            if not getattr(self, name).strip():
-                raise InputError(f"{name} must not be empty")
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a training took: rows the served model was fitted on, seconds in all and in the fits, bytes."""
-
-    rows: int
-    seconds: float
-    fit_seconds: float
-    predict_seconds: float
-    child_peak_bytes: int
-    peak_memory_bytes: int
-    feature_matrix_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingResult:
-    """What came of a training.
-
-    `status` is `ok` or `blocked_by_data_quality` (then nothing was trained or registered). `state` is
-    `candidate`, or `refused` when the leak test proved the candidate unsound. `is_reused` says that this
-    version had been trained from the same inputs before, and was read back.
-    """
-
-    status: str
-    name: str
-    version: str
-    track: str
-    results: tuple[dict[str, Any], ...]
-    model_id: int | None = None
-    state: str | None = None
-    verdict: GateVerdict | None = None
-    metrics: dict[str, Any] = field(default_factory=dict)
-    manifest: dict[str, Any] = field(default_factory=dict)
-    artifact_path: str | None = None
-    artifact_sha256: str | None = None
-    train_lineage_id: str | None = None
-    usage: Usage | None = None
-    is_reused: bool = False
-
-    def document(self) -> dict[str, Any]:
-        """Give plain values for JSON."""
-        return {
-            "status": self.status,
-            "name": self.name,
-            "version": self.version,
-            "track": self.track,
-            "model_id": self.model_id,
-            "state": self.state,
-            "is_reused": self.is_reused,
-            "verdict": self.verdict.document() if self.verdict else None,
-            "metrics": self.metrics,
-            "artifact_path": self.artifact_path,
-            "artifact_sha256": self.artifact_sha256,
-            "train_lineage_id": self.train_lineage_id,
-            "usage": self.usage,
-            "results": list(self.results),
-        }
-
-
-def blocked_result(request: CandidateRequest, blocked: Sequence[BlockedSymbol]) -> TrainingResult:
-    """Say that the data gate blocks: nothing is trained, nothing registered."""
-    rows = tuple(symbol.as_dict() for symbol in blocked)
-    return TrainingResult("blocked_by_data_quality", request.name, request.version, request.track, rows)
 
 
 async def train_candidate(

@@ -19,10 +19,10 @@ from marketsentry.bootstrap import System, open_system
 from marketsentry.cli.train_request import training_parts
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.ports.training import ModelSpec
+from marketsentry.services.candidate import CandidateRequest
 from marketsentry.services.datasets import DatasetRequest
 from marketsentry.services.synth import SynthRequest, synthesise
 from marketsentry.services.train_stored import train_stored
-from marketsentry.services.training import CandidateRequest
 from marketsentry.settings import Settings
 
 BASE = "http://127.0.0.1:8000"

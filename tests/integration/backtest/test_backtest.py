@@ -33,9 +33,10 @@ from marketsentry.ports import Transactions
 from marketsentry.ports.runs import StoredRun
 from marketsentry.ports.training import ModelSpec
 from marketsentry.services.backtest import BacktestDefaults, RunContext, read_stored_run, run_backtest
+from marketsentry.services.candidate import CandidateRequest
 from marketsentry.services.datasets import DatasetRequest, build_dataset
 from marketsentry.services.replay_check import ReplayReport, check_replay
-from marketsentry.services.training import CandidateRequest, train_candidate
+from marketsentry.services.training import train_candidate
 from marketsentry.settings import Settings
 from small_market import HOUR, FixedClock
 from training_inputs import SOUND, InProcessTrainer

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from marketsentry.cli.verdict_table import print_training
 from marketsentry.core.gates.verdict import at_least, at_most, decide
-from marketsentry.services.training import TrainingResult, Usage
+from marketsentry.services.candidate import TrainingResult, Usage
 
 REASON = "feature peek of BTC at bar 2024-01-01T00:00:00Z is 0.01 with the future known and nan without"
 

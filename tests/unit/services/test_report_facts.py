@@ -14,8 +14,8 @@ from marketsentry.core.market.bars import BarSeries, align_panel
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.ports.models import ModelVersion, RegisteredModel
 from marketsentry.ports.runs import RunRecord, StoredRun
+from marketsentry.services.candidate import TrainingResult
 from marketsentry.services.report_facts import candidate_of_model, candidate_of_training, run_facts
-from marketsentry.services.training import TrainingResult
 
 HOUR = parse_interval("1h")
 START_NS = 1_704_067_200_000_000_000  # 2024-01-01T00:00Z
