@@ -103,9 +103,6 @@ class TrainingResult:
             "artifact_path": self.artifact_path,
             "artifact_sha256": self.artifact_sha256,
             "train_lineage_id": self.train_lineage_id,
-            "rows": self.usage.rows if self.usage else None,
-            "seconds": round(self.usage.seconds, 3) if self.usage else None,
-            "peak_memory_mib": round(self.usage.peak_memory_bytes / MIB, 1) if self.usage else None,
             "usage": self.usage,
             "results": list(self.results),
         }

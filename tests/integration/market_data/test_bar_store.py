@@ -104,6 +104,18 @@ async def test_another_source_needs_another_name(transactions):
             await stores.bars.merge(series_of(range(3), source="coinbase_spot"))
 
 
+@pytest.mark.parametrize(("first", "second"), [("synthetic", "binance_spot"), ("binance_spot", "synthetic")])
+@pytest.mark.parametrize("symbol", ["BTC", "BTC-PERP", "BTC-USD"])
+async def test_made_up_and_recorded_bars_of_one_asset_do_not_mix(transactions, first, second, symbol):
+    """Their news would: events are stored by asset, whatever the bar length or the market."""
+    async with transactions() as stores:
+        await stores.bars.merge(series_of(range(3), source=first))
+        await stores.bars.merge(series_of(range(3), source=second, symbol="ETH"))
+        daily = BarSeries(symbol, parse_interval("2h"), second, np.array([START]), np.ones((1, 5)))
+        with pytest.raises(ConflictError, match=rf"{symbol} 2h from {second} .* BTC 1h from {first}.* MS_HOME"):
+            await stores.bars.merge(daily)
+
+
 async def test_what_is_synthetic_is_labelled(transactions):
     async with transactions() as stores:
         await stores.bars.merge(series_of(range(3), source="synthetic"))

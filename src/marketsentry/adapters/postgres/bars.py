@@ -22,7 +22,7 @@ from marketsentry.core.market.coverage import (
 )
 from marketsentry.core.market.interval import Interval, parse_interval
 from marketsentry.core.market.records import SeriesInfo
-from marketsentry.core.market.symbols import SYNTHETIC_SOURCE
+from marketsentry.core.market.symbols import SYNTHETIC_SOURCE, base_of
 from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
 from marketsentry.exceptions import ConflictError, InputError, NotFoundError
 from marketsentry.ports.bars import MergeCounts
@@ -133,9 +133,7 @@ class PostgresBarStore:
             return MergeCounts()
         if trades_count is not None and trades_count.shape != series.ts_ns.shape:
             raise InputError(f"trades_count must have shape {series.ts_ns.shape}, was {trades_count.shape}")
-        state = await self._lock(series.symbol, series.interval) or _State(
-            series.source, empty_coverage(series.interval), 0, 0
-        )
+        state = await self._lock(series.symbol, series.interval) or await self._first_state(series)
         if state.source != series.source:
             raise ConflictError(_other_source(series, state.source))
         stored = await self._stored(series, state.coverage)
@@ -249,6 +247,18 @@ class PostgresBarStore:
         if info is None:
             raise NotFoundError(f"there are no bars of {symbol} {interval}; see `ms data list`")
         return info
+
+    async def _first_state(self, series: BarSeries) -> _State:
+        """Begin a series; made-up and recorded bars of one asset never share a database, for its news would mix."""
+        is_synthetic = series.source == SYNTHETIC_SOURCE
+        for info in await self.all_series():
+            if info.is_synthetic != is_synthetic and base_of(info.symbol) == base_of(series.symbol):
+                raise ConflictError(
+                    f"{series.symbol} {series.interval} from {series.source} cannot be stored beside "
+                    f"{info.symbol} {info.interval} from {info.source}: synthetic and recorded data of one asset "
+                    "do not mix; set MS_HOME (or DATABASE_URL) to another place"
+                )
+        return _State(series.source, empty_coverage(series.interval), 0, 0)
 
     async def _lock(self, symbol: str, interval: Interval) -> _State | None:
         key = (symbol, str(interval))
