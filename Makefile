@@ -31,8 +31,14 @@ integration: .venv/.dev ## tests on real PostgreSQL, Redis, child processes and 
 e2e: .venv/.dev ## tests of the running program, its API and the whole main job
 	$(BIN)/pytest tests/e2e -q $(ARGS)
 
-bench: .venv/.dev ## measure the budgets beside limits and peers (ARGS="backtest-sma import --json")
+bench: .venv/.dev .venv-peers/.done ## measure the budgets beside limits and peers (ARGS="backtest-sma import --json")
 	$(BIN)/ms bench $(ARGS)
+
+.venv-peers/.done: benchmarks/peers/requirements.txt
+	@echo "installing the peers to measure against in .venv-peers"
+	@$(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r $<
+	@touch $@
 
 format: .venv/.dev ## put the code in house format
 	$(BIN)/ruff check --fix .

@@ -159,6 +159,7 @@ class ParquetDatasets:
     def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         connection = duckdb.connect()
         try:
+            connection.execute("SET enable_progress_bar = false")  # it would draw on stdout, which belongs to JSON
             connection.execute(f"SET memory_limit = '{self._memory_limit_mib}MiB'")
             yield connection
         finally:
