@@ -32,7 +32,9 @@ def print_status(document: dict[str, Any], console: Console | None = None) -> No
     _print_runs(document["runs"], console)
     disk = document["disk"]
     parts = ", ".join(f"{name} {size / MIB:,.1f}" for name, size in disk["parts"].items() if size >= MIB / 10)
-    _line(console, "disk", f"{disk['bytes'] / MIB:,.1f} MiB" + (f": {parts}" if parts else ""))
+    console.print(
+        Text.assemble(("disk".ljust(10), "bold"), f"{disk['bytes'] / MIB:,.1f} MiB in all, {parts}")
+    )
 
 
 def _print_engines(document: dict[str, Any], console: Console) -> None:

@@ -222,9 +222,13 @@ async def _import_market(
         clock=parts.training.clock,
     )
     stored = await _stored_series(parts, request.symbols, request.interval)
-    recorded = [one for one in stored if not one.is_synthetic]
+    recorded = [one for one in stored if (one.symbol, str(one.interval)) in report.series]
     if not recorded:
-        raise NotFoundError(f"no bars to run on in {folder}; see `ms data import --help` for the layouts")
+        why = "; ".join(str(file.error) for file in report.failed[:3])
+        raise NotFoundError(
+            f"no bars to run on in {folder}: {why or 'it holds none of the wanted symbols and bar length'}; "
+            "see `ms data import --help` for the layouts"
+        )
     interval = request.interval or _commonest(recorded)
     series = [one for one in recorded if one.interval == interval][:MAX_SYMBOLS]
     n_bars = sum(one.n_bars for one in series)

@@ -1,0 +1,36 @@
+"""What the tests of the running program share: one home in which the demo has run."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from programs import ms
+
+DEMO = ("demo", "--once", "--days", "120", "--interval", "15m")
+
+
+@dataclass(frozen=True)
+class DemoHome:
+    """A data directory after a demo: the document it printed, what a person saw, and how long it took."""
+
+    home: Path
+    document: dict[str, Any]
+    shown: str
+    seconds: float
+
+
+def run_demo(home: Path, *words: str | Path) -> DemoHome:
+    started = time.monotonic()
+    done = ms(home, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return DemoHome(home, json.loads(done.stdout), done.stderr, time.monotonic() - started)
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> DemoHome:
+    """The demo on a market of half an hour's work for a person and ten seconds for the program."""
+    return run_demo(tmp_path_factory.mktemp("demo") / "my home", *DEMO)
