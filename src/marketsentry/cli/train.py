@@ -47,7 +47,7 @@ def train(
     verdict is fail, the data gate blocked a symbol, or an input is wrong; 3 when bars are missing or the
     version exists with other content; 4 when the fitting process or the database failed.
 
-    Example:  ms train --symbols BTC,ETH,SOL --interval 5m --horizon 1h --name panel --version v1
+    Example:  ms train --symbols BTC,ETH,SOL --interval 1h --horizon 4h --name panel --version v1
     """
     import asyncio
 
