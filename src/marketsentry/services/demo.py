@@ -19,7 +19,6 @@ from marketsentry.core.market.records import SeriesInfo
 from marketsentry.exceptions import DataQualityError, InputError, NotFoundError
 from marketsentry.ports.files import MarketFiles
 from marketsentry.ports.runs import StoredRun
-from marketsentry.ports.training import ModelSpec
 from marketsentry.services.backtest import BacktestDefaults, run_backtest
 from marketsentry.services.candidate import CandidateRequest, TrainingResult
 from marketsentry.services.datasets import DatasetRequest, build_dataset
@@ -40,8 +39,6 @@ MAX_SYMBOLS = 12
 DAY_NS = 86_400_000_000_000
 LOOKBACK_DAYS = (60, 730)
 TRAIN_DAYS, TEST_DAYS = 35, 14
-N_TREES = 80
-LEARNING_RATE = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +302,6 @@ async def _train(
         version=f"v1-{dataset.content_hash[:8]}",
         horizon=HORIZON,
         features=reference,
-        model=ModelSpec("lightgbm_panel", {"n_trees": N_TREES, "learning_rate": LEARNING_RATE}),
     )
     result = await train_candidate(
         dataset,
