@@ -35,7 +35,7 @@ bench: .venv/.dev .venv-peers/.done ## measure the budgets beside limits and pee
 	$(BIN)/ms bench $(ARGS)
 
 .venv-peers/.done: benchmarks/peers/requirements.txt
-	@echo "installing the peers to measure against in .venv-peers"
+	@echo "installing the peers to measure against in .venv-peers" >&2
 	@$(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r $<
 	@touch $@
@@ -50,15 +50,15 @@ clean: ## remove what the build and the tests made; data in var/ stays
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version 2>&1) was found; set PYTHON=..."; exit 1; }
-	@echo "creating .venv"
+	@echo "creating .venv" >&2
 	@$(PYTHON) -m venv .venv
 
 .venv/.default: .venv/bin/python pyproject.toml constraints.txt
-	@echo "installing MarketSentry (about half a minute)"
+	@echo "installing MarketSentry (about half a minute)" >&2
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
 .venv/.dev: .venv/bin/python pyproject.toml constraints.txt
-	@echo "installing MarketSentry with its test tools"
+	@echo "installing MarketSentry with its test tools" >&2
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ .venv/.default
