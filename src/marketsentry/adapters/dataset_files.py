@@ -64,7 +64,7 @@ class ParquetDatasets:
         What the Parquet reader and writer may use beside the arrays.
     """
 
-    def __init__(self, root: Path, *, memory_limit_mib: int = 128) -> None:
+    def __init__(self, root: Path, *, memory_limit_mib: int = 512) -> None:
         self._root = root
         self._memory_limit_mib = memory_limit_mib
 
@@ -159,7 +159,12 @@ class ParquetDatasets:
     def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         connection = duckdb.connect()
         try:
-            connection.execute("SET enable_progress_bar = false")  # it would draw on stdout, which belongs to JSON
+            connection.execute(
+                "SET enable_progress_bar = false"
+            )  # it would draw on stdout, which belongs to JSON
+            connection.execute(
+                "SET threads = 1"
+            )  # each thread holds row groups of its own; the disk is the limit
             connection.execute(f"SET memory_limit = '{self._memory_limit_mib}MiB'")
             yield connection
         finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from marketsentry.adapters.dataset_files import ParquetDatasets
 from marketsentry.core.dataset import content_hash
 from marketsentry.core.features.context import ContextInputs, KnownSeries
 from marketsentry.core.market.events import EventSeries
@@ -71,3 +72,23 @@ async def test_every_context_input_comes_back(build, files):
     for name in EventSeries.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(loaded.events["ETH"], name), getattr(events, name))
     assert loaded.events["ETH"].event_type.dtype == np.int8
+
+
+async def test_years_of_fine_bars_fit_into_the_writers_memory(build, tmp_path):
+    """Five years of 5m bars x 95 features of several symbols are many times what the Parquet writer may hold."""
+    built = await build(with_snapshots=False)
+    n_bars = 500_000
+    panel, rng = built.panel, np.random.default_rng(3)
+    ts_ns = panel.ts_ns[0] + panel.interval.ns * np.arange(n_bars, dtype=np.int64)
+    n_symbols, n_features = built.features.values.shape[1:]
+    values = rng.standard_normal((n_bars, n_symbols, n_features))
+    rows = np.arange(n_bars) % panel.n_bars
+    large = replace(
+        built,
+        panel=replace(panel, ts_ns=ts_ns, values=panel.values[rows], state=panel.state[rows]),
+        features=replace(built.features, ts_ns=ts_ns, values=values),
+        labels={name: label[rows] for name, label in built.labels.items()},
+    )
+    store = ParquetDatasets(tmp_path / "large")
+    store.save(large, {})
+    assert store.load(large.content_hash).features.values[-1].tolist() == values[-1].tolist()
