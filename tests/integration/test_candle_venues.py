@@ -98,7 +98,9 @@ async def test_failures_that_a_retry_may_help_are_told_apart(side, fault, error)
 
 async def test_a_blocked_location_is_explained_with_another_way(side):
     async with exchange(side, script=[Fault.BLOCKED] * 20) as server, opened(side, server) as venue:
-        with pytest.raises(DependencyError, match=r"refuses this location .HTTP 451.*another venue") as raised:
+        with pytest.raises(
+            DependencyError, match=r"refuses this location .HTTP 451.*another venue"
+        ) as raised:
             await venue.market("BTC", M5)
     assert not isinstance(raised.value, VenueBusyError | VenueUnavailableError)
 

@@ -62,7 +62,9 @@ def write_sample_file(path: Path, samples: Iterable[SampleRows]) -> int:
         draft = Path(folder) / path.name
         connection = duckdb.connect(str(Path(folder) / "samples.duckdb"))
         try:
-            connection.execute("SET enable_progress_bar = false")  # it would draw on stdout, which belongs to JSON
+            connection.execute(
+                "SET enable_progress_bar = false"
+            )  # it would draw on stdout, which belongs to JSON
             connection.execute("SET memory_limit = '512MiB'")
             connection.execute(_TABLE)
             n_rows = sum(_insert(connection, rows) for rows in samples)

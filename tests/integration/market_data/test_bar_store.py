@@ -112,7 +112,9 @@ async def test_made_up_and_recorded_bars_of_one_asset_do_not_mix(transactions, f
         await stores.bars.merge(series_of(range(3), source=first))
         await stores.bars.merge(series_of(range(3), source=second, symbol="ETH"))
         daily = BarSeries(symbol, parse_interval("2h"), second, np.array([START]), np.ones((1, 5)))
-        with pytest.raises(ConflictError, match=rf"{symbol} 2h from {second} .* BTC 1h from {first}.* MS_HOME"):
+        with pytest.raises(
+            ConflictError, match=rf"{symbol} 2h from {second} .* BTC 1h from {first}.* MS_HOME"
+        ):
             await stores.bars.merge(daily)
 
 
