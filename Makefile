@@ -37,7 +37,7 @@ bench: .venv/.dev .venv-peers/.done ## measure the budgets beside limits and pee
 .venv-peers/.done: benchmarks/peers/requirements.txt
 	@echo "installing the peers to measure against in .venv-peers" >&2
 	@$(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r $<
+	@.venv-peers/bin/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check -r $<
 	@touch $@
 
 format: .venv/.dev ## put the code in house format
@@ -55,10 +55,10 @@ clean: ## remove what the build and the tests made; data in var/ stays
 
 .venv/.default: .venv/bin/python pyproject.toml constraints.txt
 	@echo "installing MarketSentry (about half a minute)" >&2
-	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e .
+	@$(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
 .venv/.dev: .venv/bin/python pyproject.toml constraints.txt
 	@echo "installing MarketSentry with its test tools" >&2
-	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ .venv/.default
