@@ -124,7 +124,8 @@ def leak_checks(
     """
     told = describe_leak(evidence.leaks[0]) if evidence.leaks else ""
     if len(evidence.leaks) > 1:
-        told += f"; and {len(evidence.leaks) - 1} more features"
+        n_more = len(evidence.leaks) - 1
+        told += f"; and {n_more} more {'feature' if n_more == 1 else 'features'}"
     canary = "" if evidence.canary_caught else "the leak test missed a feature made of the future label"
     exact = (
         evidence.is_deterministic and evidence.max_batch_stream_diff == 0 and not evidence.n_mask_mismatches
