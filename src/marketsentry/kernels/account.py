@@ -5,7 +5,7 @@ Both arrays hold everything a decision needs besides the market, so they can be 
 
 import numpy as np
 
-from marketsentry.kernels.compiling import kernel
+from marketsentry.kernels.compiling import inlined, kernel
 
 DAY_NS = 86_400_000_000_000
 
@@ -82,6 +82,12 @@ def record_equity(account: np.ndarray, equity: float, ts_ns: int) -> None:
         account[PEAK] = equity
     if equity < account[DAY_START] * (1.0 - account[WORST_DAY]):
         account[WORST_DAY] = 1.0 - equity / account[DAY_START]
+
+
+@inlined
+def unnoted_range(account: np.ndarray) -> tuple[float, float, float]:
+    """End of the day in epoch ns, least and most equity for which `record_equity` notes the equity alone."""
+    return account[DAY_END], account[DAY_START] * (1.0 - account[WORST_DAY]), account[PEAK]
 
 
 @kernel

@@ -3,7 +3,7 @@
 The order of one bar: orders decided earlier fill at its open (`fill_bar`), positions are marked at its close
 (`mark_bar`), and with what is known then new targets are decided (`decide_bar`), which no bar can fill before
 the next open. `run` loops the three; its one shortcut leaves out `decide_bar` where that would provably
-decide what it decided before.
+decide what it decided before (`kernels.steady`), and holds over a stretch of such bars in one go.
 """
 
 from typing import NamedTuple
@@ -33,8 +33,9 @@ from marketsentry.kernels.fill import match
 from marketsentry.kernels.risk import clip_single, feasible_turnover, reduce_only, scale_gross, scale_groups
 from marketsentry.kernels.signal import is_usable, score_to_weight
 from marketsentry.kernels.sizing import drawdown_taper, next_variance, volatility_of, volatility_weight
+from marketsentry.kernels.steady import CLOSE, hold, repeats, weight_of
 
-OPEN, CLOSE, VOLUME = 0, 3, 4
+OPEN, VOLUME = 0, 4
 
 # Columns of the fill tape (n_fills, FILL_FIELDS).
 FILL_BAR, FILL_SYMBOL, FILL_QTY, FILL_REFERENCE, FILL_PRICE, FILL_FEE, FILL_SLIPPAGE, FILL_IMPACT = range(8)
@@ -185,7 +186,7 @@ def decide_bar(t: int, market: Market, rules: Rules, groups: Groups, state: Stat
     steady = rules.is_static and taper == 1.0
     per_equity = 1.0 / equity
     for n in range(book.shape[0]):
-        current[n] = _heading_weight(book, n, per_equity)
+        current[n] = weight_of(book[n, TARGET_QTY], book[n, MARK_PRICE], per_equity)
         weights[n] = _wish(t, n, market, rules, book, current[n], taper)
     _limit(rules, groups, weights, state.totals)
     for n in range(book.shape[0]):
@@ -242,24 +243,40 @@ def _loop(
     equity: np.ndarray,
     weights: np.ndarray,
 ) -> tuple[int, int]:
-    """Do the work of `run`; views that begin at `start` let the compiler see that no index is negative."""
+    """Do the work of `run`."""
     book, account, orders = state.book, state.account, state.orders
-    ts_ns, values, predictions = market.ts_ns[start:], market.values[start:], market.predictions[start:]
-    equity, weights = equity[start:], weights[start:]
+    ts_ns, values, predictions = market.ts_ns, market.values, market.predictions
     latency = orders.shape[0]
-    for k in range(ts_ns.size):
+    t = start
+    while t < ts_ns.size:
         if account[BUSY] > 0.0:
             if n_fills + n_targets > fills.shape[0]:
-                return start + k, n_fills
-            n_fills = fill_bar(start + k, market, rules, state, fills, n_fills)
-        equity[k] = mark_bar(k, n_targets, ts_ns, values, rules, book, account)
-        settled = _record_weights(k, n_targets, predictions, values, rules, book, account, weights)
-        if not settled and decide_bar(start + k, market, rules, groups, state):
+                return t, n_fills
+            n_fills = fill_bar(t, market, rules, state, fills, n_fills)
+        elif account[STEADY] > 0.0 and not rules.needs_volatility:
+            t += hold(
+                n_targets,
+                ts_ns[t:],
+                values[t:],
+                predictions[t:],
+                rules.band,
+                rules.taper_start,
+                book,
+                account,
+                equity[t:],
+                weights[t:],
+            )
+            if t == ts_ns.size:
+                break
+        equity[t] = mark_bar(t, n_targets, ts_ns, values, rules, book, account)
+        settled = _record_weights(t, n_targets, predictions, values, rules, book, account, weights)
+        if not settled and decide_bar(t, market, rules, groups, state):
             account[BUSY] = latency
         if account[BUSY] > 0.0:
             for n in range(n_targets):
-                orders[(start + k) % latency, n] = book[n, TARGET_QTY]
-    return start + ts_ns.size, n_fills
+                orders[t % latency, n] = book[n, TARGET_QTY]
+        t += 1
+    return t, n_fills
 
 
 @inlined
@@ -273,28 +290,15 @@ def _record_weights(
     account: np.ndarray,
     weights: np.ndarray,
 ) -> bool:
-    """Write the held weights at the close of bar `t`, NaN without equity.
-
-    True says that `decide_bar` would change nothing: the last decision followed from the predictions alone,
-    these are the same, no taper begins, and every weight lies within its band.
-    """
+    """Write the held weights at the close of bar `t`, NaN without equity; True if `decide_bar` would repeat itself."""
     equity = account[EQUITY]
     per_equity = 1.0 / equity if equity > 0.0 else np.nan
     settled = account[STEADY] > 0.0 and equity >= account[PEAK] * (1.0 - rules.taper_start)
     for n in range(n_targets):
-        weights[t, n] = book[n, QTY] * book[n, MARK_PRICE] * per_equity if book[n, QTY] != 0.0 else 0.0
+        weights[t, n] = weight_of(book[n, QTY], book[n, MARK_PRICE], per_equity)
         if settled:
-            off = abs(book[n, WEIGHT] - _heading_weight(book, n, per_equity))
-            within = off == 0.0 or (book[n, WEIGHT] != 0.0 and off <= rules.band)
-            same = predictions[t, n] == book[n, PREDICTION] and values[t, n, CLOSE] > 0.0
-            settled = within and same
+            settled = repeats(n, predictions[t, n], values[t, n, CLOSE], per_equity, rules.band, book)
     return bool(settled)
-
-
-@inlined
-def _heading_weight(book: np.ndarray, n: int, per_equity: float) -> float:
-    """Weight the position has once everything decided is filled."""
-    return book[n, TARGET_QTY] * book[n, MARK_PRICE] * per_equity if book[n, TARGET_QTY] != 0.0 else 0.0
 
 
 @inlined
