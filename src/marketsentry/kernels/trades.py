@@ -1,4 +1,7 @@
-"""Round trips out of a tape of fills: from flat to flat, or to the other side."""
+"""Fills by name and round trips, from flat to flat or to the other side, out of the tape of a replay.
+
+Outputs are structured arrays of the dtypes in `core.backtest.tape`.
+"""
 
 import numpy as np
 
@@ -9,23 +12,37 @@ from marketsentry.kernels.replay import (
     FILL_IMPACT,
     FILL_PRICE,
     FILL_QTY,
+    FILL_REFERENCE,
     FILL_SLIPPAGE,
     FILL_SYMBOL,
 )
 
-# Columns of a trade (n_trades, TRADE_FIELDS).
-TRADE_SYMBOL = 0
-TRADE_SIDE = 1
-TRADE_ENTRY_BAR = 2
-TRADE_EXIT_BAR = 3  # -1 while open
-TRADE_QTY = 4  # all that was entered
-TRADE_ENTRY_PRICE = 5  # average paid
-TRADE_EXIT_PRICE = 6  # average received; of an open trade the rest counts at its mark
-TRADE_FEE = 7
-TRADE_SLIPPAGE = 8
-TRADE_IMPACT = 9
-TRADE_PNL = 10  # after all costs
-TRADE_FIELDS = 11
+# Columns of a trade that is still open (N, TRADE_FIELDS).
+TRADE_SIDE = 0
+TRADE_ENTRY_BAR = 1
+TRADE_QTY = 2  # all that was entered
+TRADE_PAID = 3  # quantity times price, summed over the entries
+TRADE_RECEIVED = 4  # the same over the exits
+TRADE_FEE = 5
+TRADE_SLIPPAGE = 6
+TRADE_IMPACT = 7
+TRADE_FIELDS = 8
+
+
+@kernel
+def name_fills(tape: np.ndarray, out: np.ndarray) -> None:
+    """Write the columns of the tape (n_fills, FILL_FIELDS) under their names into `out` (n_fills,)."""
+    for i in range(tape.shape[0]):
+        fill, signed = out[i], tape[i, FILL_QTY]
+        fill["bar"] = int(tape[i, FILL_BAR])
+        fill["symbol"] = int(tape[i, FILL_SYMBOL])
+        fill["side"] = 1 if signed > 0.0 else -1
+        fill["qty"] = abs(signed)
+        fill["reference_price"] = tape[i, FILL_REFERENCE]
+        fill["price"] = tape[i, FILL_PRICE]
+        fill["fee_quote"] = tape[i, FILL_FEE]
+        fill["slippage_quote"] = tape[i, FILL_SLIPPAGE]
+        fill["impact_quote"] = tape[i, FILL_IMPACT]
 
 
 @kernel
@@ -34,7 +51,7 @@ def round_trips(
 ) -> int:
     """Group fills into trades, in order of their ends; trades still open come last.
 
-    `fills` (n_fills, 8) in time order, `marks` (N,) last prices. `held` (N,) and `live` (N, TRADE_FIELDS) are
+    `fills` (n_fills, FILL_FIELDS) in time order, `marks` (N,) last prices. `held` (N,) and `live` (N, TRADE_FIELDS) are
     scratch of zeros. `out` needs room for n_fills + N rows; returns how many were written. A fill through
     zero closes one trade and opens the next, sharing its costs by quantity.
     """
@@ -49,8 +66,7 @@ def round_trips(
             held[n] += np.copysign(closing, signed)
             rest = abs(signed) - closing
             if abs(held[n]) <= 1e-12 * live[n, TRADE_QTY]:
-                live[n, TRADE_EXIT_BAR] = fills[i, FILL_BAR]
-                _finish(live[n], out[n_trades])
+                _finish(n, int(fills[i, FILL_BAR]), live[n], out[n_trades])
                 n_trades += 1
                 held[n] = 0.0
             if rest > 0.0:
@@ -61,29 +77,27 @@ def round_trips(
             held[n] += signed
     for n in range(held.size):
         if held[n] != 0.0:
-            live[n, TRADE_EXIT_BAR] = -1.0
-            live[n, TRADE_EXIT_PRICE] += abs(held[n]) * marks[n]
-            _finish(live[n], out[n_trades])
+            live[n, TRADE_RECEIVED] += abs(held[n]) * marks[n]
+            _finish(n, -1, live[n], out[n_trades])
             n_trades += 1
     return n_trades
 
 
 @kernel
 def _enter(fills: np.ndarray, i: int, share: float, qty: float, trade: np.ndarray) -> None:
-    """Add to a trade, opening it if it is empty; price columns hold money until the end."""
+    """Add to a trade, opening it if it is empty."""
     if trade[TRADE_QTY] == 0.0:
-        trade[TRADE_SYMBOL] = fills[i, FILL_SYMBOL]
         trade[TRADE_SIDE] = np.copysign(1.0, fills[i, FILL_QTY])
         trade[TRADE_ENTRY_BAR] = fills[i, FILL_BAR]
     trade[TRADE_QTY] += qty
-    trade[TRADE_ENTRY_PRICE] += qty * fills[i, FILL_PRICE]
+    trade[TRADE_PAID] += qty * fills[i, FILL_PRICE]
     _charge(fills, i, share, trade)
 
 
 @kernel
 def _reduce(fills: np.ndarray, i: int, share: float, qty: float, trade: np.ndarray) -> None:
     """Take from a trade."""
-    trade[TRADE_EXIT_PRICE] += qty * fills[i, FILL_PRICE]
+    trade[TRADE_RECEIVED] += qty * fills[i, FILL_PRICE]
     _charge(fills, i, share, trade)
 
 
@@ -96,15 +110,21 @@ def _charge(fills: np.ndarray, i: int, share: float, trade: np.ndarray) -> None:
 
 
 @kernel
-def _finish(trade: np.ndarray, out: np.ndarray) -> None:
-    """Turn money into average prices, write the trade and empty the scratch row.
+def _finish(n: int, exit_bar: int, trade: np.ndarray, out: np.void) -> None:
+    """Write the trade with average prices and its gain, and empty the scratch row; `exit_bar` is -1 while open.
 
     Fill prices hold slippage and impact already, so only the fee is left to subtract.
     """
-    gain = trade[TRADE_SIDE] * (trade[TRADE_EXIT_PRICE] - trade[TRADE_ENTRY_PRICE])
-    trade[TRADE_PNL] = gain - trade[TRADE_FEE]
-    trade[TRADE_ENTRY_PRICE] /= trade[TRADE_QTY]
-    trade[TRADE_EXIT_PRICE] /= trade[TRADE_QTY]
+    out["symbol"] = n
+    out["side"] = int(trade[TRADE_SIDE])
+    out["entry_bar"] = int(trade[TRADE_ENTRY_BAR])
+    out["exit_bar"] = exit_bar
+    out["qty"] = trade[TRADE_QTY]
+    out["entry_price"] = trade[TRADE_PAID] / trade[TRADE_QTY]
+    out["exit_price"] = trade[TRADE_RECEIVED] / trade[TRADE_QTY]
+    out["fee_quote"] = trade[TRADE_FEE]
+    out["slippage_quote"] = trade[TRADE_SLIPPAGE]
+    out["impact_quote"] = trade[TRADE_IMPACT]
+    out["pnl_quote"] = trade[TRADE_SIDE] * (trade[TRADE_RECEIVED] - trade[TRADE_PAID]) - trade[TRADE_FEE]
     for k in range(trade.size):
-        out[k] = trade[k]
         trade[k] = 0.0

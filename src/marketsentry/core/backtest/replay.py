@@ -18,7 +18,8 @@ from marketsentry.exceptions import InputError
 from marketsentry.kernels import account as acc
 from marketsentry.kernels import replay as kernel
 
-_TAPE_ROWS = 4_096
+_TAPE_ROWS = 4_096  # least length of the tape at first, else one fill in so many cells
+_CELLS_PER_FILL = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,8 @@ def replay(
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))
     rules = params.rules(with_confidence=confidence is not None)
     equity, weights = np.empty(n_bars), np.empty((n_bars, n_targets))
-    tape = np.empty((max(_TAPE_ROWS, n_targets), kernel.FILL_FIELDS))
+    n_rows = max(_TAPE_ROWS, n_targets, predictions.size // _CELLS_PER_FILL)
+    tape = np.empty((n_rows, kernel.FILL_FIELDS))
     bar, n_fills = 0, 0
     while bar < n_bars:
         bar, n_fills = kernel.run(bar, market, rules, groups, state, tape, n_fills, equity, weights)

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from marketsentry.kernels import replay as kernel
-from marketsentry.kernels import trades as kernel_trades
+from marketsentry.kernels import trades as kernel
 
 FILL_DTYPE = np.dtype(
     [
@@ -42,17 +41,8 @@ def fills_of(tape: NDArray[np.float64]) -> NDArray[np.void]:
     `qty` is positive in base units, `side` +1 or -1, `symbol` the column of the panel, `bar` its row. `price`
     is `reference_price` (the bar's open) with slippage and impact in it.
     """
-    fills = np.zeros(len(tape), dtype=FILL_DTYPE)
-    signed = tape[:, kernel.FILL_QTY]
-    fills["bar"] = tape[:, kernel.FILL_BAR]
-    fills["symbol"] = tape[:, kernel.FILL_SYMBOL]
-    fills["side"] = np.sign(signed)
-    fills["qty"] = np.abs(signed)
-    fills["reference_price"] = tape[:, kernel.FILL_REFERENCE]
-    fills["price"] = tape[:, kernel.FILL_PRICE]
-    fills["fee_quote"] = tape[:, kernel.FILL_FEE]
-    fills["slippage_quote"] = tape[:, kernel.FILL_SLIPPAGE]
-    fills["impact_quote"] = tape[:, kernel.FILL_IMPACT]
+    fills = np.empty(len(tape), dtype=FILL_DTYPE)
+    kernel.name_fills(tape, fills)
     return fills
 
 
@@ -63,12 +53,7 @@ def trades_of(tape: NDArray[np.float64], marks: NDArray[np.float64]) -> NDArray[
     trade has `exit_bar` -1 and counts the rest of its position at `marks` (N,), before the cost of closing.
     """
     n_targets = marks.size
-    rows = np.empty((len(tape) + n_targets, kernel_trades.TRADE_FIELDS))
-    scratch = np.zeros((n_targets, kernel_trades.TRADE_FIELDS))
-    n_trades = kernel_trades.round_trips(tape, marks, np.zeros(n_targets), scratch, rows)
-    names = ("symbol", "side", "entry_bar", "exit_bar", "qty", "entry_price", "exit_price",
-             "fee_quote", "slippage_quote", "impact_quote", "pnl_quote")  # fmt: skip
-    trades = np.zeros(n_trades, dtype=TRADE_DTYPE)
-    for column, name in enumerate(names):
-        trades[name] = rows[:n_trades, column]
-    return trades
+    trades = np.empty(len(tape) + n_targets, dtype=TRADE_DTYPE)
+    live = np.zeros((n_targets, kernel.TRADE_FIELDS))
+    n_trades = kernel.round_trips(tape, marks, np.zeros(n_targets), live, trades)
+    return trades[:n_trades]
