@@ -6,6 +6,7 @@ the next open. `run` loops the three; its one shortcut leaves out `decide_bar` w
 decide what it decided before (`kernels.steady`), and holds over a stretch of such bars in one go.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -171,7 +172,7 @@ def mark_bar(
     return float(equity)
 
 
-@kernel
+@inlined
 def decide_bar(t: int, market: Market, rules: Rules, groups: Groups, state: State) -> bool:
     """Decide target quantities from what is known at the close of bar `t`; True if one changed.
 
@@ -207,7 +208,6 @@ def decide_bar(t: int, market: Market, rules: Rules, groups: Groups, state: Stat
     return changed
 
 
-@kernel
 def run(
     start: int,
     market: Market,
@@ -224,59 +224,66 @@ def run(
     Writes `equity` (T,) and the held `weights` (T, N) at each close, NaN weights where equity is not
     positive. Returns the next bar to replay and the count of fills; call again with a longer tape to go on.
     """
-    if state.book.shape[0] == 1:  # the same loop with a constant count, which the compiler unrolls
-        return _loop(start, 1, market, rules, groups, state, fills, n_fills, equity, weights)
-    n_targets = state.book.shape[0]
-    return _loop(start, n_targets, market, rules, groups, state, fills, n_fills, equity, weights)
+    loop = _loop_one if state.book.shape[0] == 1 else _loop_any
+    return loop(start, market, rules, groups, state, fills, n_fills, equity, weights)
 
 
-@inlined
-def _loop(
-    start: int,
-    n_targets: int,
-    market: Market,
-    rules: Rules,
-    groups: Groups,
-    state: State,
-    fills: np.ndarray,
-    n_fills: int,
-    equity: np.ndarray,
-    weights: np.ndarray,
-) -> tuple[int, int]:
-    """Do the work of `run`."""
-    book, account, orders = state.book, state.account, state.orders
-    ts_ns, values, predictions = market.ts_ns, market.values, market.predictions
-    latency = orders.shape[0]
-    t = start
-    while t < ts_ns.size:
-        if account[BUSY] > 0.0:
-            if n_fills + n_targets > fills.shape[0]:
-                return t, n_fills
-            n_fills = fill_bar(t, market, rules, state, fills, n_fills)
-        elif account[STEADY] > 0.0 and not rules.needs_volatility:
-            t += hold(
-                n_targets,
-                ts_ns[t:],
-                values[t:],
-                predictions[t:],
-                rules.band,
-                rules.taper_start,
-                book,
-                account,
-                equity[t:],
-                weights[t:],
-            )
-            if t == ts_ns.size:
-                break
-        equity[t] = mark_bar(t, n_targets, ts_ns, values, rules, book, account)
-        settled = _record_weights(t, n_targets, predictions, values, rules, book, account, weights)
-        if not settled and decide_bar(t, market, rules, groups, state):
-            account[BUSY] = latency
-        if account[BUSY] > 0.0:
-            for n in range(n_targets):
-                orders[t % latency, n] = book[n, TARGET_QTY]
-        t += 1
-    return t, n_fills
+def _make_loop(is_single: bool) -> Callable[..., tuple[int, int]]:
+    """Make the loop of `run`, for any count of targets or for one; each is compiled when it is first used."""
+
+    @kernel
+    def loop(
+        start: int,
+        market: Market,
+        rules: Rules,
+        groups: Groups,
+        state: State,
+        fills: np.ndarray,
+        n_fills: int,
+        equity: np.ndarray,
+        weights: np.ndarray,
+    ) -> tuple[int, int]:
+        book, account, orders = state.book, state.account, state.orders
+        n_targets = book.shape[0]
+        if is_single and n_targets != 1:  # never so; it tells the compiler that every count below is 1
+            return start, n_fills
+        ts_ns, values, predictions = market.ts_ns, market.values, market.predictions
+        latency = orders.shape[0]
+        t = start
+        while t < ts_ns.size:
+            if account[BUSY] > 0.0:
+                if n_fills + n_targets > fills.shape[0]:
+                    return t, n_fills
+                n_fills = fill_bar(t, market, rules, state, fills, n_fills)
+            elif account[STEADY] > 0.0 and not rules.needs_volatility:
+                t += hold(
+                    n_targets,
+                    ts_ns[t:],
+                    values[t:],
+                    predictions[t:],
+                    rules.band,
+                    rules.taper_start,
+                    book,
+                    account,
+                    equity[t:],
+                    weights[t:],
+                )
+                if t == ts_ns.size:
+                    break
+            equity[t] = mark_bar(t, n_targets, ts_ns, values, rules, book, account)
+            settled = _record_weights(t, n_targets, predictions, values, rules, book, account, weights)
+            if not settled and decide_bar(t, market, rules, groups, state):
+                account[BUSY] = latency
+            if account[BUSY] > 0.0:
+                for n in range(n_targets):
+                    orders[t % latency, n] = book[n, TARGET_QTY]
+            t += 1
+        return t, n_fills
+
+    return loop
+
+
+_loop_one, _loop_any = _make_loop(is_single=True), _make_loop(is_single=False)
 
 
 @inlined
