@@ -8,6 +8,7 @@ from marketsentry.ports.audits import AuditStore
 from marketsentry.ports.bars import BarStore
 from marketsentry.ports.clock import Clock
 from marketsentry.ports.datasets import DatasetStore
+from marketsentry.ports.entities import EntityStore
 from marketsentry.ports.events import EventStore
 from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.models import ModelStore
@@ -21,6 +22,7 @@ __all__ = [
     "BarStore",
     "Clock",
     "DatasetStore",
+    "EntityStore",
     "EventStore",
     "ImportStore",
     "ModelStore",
@@ -46,7 +48,12 @@ class Stores(Protocol):
 
     @property
     def events(self) -> EventStore:
-        """Events, entities, funding rates, trades."""
+        """Events with their entities, funding rates, trades."""
+        ...
+
+    @property
+    def entities(self) -> EntityStore:
+        """Who events are about."""
         ...
 
     @property

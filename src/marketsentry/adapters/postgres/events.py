@@ -16,6 +16,7 @@ from marketsentry.core.market.events import (
     EventSeries,
     event_fingerprint,
     judge_event,
+    merge_mentions,
 )
 from marketsentry.core.market.records import FundingSeries, TradeBlock
 from marketsentry.core.market.symbols import base_of
@@ -25,12 +26,14 @@ from marketsentry.ports.bars import MergeCounts
 from marketsentry.ports.events import AddedEvents
 
 _ADD_EVENTS = """
-INSERT INTO events (event_type, title, occurred_at, known_at, source_url, source_name, source_tier,
-                    confidence_score, event_importance, novelty_score, entity_confidence, payload, fingerprint)
+INSERT INTO events (event_type, title, occurred_at, known_at, source_url, source_name, source_timezone,
+                    source_tier, confidence_score, event_importance, novelty_score, entity_confidence, latency_ms,
+                    dedup_cluster_id, payload, fingerprint)
 SELECT * FROM unnest(%(event_type)s::text[], %(title)s::text[], %(occurred_at)s::timestamptz[],
                      %(known_at)s::timestamptz[], %(source_url)s::text[], %(source_name)s::text[],
-                     %(source_tier)s::smallint[], %(confidence_score)s::float8[], %(event_importance)s::float8[],
-                     %(novelty_score)s::float8[], %(entity_confidence)s::float8[], %(payload)s::jsonb[],
+                     %(source_timezone)s::text[], %(source_tier)s::smallint[], %(confidence_score)s::float8[],
+                     %(event_importance)s::float8[], %(novelty_score)s::float8[], %(entity_confidence)s::float8[],
+                     %(latency_ms)s::bigint[], %(dedup_cluster_id)s::text[], %(payload)s::jsonb[],
                      %(fingerprint)s::text[])
 ON CONFLICT (fingerprint) DO NOTHING
 RETURNING id, fingerprint
@@ -39,11 +42,18 @@ RETURNING id, fingerprint
 _EVENT_IDS = "SELECT fingerprint, id FROM events WHERE fingerprint = ANY(%(fingerprint)s::text[])"
 
 _ADD_ENTITIES = """
-INSERT INTO entities (entity_type, name, symbol)
-SELECT * FROM unnest(%(entity_type)s::text[], %(name)s::text[], %(symbol)s::text[])
+INSERT INTO entities (entity_type, name, symbol, country, sector, metadata)
+SELECT * FROM unnest(%(entity_type)s::text[], %(name)s::text[], %(symbol)s::text[], %(country)s::text[],
+                     %(sector)s::text[], %(metadata)s::jsonb[])
 ON CONFLICT (entity_type, name) DO UPDATE
-SET symbol = excluded.symbol, updated_at = now()
-WHERE excluded.symbol IS NOT NULL AND entities.symbol IS DISTINCT FROM excluded.symbol
+SET symbol = coalesce(excluded.symbol, entities.symbol),
+    country = coalesce(excluded.country, entities.country),
+    sector = coalesce(excluded.sector, entities.sector),
+    metadata = entities.metadata || excluded.metadata,
+    updated_at = now()
+WHERE (entities.symbol, entities.country, entities.sector, entities.metadata) IS DISTINCT FROM
+      (coalesce(excluded.symbol, entities.symbol), coalesce(excluded.country, entities.country),
+       coalesce(excluded.sector, entities.sector), entities.metadata || excluded.metadata)
 """
 
 _ADD_LINKS = """
@@ -119,10 +129,13 @@ class PostgresEventStore:
         if not events:
             return AddedEvents(0, 0, ())
         names = [event_fingerprint(event) for event in events]
-        distinct = dict(zip(reversed(names), reversed(events), strict=True))
+        first = dict(zip(reversed(names), reversed(events), strict=True))
+        distinct = dict(
+            sorted(first.items())
+        )  # one order for everybody: two calls cannot wait for each other
         inserted = await self._insert(distinct)
         ids = {**inserted, **await self._ids([name for name in distinct if name not in inserted])}
-        await self._link([(ids[name], event) for name, event in distinct.items()])
+        await self._link([(ids[name], event) for name, event in zip(names, events, strict=True)])
         await self._judge([(id_, distinct[name]) for name, id_ in inserted.items()], now_ns)
         return AddedEvents(len(inserted), len(events) - len(inserted), tuple(ids[name] for name in names))
 
@@ -219,11 +232,14 @@ class PostgresEventStore:
                 "known_at": [ns_to_datetime(event.known_at_ns) for event in events],
                 "source_url": [event.source_url for event in events],
                 "source_name": [event.source_name for event in events],
+                "source_timezone": [event.source_timezone for event in events],
                 "source_tier": [event.source_tier for event in events],
                 "confidence_score": [event.confidence_score for event in events],
                 "event_importance": [event.event_importance for event in events],
                 "novelty_score": [event.novelty_score for event in events],
                 "entity_confidence": [event.entity_confidence for event in events],
+                "latency_ms": [event.latency_ms for event in events],
+                "dedup_cluster_id": [event.dedup_cluster_id for event in events],
                 "payload": [Jsonb(dict(event.payload)) for event in events],
                 "fingerprint": list(distinct),
             },
@@ -240,17 +256,17 @@ class PostgresEventStore:
         pairs = [(id_, mention) for id_, event in events for mention in event.mentions]
         if not pairs:
             return
-        symbols: dict[tuple[str, str], str | None] = {}
-        for _, mention in pairs:
-            key = (mention.entity_type, mention.name)
-            symbols[key] = mention.symbol or symbols.get(key)
-        entities = sorted(symbols)  # one order for everybody, so that two calls cannot wait for each other
+        merged = merge_mentions(mention for _, mention in pairs)
+        entities = [merged[key] for key in sorted(merged)]  # in one order for everybody, as the events are
         await self._connection.execute(
             _ADD_ENTITIES,
             {
-                "entity_type": [kind for kind, _ in entities],
-                "name": [name for _, name in entities],
-                "symbol": [symbols[key] for key in entities],
+                "entity_type": [entity.entity_type for entity in entities],
+                "name": [entity.name for entity in entities],
+                "symbol": [entity.symbol for entity in entities],
+                "country": [entity.country for entity in entities],
+                "sector": [entity.sector for entity in entities],
+                "metadata": [Jsonb(dict(entity.metadata)) for entity in entities],
             },
         )
         await self._connection.execute(

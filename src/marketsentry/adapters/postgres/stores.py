@@ -9,6 +9,7 @@ from marketsentry.ports import (
     AuditStore,
     BarStore,
     DatasetStore,
+    EntityStore,
     EventStore,
     ImportStore,
     ModelStore,
@@ -45,10 +46,17 @@ class PostgresStores:
 
     @cached_property
     def events(self) -> EventStore:
-        """Events, entities, funding rates, trades."""
+        """Events with their entities, funding rates, trades."""
         from marketsentry.adapters.postgres.events import PostgresEventStore
 
         return PostgresEventStore(self._connection)
+
+    @cached_property
+    def entities(self) -> EntityStore:
+        """Who events are about."""
+        from marketsentry.adapters.postgres.entities import PostgresEntityStore
+
+        return PostgresEntityStore(self._connection)
 
     @cached_property
     def audits(self) -> AuditStore:
