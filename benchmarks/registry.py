@@ -8,6 +8,7 @@ ROWS = {
     "backtest-sma": "backtest:bench_backtest_sma",
     "backtest-core": "backtest:bench_backtest_core",
     "compile": "backtest:bench_compile",
+    "sweep": "sweep:bench_sweep",
     "features-batch": "features:bench_features_batch",
     "features-step": "features:bench_features_step",
     "features-panel": "datasets:bench_features_panel",
