@@ -9,8 +9,10 @@ from marketsentry.ports.bars import BarStore
 from marketsentry.ports.clock import Clock
 from marketsentry.ports.datasets import DatasetStore
 from marketsentry.ports.entities import EntityStore
+from marketsentry.ports.event_quality import EventQualityStore
 from marketsentry.ports.events import EventStore
 from marketsentry.ports.imports import ImportStore
+from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
 from marketsentry.ports.runs import RunStore
 from marketsentry.ports.synthetic import SyntheticStore
@@ -23,8 +25,10 @@ __all__ = [
     "Clock",
     "DatasetStore",
     "EntityStore",
+    "EventQualityStore",
     "EventStore",
     "ImportStore",
+    "LineageStore",
     "ModelStore",
     "RunStore",
     "Stores",
@@ -57,6 +61,11 @@ class Stores(Protocol):
         ...
 
     @property
+    def event_quality(self) -> EventQualityStore:
+        """How good events are, and what reviewers said."""
+        ...
+
+    @property
     def audits(self) -> AuditStore:
         """Results of the data-quality gate and download checkpoints."""
         ...
@@ -64,6 +73,11 @@ class Stores(Protocol):
     @property
     def datasets(self) -> DatasetStore:
         """Datasets, snapshots, indicators, labelled samples."""
+        ...
+
+    @property
+    def lineage(self) -> LineageStore:
+        """Snapshots of two writers, side by side."""
         ...
 
     @property

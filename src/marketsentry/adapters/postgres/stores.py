@@ -10,8 +10,10 @@ from marketsentry.ports import (
     BarStore,
     DatasetStore,
     EntityStore,
+    EventQualityStore,
     EventStore,
     ImportStore,
+    LineageStore,
     ModelStore,
     RunStore,
     SyntheticStore,
@@ -59,6 +61,13 @@ class PostgresStores:
         return PostgresEntityStore(self._connection)
 
     @cached_property
+    def event_quality(self) -> EventQualityStore:
+        """How good events are, and what reviewers said."""
+        from marketsentry.adapters.postgres.event_quality import PostgresEventQualityStore
+
+        return PostgresEventQualityStore(self._connection)
+
+    @cached_property
     def audits(self) -> AuditStore:
         """Results of the data-quality gate and download checkpoints."""
         from marketsentry.adapters.postgres.audits import PostgresAuditStore
@@ -71,6 +80,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.datasets import PostgresDatasetStore
 
         return PostgresDatasetStore(self._connection)
+
+    @cached_property
+    def lineage(self) -> LineageStore:
+        """Snapshots of two writers, side by side."""
+        from marketsentry.adapters.postgres.lineage import PostgresLineageStore
+
+        return PostgresLineageStore(self._connection)
 
     @cached_property
     def models(self) -> ModelStore:
