@@ -17,6 +17,7 @@ ROWS = {
     "import-again": "record:bench_import_again",
     "last-bars": "record:bench_last_bars",
     "commit": "record:bench_commit",
+    "http-ingest": "http_calls:bench_http_ingest",
     "help": "house:bench_help",
     "up": "house:bench_up",
     "first-result": "house:bench_first_result",

@@ -50,7 +50,10 @@ def _fault(value: Any) -> str | None:  # any JSON value
 
 
 def _is_storable(text: str) -> bool:
-    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        return b"\x00" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 JsonObject = Annotated[dict[str, Any], AfterValidator(_storable_object)]
