@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from marketsentry.reports.evidence_texts import EVIDENCE_TEXTS
 from marketsentry.reports.facts import Lang
 
 # key: (Chinese, English). Places in braces are filled by name.
@@ -308,6 +309,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "source.binance_spot": ("币安现货", "Binance spot"),
     "source.binance_perp": ("币安永续", "Binance perpetual"),
     "source.coinbase_spot": ("Coinbase 现货", "Coinbase spot"),
+    **EVIDENCE_TEXTS,
 }
 
 Texts = Callable[..., str]

@@ -16,6 +16,7 @@ from marketsentry.ports.runs import StoredRun
 from marketsentry.reports.backtest import render_report
 from marketsentry.reports.facts import Lang, Report, Scheme
 from marketsentry.services.candidate import TrainingResult
+from marketsentry.services.evidence import read_evidence
 from marketsentry.services.report_facts import candidate_of_model, candidate_of_training, run_facts
 
 Choice = TypeVar("Choice", Lang, Scheme)
@@ -72,11 +73,13 @@ async def write_report(
         raise InputError("a report needs a run or at least one candidate, had neither")
     stored, model = await _read(run_id, transactions) if run_id is not None else (None, None)
     files = await asyncio.to_thread(_read_files, stored, artifacts)
+    evidence = await asyncio.to_thread(read_evidence, model.model, artifacts) if model else None
     report = Report(
         version=__version__,
         run=run_facts(stored, files, model) if stored else None,
         candidate=candidate_of_model(model.model) if model else None,
         others=tuple(candidate_of_training(one) for one in beside),
+        evidence=evidence.pack if evidence is not None else None,
     )
     html = await asyncio.to_thread(render_report, report, lang=language, scheme=colours)
     return await asyncio.to_thread(_write, out, html)
