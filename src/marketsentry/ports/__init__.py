@@ -15,6 +15,7 @@ from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
 from marketsentry.ports.runs import RunStore
+from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "ModelStore",
     "RunStore",
     "Stores",
+    "SweepStore",
     "SyntheticStore",
     "Transactions",
 ]
@@ -88,6 +90,11 @@ class Stores(Protocol):
     @property
     def runs(self) -> RunStore:
         """Backtest runs."""
+        ...
+
+    @property
+    def sweeps(self) -> SweepStore:
+        """Settings of sweeps, each a trial."""
         ...
 
     @property

@@ -67,8 +67,8 @@ async def write_report(
     DependencyError
         If the file cannot be written.
     """
-    language = _member(Lang, "lang", lang)
-    colours = None if scheme is None else _member(Scheme, "scheme", scheme)
+    language = member(Lang, "lang", lang)
+    colours = None if scheme is None else member(Scheme, "scheme", scheme)
     if run_id is None and not beside:
         raise InputError("a report needs a run or at least one candidate, had neither")
     stored, model = await _read(run_id, transactions) if run_id is not None else (None, None)
@@ -82,7 +82,7 @@ async def write_report(
         evidence=evidence.pack if evidence is not None else None,
     )
     html = await asyncio.to_thread(render_report, report, lang=language, scheme=colours)
-    return await asyncio.to_thread(_write, out, html)
+    return await asyncio.to_thread(write_page, out, html)
 
 
 async def _read(run_id: int, transactions: Transactions) -> tuple[StoredRun, RegisteredModel | None]:
@@ -100,14 +100,15 @@ def _read_files(stored: StoredRun | None, artifacts: Artifacts) -> RunFiles | No
     return read_run(artifacts.get(stored.run.artifact_path, stored.run.artifact_sha256))
 
 
-def _member(choices: type[Choice], name: str, value: str) -> Choice:
+def member(choices: type[Choice], name: str, value: str) -> Choice:
+    """Read one word of a closed set; raises `InputError` with the set for another."""
     try:
         return choices(value)
     except ValueError:
         raise InputError(f"{name} must be one of {', '.join(choices)}, was {value!r}") from None
 
 
-def _write(out: Path, html: str) -> Path:
+def write_page(out: Path, html: str) -> Path:
     """Write beside the target and move into place, so that nobody reads half a report."""
     out = out.expanduser().absolute()
     try:

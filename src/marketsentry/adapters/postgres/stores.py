@@ -16,6 +16,7 @@ from marketsentry.ports import (
     LineageStore,
     ModelStore,
     RunStore,
+    SweepStore,
     SyntheticStore,
 )
 
@@ -101,6 +102,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.runs import PostgresRunStore
 
         return PostgresRunStore(self._connection)
+
+    @cached_property
+    def sweeps(self) -> SweepStore:
+        """Settings of sweeps, each a trial."""
+        from marketsentry.adapters.postgres.sweeps import PostgresSweepStore
+
+        return PostgresSweepStore(self._connection)
 
     @cached_property
     def synthetic(self) -> SyntheticStore:
