@@ -2,22 +2,17 @@
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
+from benchmarks.program import MS, running_program
 from benchmarks.rows import Row, median, seconds, spread
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-MS = Path(sys.executable).with_name("ms")
-READY_WITHIN_S = 60.0
 
 
 def bench_help() -> list[dict[str, Any]]:
@@ -77,27 +72,8 @@ def bench_install_size() -> list[dict[str, Any]]:
 
 
 def _seconds_until_ready(home: str) -> float:
-    port = _free_port()
-    env = {**os.environ, "MS_HOME": home, "MS_API_BIND": f"127.0.0.1:{port}"}
-    started = time.perf_counter()
-    program = subprocess.Popen((MS, "up"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while not _is_ready(port):
-            if time.perf_counter() - started > READY_WITHIN_S or program.poll() is not None:
-                raise RuntimeError(f"ms up was not ready within {READY_WITHIN_S} s")
-            time.sleep(0.02)
-        return time.perf_counter() - started
-    finally:
-        program.send_signal(signal.SIGTERM)
-        program.wait(timeout=30)
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+    with running_program(home) as program:
+        return program.ready_s
 
 
 def _seconds_of_demo(clone: Path) -> float:
@@ -105,12 +81,6 @@ def _seconds_of_demo(clone: Path) -> float:
     started = time.perf_counter()
     subprocess.run(("make", "demo", "ARGS=--once"), cwd=clone, env=env, capture_output=True, check=True)
     return time.perf_counter() - started
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _size(path: Path) -> int:

@@ -109,6 +109,11 @@ async def test_train_list_show_and_train_again(market: Transactions, environment
     assert shown["is_verified"]
     assert "model.txt" in shown["files"]
     assert "verified" in ms(environment, "model", "show", "panel").stdout
+    told = document(ms(environment, "model", "evidence", "panel:v1", "--json"), 0)
+    assert told["evidence"]["trials"]["n_trials"] >= 1
+    assert told["sha256"] == shown["manifest"]["evidence"]["sha256"]
+    assert "buy_and_hold" in ms(environment, "model", "evidence", "panel").stdout
+    assert ms(environment, "model", "evidence", "ghost").returncode == 3
 
     other = ms(environment, *words[:-1], "--seed", "7")
     assert other.returncode == 3

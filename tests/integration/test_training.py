@@ -14,14 +14,16 @@ from marketsentry.adapters.clock import SystemClock
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.adapters.trainer_process import ProcessTrainer
 from marketsentry.core.dataset import BlockedSymbol, Dataset
+from marketsentry.core.evidence.pack import read_pack
 from marketsentry.core.features.feature_set import FeatureSet
 from marketsentry.core.gates.verdict import Outcome
 from marketsentry.core.training.artifact import fold_files, read_manifest, read_predictions, served_files
-from marketsentry.exceptions import ConflictError, InputError
+from marketsentry.exceptions import ConflictError, InputError, NotFoundError
 from marketsentry.models.lightgbm_panel import LightGBMPanel
 from marketsentry.ports import Transactions
 from marketsentry.ports.training import ModelSpec, Trainer
 from marketsentry.services.candidate import CandidateRequest, TrainingResult
+from marketsentry.services.evidence import export_evidence, load_evidence
 from marketsentry.services.registry import list_versions, show_version
 from marketsentry.services.training import train_candidate
 from training_inputs import HORIZON, PEEKING, SOUND, SYMBOLS, InProcessTrainer, make_dataset
@@ -137,6 +139,45 @@ async def test_the_bytes_that_were_judged_are_the_bytes_that_serve(
         np.testing.assert_array_equal(stored.values[rows].reshape(-1), model.predict(features))
     assert np.isnan(stored.values[stored.fold == -1]).all()
     assert stored.rows_of_folds().stop < stored.rows_of_final().start, "the purge lies between"
+
+
+async def test_the_evidence_is_stored_once_with_its_hash_and_can_be_exported(
+    shared_desk: Desk, trained: Trained, tmp_path: Path
+) -> None:
+    where = {"transactions": shared_desk.transactions, "artifacts": shared_desk.artifacts}
+    found = await load_evidence("panel", None, track="liquid", **where)
+    assert trained.result.manifest["evidence"]["sha256"] == found.sha256
+    out = export_evidence(found, tmp_path / "packs" / "panel.json")
+    assert read_pack(out.read_bytes()) == found.pack
+    assert found.pack.recipe_hash == trained.result.manifest["recipe_hash"]
+    assert found.pack.trials.n_trials == 1
+    slow, fast = sorted(found.pack.importance, key=lambda row: row.feature, reverse=True)
+    for row in (slow, fast):
+        assert row.gain_frac is not None
+        assert row.permutation_ic is not None
+        assert row.permutation_ic > 0.0, "the market was made of both"
+    assert slow.gain_frac + fast.gain_frac == pytest.approx(1.0)
+    with pytest.raises(NotFoundError, match="ghost"):
+        await load_evidence("ghost", None, track="liquid", **where)
+
+
+async def test_every_training_lowers_what_the_next_may_claim(desk: Desk) -> None:
+    dataset = make_dataset()
+    first = await desk.train(dataset, trainer=InProcessTrainer())
+    peeking = make_dataset(PEEKING)
+    await desk.train(peeking, replace(REQUEST, name="peek"), feature_set=PEEKING, trainer=InProcessTrainer())
+    await desk.train(dataset, replace(REQUEST, name="third", seed=7), trainer=InProcessTrainer())
+    where = {"transactions": desk.transactions, "artifacts": desk.artifacts}
+    packs = [
+        (await load_evidence(name, None, track="liquid", **where)).pack.trials
+        for name in ("panel", "peek", "third")
+    ]
+    assert [one.n_trials for one in packs] == [1, 2, 3]
+    assert [one.n_measured for one in packs] == [1, 1, 2], (
+        "a ratio made with the future is no part of the spread"
+    )
+    assert [(row.model_name, row.is_sound) for row in packs[2].newest] == [("peek", False), ("panel", True)]
+    assert packs[2].newest[1].sharpe == first.metrics["sharpe"]
 
 
 async def test_the_result_has_the_keys_of_the_contract(shared_desk: Desk, trained: Trained) -> None:

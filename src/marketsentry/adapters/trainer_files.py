@@ -4,12 +4,13 @@ job.json                   model, seed, threads, spans as ranges of rows
 labelled_x.npy  labelled_y.npy  unlabelled_x.npy      one row per symbol and bar, oldest first
 span-<k>/model/<file>      what the model dumped
 span-<k>/labelled.npy, unlabelled.npy                 predictions of the rows in the test range
+span-<k>/permutation.npy, gain.npy                    one number per feature, each only where there is one
 """
 
 import json
 import mmap
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,17 @@ class RowSpan:
     train: tuple[tuple[int, int], ...]
     test_labelled: tuple[int, int]
     test_unlabelled: tuple[int, int]
+    permutes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpanArrays:
+    """Arrays that one span gave: predictions of labelled and unlabelled test rows; per feature (F,), or None."""
+
+    labelled: Floats
+    unlabelled: Floats
+    permutation: Floats | None
+    gain: Floats | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,7 @@ def write_job(folder: Path, job: FitJob) -> RowSet:
             tuple(_pair(rows.labelled.span(bars)) for bars in span.train),
             _pair(rows.labelled.span(span.test)),
             _pair(rows.unlabelled.span(span.test)),
+            span.permutes,
         )
         for span in job.spans
     )
@@ -86,6 +99,7 @@ def read_job(folder: Path) -> ChildJob:
             tuple((start, stop) for start, stop in span["train"]),
             (span["test_labelled"][0], span["test_labelled"][1]),
             (span["test_unlabelled"][0], span["test_unlabelled"][1]),
+            span["permutes"],
         )
         for span in plain["spans"]
     )
@@ -93,29 +107,35 @@ def read_job(folder: Path) -> ChildJob:
     return ChildJob(model, spans, plain["seed"], plain["n_threads"], plain["memory_limit_bytes"])
 
 
-def write_span(
-    folder: Path, index: int, files: Mapping[str, bytes], labelled: Floats, unlabelled: Floats
-) -> None:
+def write_span(folder: Path, index: int, files: Mapping[str, bytes], arrays: SpanArrays) -> None:
     """Write what one span gave."""
     model = folder / f"span-{index}" / "model"
     model.mkdir(parents=True)
     for name, content in files.items():
         (model / name).write_bytes(content)
-    np.save(model.parent / "labelled.npy", labelled)
-    np.save(model.parent / "unlabelled.npy", unlabelled)
+    for field in fields(arrays):
+        array = getattr(arrays, field.name)
+        if array is not None:
+            np.save(model.parent / f"{field.name}.npy", array)
 
 
-def read_span(folder: Path, index: int, job: FitJob, rows: RowSet) -> tuple[dict[str, bytes], Floats]:
-    """Read what one span gave: model files, and predictions laid out as (length of test, N)."""
+def read_span(
+    folder: Path, index: int, job: FitJob, rows: RowSet
+) -> tuple[dict[str, bytes], SpanArrays, Floats]:
+    """Read what one span gave: model files, arrays, and predictions laid out as (length of test, N)."""
     span = folder / f"span-{index}"
+    arrays = SpanArrays(**{field.name: _array(span / f"{field.name}.npy") for field in fields(SpanArrays)})
     test = job.spans[index].test
     laid_out = np.full((test.stop - test.start, job.labels.shape[1]), np.nan)
-    for name, kind in (("labelled", rows.labelled), ("unlabelled", rows.unlabelled)):
+    for values, kind in ((arrays.labelled, rows.labelled), (arrays.unlabelled, rows.unlabelled)):
         where = kind.span(test)
-        values = np.load(span / f"{name}.npy", allow_pickle=False)
         laid_out[kind.bar[where] - test.start, kind.symbol[where]] = values
     files = {path.name: path.read_bytes() for path in sorted((span / "model").iterdir())}
-    return files, laid_out
+    return files, arrays, laid_out
+
+
+def _array(path: Path) -> Any:  # Floats where the file is there, else None
+    return np.load(path, allow_pickle=False) if path.exists() else None
 
 
 def _write_rows(path: Path, features: Floats, rows: Rows) -> None:

@@ -83,9 +83,11 @@ class ProcessTrainer:
 def _read_spans(folder: Path, job: FitJob, rows: RowSet, ended: _Ended) -> tuple[SpanFit, ...]:
     spans = []
     for index, facts in enumerate(ended.spans):
-        files, predictions = read_span(folder, index, job, rows)
+        files, arrays, predictions = read_span(folder, index, job, rows)
         measured = {name: facts[name] for name in ("n_train_rows", "train_mse", "fit_s", "predict_s")}
-        spans.append(SpanFit(files, predictions, **measured))
+        spans.append(
+            SpanFit(files, predictions, **measured, permutation=arrays.permutation, gain=arrays.gain)
+        )
     return tuple(spans)
 
 

@@ -7,7 +7,7 @@ from marketsentry.api.errors import install_error_handlers
 from marketsentry.api.guard import LoopbackGuard
 from marketsentry.api.metrics import ApiMetrics, RequestMetrics
 from marketsentry.api.request_id import RequestId
-from marketsentry.api.routers import backtests, frozen, health
+from marketsentry.api.routers import backtests, data_quality, events, frozen, health
 from marketsentry.bootstrap import System
 
 PREFIX = "/api/v2"
@@ -32,6 +32,11 @@ def create_app(system: System) -> FastAPI:
         redoc_url=None,
         openapi_tags=[
             {"name": "system", "description": "Is it alive, is it ready, what does it measure."},
+            {"name": "events", "description": "What happened, and to whom."},
+            {
+                "name": "data quality",
+                "description": "Review of events; training against serving features.",
+            },
             {
                 "name": "backtest",
                 "description": "Replay a registered model over history, walk-forward, after costs.",
@@ -45,6 +50,8 @@ def create_app(system: System) -> FastAPI:
     install_error_handlers(app)
     app.include_router(health.router)
     app.include_router(frozen.router)
+    app.include_router(events.router, prefix=PREFIX)
+    app.include_router(data_quality.router, prefix=PREFIX)
     app.include_router(backtests.router, prefix=PREFIX)
     app.add_middleware(LoopbackGuard, port=system.settings.api_bind[1])
     app.add_middleware(RequestMetrics, metrics=metrics)

@@ -27,6 +27,7 @@ STATUS: dict[type[MarketSentryError], int] = {
     EvidenceError: 409,
     DependencyError: 503,
 }
+_ECHO_DEPTH = 16
 INTERNAL_ERROR = "internal error"
 
 log = structlog.get_logger(__name__)
@@ -57,7 +58,7 @@ async def _answer_domain_error(request: Request, error: Exception) -> JSONRespon
 
 async def _answer_schema_violation(request: Request, error: Exception) -> JSONResponse:
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    detail = [{key: _finite(one.get(key)) for key in ("type", "loc", "msg", "input")} for one in found]
+    detail = [{key: _echo(one.get(key)) for key in ("type", "loc", "msg", "input")} for one in found]
     return JSONResponse({"detail": jsonable_encoder(detail)}, status_code=422)
 
 
@@ -68,12 +69,16 @@ async def _answer_bug(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": INTERNAL_ERROR, "request_id": request_id}, status_code=500)
 
 
-def _finite(value: Any) -> Any:  # an echo of what the client sent: any JSON value
-    """Spell NaN and infinities as text: they are refused in requests and never produced (K-05)."""
+def _echo(value: Any, depth: int = 0) -> Any:  # what the client sent: any JSON value
+    """Repeat a value so that it can be sent back: NaN, infinities and broken text spelled out (K-05), cut when deep."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict | list | tuple) and depth == _ECHO_DEPTH:
+        return "..."
     if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
+        return {_echo(key): _echo(one, depth + 1) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [_echo(one, depth + 1) for one in value]
     return value

@@ -1,4 +1,4 @@
-"""`ms backtest`: replay a registered model over history, list runs, report on one."""
+"""`ms backtest`: replay a registered model over history, search its settings, list runs, report on one."""
 
 import asyncio
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from marketsentry.cli.backtest_sweep import sweep
 from marketsentry.cli.output import JSON_HELP, print_json, say
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
@@ -15,7 +16,7 @@ EXIT_FAILED = 2
 
 @app.callback()
 def backtest() -> None:
-    """Replay a registered model over history; list runs; report on one.
+    """Replay a registered model over history; search its settings; list runs; report on one.
 
     Example:  ms backtest run --model panel:v1 --json
     """
@@ -87,6 +88,9 @@ def run(
     else:
         print_run(stored)
     raise typer.Exit(0 if stored.run.status == "completed" else EXIT_FAILED)
+
+
+app.command()(sweep)
 
 
 @app.command("list")

@@ -1,5 +1,6 @@
 """`ms model`: registered models and their verdicts."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -78,3 +79,43 @@ def show_model(
         print_json(model_document(verified))
     else:
         print_model(verified)
+
+
+@app.command("evidence")
+def show_evidence(
+    reference: Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="Default: the newest version.")],
+    track: Annotated[str, typer.Option(help="Track of the model.")] = "liquid",
+    out: Annotated[Path | None, typer.Option(help="Also write the stored JSON to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Show the evidence pack of a version: skill with intervals, baselines, sensitivity, trials.
+
+    With --json the stored pack under `evidence`, its hash beside it. Exit code 0; 3 when there is no such model, it was
+    registered before packs were kept, or the pack is gone or changed; 4 when --out cannot be written.
+
+    Example:  ms model evidence panel:v1 --out panel-v1.json
+    """
+    import asyncio
+
+    from marketsentry.bootstrap import open_system
+    from marketsentry.cli.evidence_output import evidence_document, print_evidence
+    from marketsentry.services.evidence import StoredEvidence, export_evidence, load_evidence
+
+    name, _, version = reference.partition(":")
+
+    async def run() -> StoredEvidence:
+        async with open_system() as system:
+            return await load_evidence(
+                name,
+                version or None,
+                track=track,
+                transactions=system.transactions,
+                artifacts=system.artifacts,
+            )
+
+    found = asyncio.run(run())
+    written = export_evidence(found, out) if out is not None else None
+    if as_json:
+        print_json(evidence_document(found, written))
+    else:
+        print_evidence(found, written)

@@ -39,6 +39,8 @@ def print_verdict(title: str, verdict: GateVerdict, console: Console) -> None:
         table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich spells these as literals
     for check in verdict.checks:
         mark = Text("ok", style="green") if check.passed else Text("no", style="red")
+        if check.is_informative and not check.passed:
+            mark = Text("note", style="yellow")
         value = "none" if check.value is None else f"{check.value:.6g}"
         table.add_row(mark, check.name, value, f"{check.comparison} {check.limit:.6g}")
     console.print(table)
@@ -46,3 +48,5 @@ def print_verdict(title: str, verdict: GateVerdict, console: Console) -> None:
     console.print(Text(f"verdict: {outcome}", style=f"bold {_COLOURS[outcome]}"))
     for reason in verdict.reasons:
         console.print(f"  {reason}", markup=False)
+    for note in verdict.notes:
+        console.print(f"  note: {note}", markup=False)

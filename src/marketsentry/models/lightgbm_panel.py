@@ -121,6 +121,10 @@ class LightGBMPanel:
             return np.empty(0)
         return np.asarray(booster.predict(X), dtype=np.float64)
 
+    def feature_gain(self) -> NDArray[np.float64]:
+        """Sum the gains of the splits by feature; see `TellsGain.feature_gain`."""
+        return np.asarray(self._fitted().feature_importance(importance_type="gain"), dtype=np.float64)
+
     def dump(self) -> dict[str, bytes]:
         """Give LightGBM's text format; the number of threads is the machine's affair and left out."""
         text = _THREADS.sub("[num_threads: 0]", self._fitted().model_to_string())

@@ -1,7 +1,7 @@
 """What a model is here: `fit` and `predict` on arrays, dumped as data; built-in models have no other door."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,15 @@ class Model(Protocol):
     @classmethod
     def parse(cls, files: Mapping[str, bytes]) -> Self:
         """Read back what `dump` wrote; its predictions must be equal bit for bit."""
+        ...
+
+
+@runtime_checkable
+class TellsGain(Protocol):
+    """A model that can say what its features did for the fit; optional."""
+
+    def feature_gain(self) -> NDArray[np.float64]:
+        """Give the loss that each feature saved, (F,), >= 0, in any unit."""
         ...
 
 

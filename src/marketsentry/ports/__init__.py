@@ -8,10 +8,14 @@ from marketsentry.ports.audits import AuditStore
 from marketsentry.ports.bars import BarStore
 from marketsentry.ports.clock import Clock
 from marketsentry.ports.datasets import DatasetStore
+from marketsentry.ports.entities import EntityStore
+from marketsentry.ports.event_quality import EventQualityStore
 from marketsentry.ports.events import EventStore
 from marketsentry.ports.imports import ImportStore
+from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
 from marketsentry.ports.runs import RunStore
+from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
 
 __all__ = [
@@ -21,11 +25,15 @@ __all__ = [
     "BarStore",
     "Clock",
     "DatasetStore",
+    "EntityStore",
+    "EventQualityStore",
     "EventStore",
     "ImportStore",
+    "LineageStore",
     "ModelStore",
     "RunStore",
     "Stores",
+    "SweepStore",
     "SyntheticStore",
     "Transactions",
 ]
@@ -46,7 +54,17 @@ class Stores(Protocol):
 
     @property
     def events(self) -> EventStore:
-        """Events, entities, funding rates, trades."""
+        """Events with their entities, funding rates, trades."""
+        ...
+
+    @property
+    def entities(self) -> EntityStore:
+        """Who events are about."""
+        ...
+
+    @property
+    def event_quality(self) -> EventQualityStore:
+        """How good events are, and what reviewers said."""
         ...
 
     @property
@@ -60,6 +78,11 @@ class Stores(Protocol):
         ...
 
     @property
+    def lineage(self) -> LineageStore:
+        """Snapshots of two writers, side by side."""
+        ...
+
+    @property
     def models(self) -> ModelStore:
         """Registered models."""
         ...
@@ -67,6 +90,11 @@ class Stores(Protocol):
     @property
     def runs(self) -> RunStore:
         """Backtest runs."""
+        ...
+
+    @property
+    def sweeps(self) -> SweepStore:
+        """Settings of sweeps, each a trial."""
         ...
 
     @property

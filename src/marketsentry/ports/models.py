@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from marketsentry.core.evidence.trials import TrialHistory
+
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
@@ -39,7 +41,10 @@ class RegisteredModel:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One training, passed or not; the number of them is what a good score must be deflated by."""
+    """One training, passed or not; the number of them is what a good score must be deflated by.
+
+    `metrics` hold at least `sharpe`, yearly or None, and `is_sound`, whether the leak test found nothing.
+    """
 
     track: str
     kind: str
@@ -74,4 +79,8 @@ class ModelStore(Protocol):
 
     async def count_trials(self, *, track: str) -> int:
         """Count the trials of a track."""
+        ...
+
+    async def trial_history(self, *, track: str, n_newest: int) -> TrialHistory:
+        """Read what a score of a track must be deflated by, and the newest trials."""
         ...

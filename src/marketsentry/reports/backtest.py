@@ -2,6 +2,7 @@
 
 from marketsentry.core.gates.verdict import Outcome
 from marketsentry.reports import sections
+from marketsentry.reports.evidence import evidence_section
 from marketsentry.reports.facts import CandidateFacts, Lang, Report, RunFacts, Scheme
 from marketsentry.reports.layout import default_scheme, outcome_mark, page
 from marketsentry.reports.markup import Child, Markup, element
@@ -40,6 +41,7 @@ def render_report(report: Report, *, lang: Lang, scheme: Scheme | None = None) -
         body = [sections.tiles(run, text), *((verdict, equity) if is_refusal else (equity, verdict))]
         body += [sections.months(run, text), sections.folds(run, text)]
         body += [sections.symbols(run, text, lang), sections.costs(run, text)]
+    body.append(evidence_section(report.evidence, text) if report.evidence is not None else None)
     body.append(candidates_section(report.others, text))
     if run is not None:
         body += [sections.assumptions(run, text), sections.lineage(run, text)]

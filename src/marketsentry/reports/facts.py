@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.evidence.pack import EvidencePack
 from marketsentry.core.gates.verdict import GateCheck, GateVerdict, Outcome
 from marketsentry.exceptions import InputError
 
@@ -165,10 +166,12 @@ class RunFacts:
 class Report:
     """A whole report: a run with its candidate, and candidates that were judged beside it.
 
-    Nothing in it tells when it was written, so the same run gives the same bytes. `version` is the program's.
+    Nothing in it tells when it was written, so the same run gives the same bytes. `version` is the program's,
+    `evidence` the pack of the candidate.
     """
 
     version: str
     run: RunFacts | None
     candidate: CandidateFacts | None
     others: tuple[CandidateFacts, ...] = ()
+    evidence: EvidencePack | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from marketsentry.reports.evidence_texts import EVIDENCE_TEXTS
 from marketsentry.reports.facts import Lang
 
 # key: (Chinese, English). Places in braces are filled by name.
@@ -303,11 +304,41 @@ TEXTS: dict[str, tuple[str, str]] = {
     "lineage.training": ("训练", "Training"),
     "lineage.copy": ("复制", "Copy"),
     "lineage.copied": ("已复制", "Copied"),
+    # sweeps
+    "sweep.kicker": ("参数扫描", "Parameter sweep"),
+    "sweep.facts": ("{n} 组参数，按 {rank} 排序", "{n} settings, ranked by {rank}"),
+    "sweep.settings": ("参数组数", "Settings"),
+    "sweep.best": ("最优值", "Best"),
+    "sweep.share": ("邻域中位数 / 最优", "Neighbours to best"),
+    "sweep.share_note": ("最优附近 {n} 组的中位数", "median of the {n} around it"),
+    "sweep.positive": ("为正的比例", "Above zero"),
+    "sweep.trials": ("该赛道累计试验", "Trials of the track"),
+    "sweep.trials_note": ("每组参数计为一次试验", "every setting counts as one"),
+    "sweep.shape.plateau": ("高原：邻近参数表现相近。", "A plateau: its neighbours do nearly as well."),
+    "sweep.shape.slope": ("斜坡：邻近参数明显较差。", "A slope: its neighbours do clearly worse."),
+    "sweep.shape.peak_alone": (
+        "孤峰：邻近参数不及其一半，多半出于运气。",
+        "A peak alone on its hill: its neighbours do less than half as well, so it is more likely luck than skill.",
+    ),
+    "sweep.shape.no_hill": ("没有一组参数取得正值。", "No setting is above zero."),
+    "sweep.shape.unknown": ("最优参数没有可比的邻居。", "The best setting has no neighbour to compare with."),
+    "sweep.shape.none": ("没有一组参数有可用的数值。", "No setting has a value."),
+    "sweep.heat": ("{row} × {column}", "{row} by {column}"),
+    "sweep.heat_lead": (
+        "{rank}，其余参数取中位数；“—”表示没有数值。",
+        "{rank}, the median over all other parameters; a dash is no value.",
+    ),
+    "sweep.table": ("最优参数", "Best settings"),
+    "sweep.deflate": (
+        "这些数值是同一段历史上多次尝试的最优，须按试验次数折减后才能当作证据。",
+        "The best of many attempts on one stretch of history: evidence only after it is deflated by their number.",
+    ),
     # sources
     "source.synthetic": ("合成行情", "synthetic"),
     "source.binance_spot": ("币安现货", "Binance spot"),
     "source.binance_perp": ("币安永续", "Binance perpetual"),
     "source.coinbase_spot": ("Coinbase 现货", "Coinbase spot"),
+    **EVIDENCE_TEXTS,
 }
 
 Texts = Callable[..., str]

@@ -27,11 +27,12 @@ def candidates_section(candidates: tuple[CandidateFacts, ...], text: Texts) -> M
 
 def verdict_lead(candidate: CandidateFacts, text: Texts) -> str:
     """One sentence that sums up a verdict."""
-    failed = sum(not check.passed for check in candidate.checks)
+    binding = [check for check in candidate.checks if not check.is_informative]
+    failed = sum(not check.passed for check in binding)
     key = f"verdict.lead.{candidate.outcome.value}"
     if candidate.outcome is Outcome.FAIL and failed == 0:
         key = "verdict.lead.refused"
-    return text(key, name=candidate.name, version=candidate.version, n=len(candidate.checks), failed=failed)
+    return text(key, name=candidate.name, version=candidate.version, n=len(binding), failed=failed)
 
 
 def checks_table(checks: tuple[GateCheck, ...], floors: frozenset[str], text: Texts) -> Markup:
@@ -77,7 +78,14 @@ def _reasons(candidate: CandidateFacts, text: Texts) -> Markup | None:
     reasons = [_in_words(reason, text) for reason in candidate.reasons]
     told = {"leaks"} if candidate.leaks else set()
     reasons += [
-        _failed_check(check, check.name not in told, text) for check in candidate.checks if not check.passed
+        _failed_check(check, check.name not in told, text)
+        for check in candidate.checks
+        if not check.passed and not check.is_informative
+    ]
+    reasons += [
+        join(text("verdict.note"), " ", _failed_check(check, True, text))
+        for check in candidate.checks
+        if not check.passed and check.is_informative
     ]
     return (
         element("ul", *(element("li", reason) for reason in reasons), class_="reasons") if reasons else None
@@ -133,7 +141,11 @@ def _leaks(leaks: tuple[LeakFacts, ...], text: Texts) -> Markup | None:
 
 def _check_row(check: GateCheck, floors: frozenset[str], text: Texts) -> tuple[Markup, ...]:
     outcome = check_outcome(check, floors)
-    state = element("span", outcome_mark(outcome), text(f"outcome.{outcome.value}"), class_=outcome.value)
+    word = text(f"outcome.{outcome.value}")
+    if check.is_informative and not check.passed:
+        state = element("span", outcome_mark(None), text("outcome.note"), class_="none")
+    else:
+        state = element("span", outcome_mark(outcome), word, class_=outcome.value)
     label = join(_words(check.name, text), element("span", check.name, class_="code"))
     return state, label, join(measure(check.name, check.value)), join(_limit(check))
 

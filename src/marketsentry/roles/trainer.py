@@ -27,9 +27,17 @@ from marketsentry.adapters.process_memory import (
     peak_resident_bytes,
     private_bytes,
 )
-from marketsentry.adapters.trainer_files import ChildJob, MappedMatrix, RowSpan, read_job, write_span
+from marketsentry.adapters.trainer_files import (
+    ChildJob,
+    MappedMatrix,
+    RowSpan,
+    SpanArrays,
+    read_job,
+    write_span,
+)
+from marketsentry.core.evidence.importance import permutation_losses
 from marketsentry.exceptions import InputError, MarketSentryError
-from marketsentry.models.protocol import Model
+from marketsentry.models.protocol import Model, TellsGain
 from marketsentry.services.plugins import load_model
 
 ROWS_PER_PREDICTION = 131_072
@@ -95,7 +103,10 @@ def _fit_all(folder: Path, job: ChildJob, new_model: Callable[..., Model], emit:
                 for matrix, where in ((labelled, span.test_labelled), (unlabelled, span.test_unlabelled))
             ]
         times = {"fit_s": fitted - started, "predict_s": time.perf_counter() - fitted}
-        write_span(folder, index, model.dump(), *predictions)
+        rows = slice(*span.test_labelled)
+        permutation = _permutation(model, labelled.rows[rows], y[rows], job.seed) if span.permutes else None
+        arrays = SpanArrays(predictions[0], predictions[1], permutation, _gain(model))
+        write_span(folder, index, model.dump(), arrays)
         emit({"event": "span", "span": index, **facts, **times})
 
 
@@ -124,6 +135,15 @@ def _train_mse(model: Model, X: Floats, y: Floats) -> float:
     starts = np.unique(np.linspace(0, max(y.size - BLOCK_ROWS, 0), TRAIN_ERROR_BLOCKS).astype(np.int64))
     errors = [_predict(model, X[s : s + BLOCK_ROWS]) - y[s : s + BLOCK_ROWS] for s in starts]
     return float(np.mean(np.concatenate(errors) ** 2))
+
+
+def _permutation(model: Model, X: Floats, y: Floats, seed: int) -> Floats:
+    """See what shuffling each feature costs on test rows; the seed is that of the fit."""
+    return permutation_losses(lambda rows: _predict(model, rows), X, y, rng=np.random.default_rng(seed))
+
+
+def _gain(model: Model) -> Floats | None:
+    return model.feature_gain() if isinstance(model, TellsGain) else None
 
 
 def _predict(model: Model, X: Floats) -> Floats:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from marketsentry.core.backtest.params import params_for
+from marketsentry.core.backtest.params import ReplayParams, params_for
 from marketsentry.core.backtest.request import BacktestRequest
 from marketsentry.core.backtest.stored import pack_run, run_hash
 from marketsentry.core.gates.data_quality import QualityLimits
@@ -156,7 +156,7 @@ async def run_backtest(
         If the record or the disk cannot be reached.
     """
     context = RunContext(transactions, artifacts, clock, code_version, model_file)
-    return await execute(_resolve(request, defaults), defaults, context)
+    return await execute(resolve(request, defaults), defaults, context)
 
 
 async def read_stored_run(run_id: int, *, transactions: Transactions) -> StoredRun:
@@ -193,31 +193,86 @@ async def execute(
     StoredRun
     """
     begun = _Begun(context, context.clock.now(), {} if replay_of is None else {"replay_of": replay_of})
-    registered = await _find_model(request, context.transactions)
-    if isinstance(registered, Refusal):
-        return await begun.store_failed(request, registered)
-    request = replace(request, model_version=registered.model.version)
-    scoring = await asyncio.to_thread(
-        load_scoring_model, registered, context.artifacts, model_file=context.model_file
-    )
-    if isinstance(scoring, Refusal):
-        return await begun.store_failed(request, scoring, registered)
-    request = _with_horizon(request, scoring)
-    async with context.transactions() as stores:
-        inputs = await read_inputs(stores, request, scoring, quality=defaults.quality, pin=pin)
-    if not isinstance(inputs, RunInputs):
-        return await begun.store_failed(request, worst_refusal(inputs), registered, inputs)
-    costs = {"fee_bps": request.fee_bps, "half_spread_bps": request.slippage_bps}
-    params = (
-        pin.params
-        if pin
-        else params_for(scoring.interval, scoring.horizon_bars, **{**defaults.replay, **costs})
-    )
+    prepared = await prepare(request, defaults, context, pin=pin)
+    if isinstance(prepared, Unprepared):
+        return await begun.store_failed(
+            prepared.request, prepared.refusal, prepared.registered, prepared.refused
+        )
+    request, scoring, inputs = prepared.request, prepared.scoring, prepared.inputs
+    registered = scoring.registered
+    params = pin.params if pin else usual_params(request, scoring, defaults)
     outcome = await asyncio.to_thread(replay_inputs, request, scoring, inputs, params, context.code_version)
     if isinstance(outcome, Refusal):
         return await begun.store_failed(request, outcome, registered, inputs.refused)
     config = completed_config(request, scoring, inputs, params, context.code_version)
     return await begun.store_completed(request, config, outcome, inputs.refused, registered)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A resolved request with the models and inputs it runs on."""
+
+    request: BacktestRequest
+    scoring: ScoringModel
+    inputs: RunInputs
+
+
+@dataclass(frozen=True, slots=True)
+class Unprepared:
+    """A request that cannot be run: why, and why each target was refused."""
+
+    request: BacktestRequest
+    refusal: Refusal
+    registered: RegisteredModel | None = None
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+
+
+async def prepare(
+    request: BacktestRequest, defaults: BacktestDefaults, context: RunContext, *, pin: Pin | None = None
+) -> Prepared | Unprepared:
+    """Find the model of a request and read its window; nothing is stored.
+
+    Parameters
+    ----------
+    request
+        With targets and model; see `resolve`.
+    defaults
+        Limits of the data gate.
+    context
+        Ports.
+    pin
+        Window and lineages of an earlier run.
+
+    Returns
+    -------
+    Prepared or Unprepared
+
+    Raises
+    ------
+    InputError
+        If the request names another horizon than the model's, or a bar length does not divide a day.
+    """
+    registered = await _find_model(request, context.transactions)
+    if isinstance(registered, Refusal):
+        return Unprepared(request, registered)
+    request = replace(request, model_version=registered.model.version)
+    scoring = await asyncio.to_thread(
+        load_scoring_model, registered, context.artifacts, model_file=context.model_file
+    )
+    if isinstance(scoring, Refusal):
+        return Unprepared(request, scoring, registered)
+    request = _with_horizon(request, scoring)
+    async with context.transactions() as stores:
+        inputs = await read_inputs(stores, request, scoring, quality=defaults.quality, pin=pin)
+    if not isinstance(inputs, RunInputs):
+        return Unprepared(request, worst_refusal(inputs), registered, inputs)
+    return Prepared(request, scoring, inputs)
+
+
+def usual_params(request: BacktestRequest, scoring: ScoringModel, defaults: BacktestDefaults) -> ReplayParams:
+    """Give the parameters of a run that pins none: the defaults with the costs of the request."""
+    costs = {"fee_bps": request.fee_bps, "half_spread_bps": request.slippage_bps}
+    return params_for(scoring.interval, scoring.horizon_bars, **{**defaults.replay, **costs})
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +352,7 @@ class _Begun:
             return await stores.runs.add(record)
 
 
-def _resolve(request: BacktestRequest, defaults: BacktestDefaults) -> BacktestRequest:
+def resolve(request: BacktestRequest, defaults: BacktestDefaults) -> BacktestRequest:
     """Fill in the universe and the model that the request leaves open."""
     resolved = request.with_targets(request.targets or defaults.universe[request.track])
     if request.model_name is not None:

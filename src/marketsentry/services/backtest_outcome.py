@@ -61,18 +61,13 @@ def replay_inputs(
         Refused with `insufficient_features` when no traded bar is out of sample for any model.
     """
     panel = inputs.panel
-    chosen = choose_scorers(scoring.scorers, panel.ts_ns, min_train_ns=request.train_days * DAY_NS)
-    chosen[panel.ts_ns < inputs.span.traded_from_ns] = NO_SCORER
-    if (chosen == NO_SCORER).all():
-        return Refusal(
-            INSUFFICIENT_FEATURES,
-            "no bar of the traded window is out of sample for a model of this version that was trained on at least "
-            f"{request.train_days} days",
-        )
-    predictions = score_rows(scoring, inputs.features, inputs.covered, chosen)
+    scored = score_window(request, scoring, inputs)
+    if isinstance(scored, Refusal):
+        return scored
+    chosen, predictions = scored
     profiles = profiles_of(request, panel)
     result = replay(predictions, panel, params, profiles=profiles)
-    first = int(np.searchsorted(panel.ts_ns, inputs.span.traded_from_ns))
+    first = first_traded(inputs)
     metrics = summarise(
         result,
         predictions,
@@ -83,18 +78,63 @@ def replay_inputs(
     )
     metrics["gate"] = judge_windows(metrics["folds"]).document()
     parts = {
-        "model": scoring.registered.model.artifact_sha256,
-        "bars": hash_params(
-            {"ts_ns": panel.ts_ns, "values": panel.values, "state": panel.state, "sources": panel.sources}
-        ),
-        "features": hash_array(inputs.features),
-        "scorers": hash_array(chosen),
+        **input_parts(scoring, inputs, chosen),
         "params": hash_params({"replay": params.document(), "profiles": [asdict(one) for one in profiles]}),
         "request": hash_params(request.document()),
         "code": code_version,
         **output_parts(result, predictions, metrics),
     }
     return Outcome(result, predictions, metrics, parts)
+
+
+def score_window(
+    request: BacktestRequest, scoring: ScoringModel, inputs: RunInputs
+) -> tuple[NDArray[np.int16], NDArray[np.float64]] | Refusal:
+    """Score every traded bar with a model that had not seen it.
+
+    Parameters
+    ----------
+    request
+        Resolved.
+    scoring
+        The models.
+    inputs
+        Bars and features.
+
+    Returns
+    -------
+    tuple of two ndarrays, or Refusal
+        The scorer of each bar (T,) and the predictions (T, N). Refused with `insufficient_features` when no traded
+        bar is out of sample for any model.
+    """
+    panel = inputs.panel
+    chosen = choose_scorers(scoring.scorers, panel.ts_ns, min_train_ns=request.train_days * DAY_NS)
+    chosen[panel.ts_ns < inputs.span.traded_from_ns] = NO_SCORER
+    if (chosen == NO_SCORER).all():
+        return Refusal(
+            INSUFFICIENT_FEATURES,
+            "no bar of the traded window is out of sample for a model of this version that was trained on at least "
+            f"{request.train_days} days",
+        )
+    return chosen, score_rows(scoring, inputs.features, inputs.covered, chosen)
+
+
+def input_parts(scoring: ScoringModel, inputs: RunInputs, chosen: NDArray[np.int16]) -> dict[str, str]:
+    """Hash what predictions are made from and traded on, part by part."""
+    panel = inputs.panel
+    return {
+        "model": scoring.registered.model.artifact_sha256,
+        "bars": hash_params(
+            {"ts_ns": panel.ts_ns, "values": panel.values, "state": panel.state, "sources": panel.sources}
+        ),
+        "features": hash_array(inputs.features),
+        "scorers": hash_array(chosen),
+    }
+
+
+def first_traded(inputs: RunInputs) -> int:
+    """Row of the first bar that may be traded."""
+    return int(np.searchsorted(inputs.panel.ts_ns, inputs.span.traded_from_ns))
 
 
 def report_windows(request: BacktestRequest, panel: BarPanel, first: int) -> Sequence[Window]:

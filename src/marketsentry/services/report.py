@@ -16,6 +16,7 @@ from marketsentry.ports.runs import StoredRun
 from marketsentry.reports.backtest import render_report
 from marketsentry.reports.facts import Lang, Report, Scheme
 from marketsentry.services.candidate import TrainingResult
+from marketsentry.services.evidence import read_evidence
 from marketsentry.services.report_facts import candidate_of_model, candidate_of_training, run_facts
 
 Choice = TypeVar("Choice", Lang, Scheme)
@@ -66,20 +67,22 @@ async def write_report(
     DependencyError
         If the file cannot be written.
     """
-    language = _member(Lang, "lang", lang)
-    colours = None if scheme is None else _member(Scheme, "scheme", scheme)
+    language = member(Lang, "lang", lang)
+    colours = None if scheme is None else member(Scheme, "scheme", scheme)
     if run_id is None and not beside:
         raise InputError("a report needs a run or at least one candidate, had neither")
     stored, model = await _read(run_id, transactions) if run_id is not None else (None, None)
     files = await asyncio.to_thread(_read_files, stored, artifacts)
+    evidence = await asyncio.to_thread(read_evidence, model.model, artifacts) if model else None
     report = Report(
         version=__version__,
         run=run_facts(stored, files, model) if stored else None,
         candidate=candidate_of_model(model.model) if model else None,
         others=tuple(candidate_of_training(one) for one in beside),
+        evidence=evidence.pack if evidence is not None else None,
     )
     html = await asyncio.to_thread(render_report, report, lang=language, scheme=colours)
-    return await asyncio.to_thread(_write, out, html)
+    return await asyncio.to_thread(write_page, out, html)
 
 
 async def _read(run_id: int, transactions: Transactions) -> tuple[StoredRun, RegisteredModel | None]:
@@ -97,14 +100,15 @@ def _read_files(stored: StoredRun | None, artifacts: Artifacts) -> RunFiles | No
     return read_run(artifacts.get(stored.run.artifact_path, stored.run.artifact_sha256))
 
 
-def _member(choices: type[Choice], name: str, value: str) -> Choice:
+def member(choices: type[Choice], name: str, value: str) -> Choice:
+    """Read one word of a closed set; raises `InputError` with the set for another."""
     try:
         return choices(value)
     except ValueError:
         raise InputError(f"{name} must be one of {', '.join(choices)}, was {value!r}") from None
 
 
-def _write(out: Path, html: str) -> Path:
+def write_page(out: Path, html: str) -> Path:
     """Write beside the target and move into place, so that nobody reads half a report."""
     out = out.expanduser().absolute()
     try:

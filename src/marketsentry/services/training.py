@@ -15,6 +15,7 @@ import numpy as np
 
 from marketsentry.core.backtest.params import ReplayParams, params_for
 from marketsentry.core.dataset import Dataset, has_bar, horizon_bars
+from marketsentry.core.evidence.trials import N_NEWEST, TrialHistory
 from marketsentry.core.features.feature_set import FeatureSet
 from marketsentry.core.gates.candidate import PROOFS
 from marketsentry.core.gates.verdict import verdict_from_document
@@ -28,6 +29,7 @@ from marketsentry.ports import ArtifactRef, Artifacts, Clock, Transactions
 from marketsentry.ports.models import ModelVersion, RegisteredModel, Trial
 from marketsentry.ports.training import FitJob, FitProgress, FitResult, FitSpan, Trainer
 from marketsentry.services.candidate import CandidateRequest, TrainingResult, Usage, blocked_result
+from marketsentry.services.evidence import store_pack
 from marketsentry.services.plugins import plugin_code_hash
 
 MIN_TRAIN_ROWS = 64
@@ -92,13 +94,18 @@ async def train_candidate(
     if stored is not None:
         return _result(stored, None, is_reused=True)
     fit = await trainer.fit_spans(_make_job(dataset, request, plan, kfold), on_progress=on_progress)
-    judged = await asyncio.to_thread(_judge, dataset, request, plan, kfold, fit, feature_set)
+    async with transactions() as stores:
+        history = await stores.models.trial_history(track=request.track, n_newest=N_NEWEST)
+    judged = await asyncio.to_thread(
+        _judge, dataset, request, plan, kfold, fit, feature_set, history, recipe.hash
+    )
     manifest = make_manifest(recipe, dataset, plan, judged.metrics)
     artifact = await asyncio.to_thread(_store_artifact, manifest, len(plan.folds), fit, judged, artifacts)
-    model = _model_version(request, dataset, recipe, judged, manifest, artifact, clock)
+    evidence = await asyncio.to_thread(store_pack, judged.pack, artifacts)
+    model = _model_version(request, dataset, recipe, judged, manifest, artifact, evidence, clock)
     async with transactions() as stores:
         registered = await stores.models.register(model)
-        await stores.models.add_trial(_trial(request, recipe, judged.metrics))
+        await stores.models.add_trial(_trial(request, recipe, judged))
     usage = _usage(dataset, fit, len(plan.folds), time.perf_counter() - started)
     return _result(registered, usage, is_reused=False)
 
@@ -178,7 +185,8 @@ def _make_job(
     dataset: Dataset, request: CandidateRequest, plan: WalkForward, kfold: Sequence[PurgedFold]
 ) -> FitJob:
     assert plan.final is not None
-    spans = [FitSpan((fold.train,), fold.test) for fold in (*plan.folds, plan.final)]
+    spans = [FitSpan((fold.train,), fold.test, permutes=True) for fold in plan.folds]
+    spans.append(FitSpan((plan.final.train,), plan.final.test))
     return FitJob(
         model=request.model,
         features=dataset.features.values,
@@ -198,6 +206,8 @@ def _judge(
     kfold: Sequence[PurgedFold],
     fit: FitResult,
     feature_set: FeatureSet,
+    history: TrialHistory,
+    recipe_hash: str,
 ) -> Judgement:
     n_judged = len(plan.folds) + 1
     fitted = Fitted(
@@ -205,6 +215,8 @@ def _judge(
         kfold_predictions=tuple(span.predictions for span in fit.spans[n_judged:]),
         train_rows=tuple(span.n_train_rows for span in fit.spans[:n_judged]),
         train_mse=fit.spans[n_judged - 1].train_mse,
+        permutation=tuple(span.permutation for span in fit.spans if span.permutation is not None),
+        gain=fit.spans[n_judged - 1].gain,
     )
     return judge_training(
         dataset,
@@ -215,7 +227,9 @@ def _judge(
         feature_set=feature_set,
         replay_params=_replay_params(dataset, request),
         limits=request.limits,
-        rng=np.random.default_rng(request.seed),
+        history=history,
+        recipe_hash=recipe_hash,
+        seed=request.seed,
     )
 
 
@@ -238,6 +252,7 @@ def _model_version(
     judged: Judgement,
     manifest: dict[str, Any],
     artifact: ArtifactRef,
+    evidence: ArtifactRef,
     clock: Clock,
 ) -> ModelVersion:
     now = clock.now()
@@ -258,6 +273,7 @@ def _model_version(
             **manifest,
             "created_at": now.isoformat(),
             "results": [{**row, **files} for row in judged.results],
+            "evidence": {"path": str(evidence.path), "sha256": evidence.sha256},
         },
         verdict=judged.verdict.document(),
         train_lineage_id=f"train-{now:%Y%m%d%H%M%S}-panel",
@@ -266,10 +282,9 @@ def _model_version(
     )
 
 
-def _trial(request: CandidateRequest, recipe: Recipe, metrics: dict[str, Any]) -> Trial:
-    kept = {
-        key: metrics[key] for key in ("ic", "rank_ic", "pnl_after_cost", "max_drawdown", "sharpe", "samples")
-    }
+def _trial(request: CandidateRequest, recipe: Recipe, judged: Judgement) -> Trial:
+    names = ("ic", "rank_ic", "pnl_after_cost", "max_drawdown", "sharpe", "samples")
+    kept = {name: judged.metrics[name] for name in names} | {"is_sound": not judged.metrics["leaks"]}
     return Trial(request.track, "train", request.name, recipe.hash, kept)
 
 

@@ -1,21 +1,24 @@
 """Events, funding rates and trades in PostgreSQL: a few set-based statements per call, never one per row."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
-from psycopg.types.json import Jsonb
 
 from marketsentry.core.market.events import (
     AUDIT_NOTE,
     EVENT_TYPES,
     Event,
     EventSeries,
+    Mention,
     event_fingerprint,
     judge_event,
+    merge_mentions,
 )
 from marketsentry.core.market.records import FundingSeries, TradeBlock
 from marketsentry.core.market.symbols import base_of
@@ -24,14 +27,19 @@ from marketsentry.exceptions import ConflictError
 from marketsentry.ports.bars import MergeCounts
 from marketsentry.ports.events import AddedEvents
 
+# Rows travel as one JSON text: much quicker to encode than an array of each column
 _ADD_EVENTS = """
-INSERT INTO events (event_type, title, occurred_at, known_at, source_url, source_name, source_tier,
-                    confidence_score, event_importance, novelty_score, entity_confidence, payload, fingerprint)
-SELECT * FROM unnest(%(event_type)s::text[], %(title)s::text[], %(occurred_at)s::timestamptz[],
-                     %(known_at)s::timestamptz[], %(source_url)s::text[], %(source_name)s::text[],
-                     %(source_tier)s::smallint[], %(confidence_score)s::float8[], %(event_importance)s::float8[],
-                     %(novelty_score)s::float8[], %(entity_confidence)s::float8[], %(payload)s::jsonb[],
-                     %(fingerprint)s::text[])
+INSERT INTO events (event_type, title, occurred_at, known_at, source_url, source_name, source_timezone,
+                    source_tier, confidence_score, event_importance, novelty_score, entity_confidence, latency_ms,
+                    dedup_cluster_id, payload, fingerprint)
+SELECT event_type, title, occurred_at, known_at, source_url, source_name, source_timezone, source_tier,
+       confidence_score, event_importance, novelty_score, entity_confidence, latency_ms, dedup_cluster_id, payload,
+       fingerprint
+FROM json_to_recordset(%(rows)s::json) AS given (
+    event_type text, title text, occurred_at timestamptz, known_at timestamptz, source_url text, source_name text,
+    source_timezone text, source_tier smallint, confidence_score float8, event_importance float8,
+    novelty_score float8, entity_confidence float8, latency_ms bigint, dedup_cluster_id text, payload jsonb,
+    fingerprint text)
 ON CONFLICT (fingerprint) DO NOTHING
 RETURNING id, fingerprint
 """
@@ -39,27 +47,34 @@ RETURNING id, fingerprint
 _EVENT_IDS = "SELECT fingerprint, id FROM events WHERE fingerprint = ANY(%(fingerprint)s::text[])"
 
 _ADD_ENTITIES = """
-INSERT INTO entities (entity_type, name, symbol)
-SELECT * FROM unnest(%(entity_type)s::text[], %(name)s::text[], %(symbol)s::text[])
+INSERT INTO entities (entity_type, name, symbol, country, sector, metadata)
+SELECT entity_type, name, symbol, country, sector, metadata
+FROM json_to_recordset(%(rows)s::json) AS given (
+    entity_type text, name text, symbol text, country text, sector text, metadata jsonb)
 ON CONFLICT (entity_type, name) DO UPDATE
-SET symbol = excluded.symbol, updated_at = now()
-WHERE excluded.symbol IS NOT NULL AND entities.symbol IS DISTINCT FROM excluded.symbol
+SET symbol = coalesce(excluded.symbol, entities.symbol),
+    country = coalesce(excluded.country, entities.country),
+    sector = coalesce(excluded.sector, entities.sector),
+    metadata = entities.metadata || excluded.metadata,
+    updated_at = now()
+WHERE (entities.symbol, entities.country, entities.sector, entities.metadata) IS DISTINCT FROM
+      (coalesce(excluded.symbol, entities.symbol), coalesce(excluded.country, entities.country),
+       coalesce(excluded.sector, entities.sector), entities.metadata || excluded.metadata)
 """
 
 _ADD_LINKS = """
 INSERT INTO event_links (event_id, entity_id)
 SELECT given.event_id, entities.id
-FROM unnest(%(event_id)s::bigint[], %(entity_type)s::text[], %(name)s::text[])
-    AS given (event_id, entity_type, name)
+FROM json_to_recordset(%(rows)s::json) AS given (event_id bigint, entity_type text, name text)
 JOIN entities ON entities.entity_type = given.entity_type AND entities.name = given.name
 ON CONFLICT (event_id, entity_id, role) DO NOTHING
 """
 
 _ADD_QUALITY = """
 INSERT INTO data_quality_audit (event_id, source_name, freshness_sec, entity_coverage, quality_score, notes)
-SELECT given.*, %(notes)s
-FROM unnest(%(event_id)s::bigint[], %(source_name)s::text[], %(freshness_sec)s::bigint[],
-            %(entity_coverage)s::float8[], %(quality_score)s::float8[]) AS given
+SELECT event_id, source_name, freshness_sec, entity_coverage, quality_score, %(notes)s
+FROM json_to_recordset(%(rows)s::json) AS given (
+    event_id bigint, source_name text, freshness_sec bigint, entity_coverage float8, quality_score float8)
 """
 
 _LOAD_EVENTS = """
@@ -119,10 +134,13 @@ class PostgresEventStore:
         if not events:
             return AddedEvents(0, 0, ())
         names = [event_fingerprint(event) for event in events]
-        distinct = dict(zip(reversed(names), reversed(events), strict=True))
+        first = dict(zip(reversed(names), reversed(events), strict=True))
+        distinct = dict(
+            sorted(first.items())
+        )  # one order for everybody: two calls cannot wait for each other
         inserted = await self._insert(distinct)
         ids = {**inserted, **await self._ids([name for name in distinct if name not in inserted])}
-        await self._link([(ids[name], event) for name, event in distinct.items()])
+        await self._link([(ids[name], event) for name, event in zip(names, events, strict=True)])
         await self._judge([(id_, distinct[name]) for name, id_ in inserted.items()], now_ns)
         return AddedEvents(len(inserted), len(events) - len(inserted), tuple(ids[name] for name in names))
 
@@ -208,26 +226,8 @@ class PostgresEventStore:
         return MergeCounts(cursor.rowcount, 0, n_rows - cursor.rowcount)
 
     async def _insert(self, distinct: dict[str, Event]) -> dict[str, int]:
-        """Insert what is new; returns its ids by fingerprint, in the order given."""
-        events = list(distinct.values())
-        cursor = await self._connection.execute(
-            _ADD_EVENTS,
-            {
-                "event_type": [event.event_type for event in events],
-                "title": [event.title for event in events],
-                "occurred_at": [ns_to_datetime(event.occurred_at_ns) for event in events],
-                "known_at": [ns_to_datetime(event.known_at_ns) for event in events],
-                "source_url": [event.source_url for event in events],
-                "source_name": [event.source_name for event in events],
-                "source_tier": [event.source_tier for event in events],
-                "confidence_score": [event.confidence_score for event in events],
-                "event_importance": [event.event_importance for event in events],
-                "novelty_score": [event.novelty_score for event in events],
-                "entity_confidence": [event.entity_confidence for event in events],
-                "payload": [Jsonb(dict(event.payload)) for event in events],
-                "fingerprint": list(distinct),
-            },
-        )
+        rows = [_event_row(event, fingerprint) for fingerprint, event in distinct.items()]
+        cursor = await self._connection.execute(_ADD_EVENTS, {"rows": json.dumps(rows)})
         return {str(row[1]): int(row[0]) for row in await cursor.fetchall()}
 
     async def _ids(self, fingerprints: list[str]) -> dict[str, int]:
@@ -240,43 +240,55 @@ class PostgresEventStore:
         pairs = [(id_, mention) for id_, event in events for mention in event.mentions]
         if not pairs:
             return
-        symbols: dict[tuple[str, str], str | None] = {}
-        for _, mention in pairs:
-            key = (mention.entity_type, mention.name)
-            symbols[key] = mention.symbol or symbols.get(key)
-        entities = sorted(symbols)  # one order for everybody, so that two calls cannot wait for each other
-        await self._connection.execute(
-            _ADD_ENTITIES,
-            {
-                "entity_type": [kind for kind, _ in entities],
-                "name": [name for _, name in entities],
-                "symbol": [symbols[key] for key in entities],
-            },
-        )
-        await self._connection.execute(
-            _ADD_LINKS,
-            {
-                "event_id": [id_ for id_, _ in pairs],
-                "entity_type": [mention.entity_type for _, mention in pairs],
-                "name": [mention.name for _, mention in pairs],
-            },
-        )
+        merged = merge_mentions(mention for _, mention in pairs)
+        entities = [_entity_row(merged[key]) for key in sorted(merged)]  # in one order for everybody, too
+        await self._connection.execute(_ADD_ENTITIES, {"rows": json.dumps(entities)})
+        links = [
+            {"event_id": id_, "entity_type": mention.entity_type, "name": mention.name}
+            for id_, mention in pairs
+        ]
+        await self._connection.execute(_ADD_LINKS, {"rows": json.dumps(links)})
 
     async def _judge(self, events: list[tuple[int, Event]], now_ns: int) -> None:
         if not events:
             return
-        judged = [judge_event(event, now_ns=now_ns) for _, event in events]
-        await self._connection.execute(
-            _ADD_QUALITY,
-            {
-                "event_id": [id_ for id_, _ in events],
-                "source_name": [event.source_name for _, event in events],
-                "freshness_sec": [quality.freshness_sec for quality in judged],
-                "entity_coverage": [quality.entity_coverage for quality in judged],
-                "quality_score": [quality.quality_score for quality in judged],
-                "notes": AUDIT_NOTE,
-            },
-        )
+        rows = [
+            {"event_id": id_, "source_name": event.source_name, **asdict(judge_event(event, now_ns=now_ns))}
+            for id_, event in events
+        ]
+        await self._connection.execute(_ADD_QUALITY, {"rows": json.dumps(rows), "notes": AUDIT_NOTE})
+
+
+def _event_row(event: Event, fingerprint: str) -> dict[str, Any]:
+    return {
+        "event_type": event.event_type,
+        "title": event.title,
+        "occurred_at": ns_to_datetime(event.occurred_at_ns).isoformat(),
+        "known_at": ns_to_datetime(event.known_at_ns).isoformat(),
+        "source_url": event.source_url,
+        "source_name": event.source_name,
+        "source_timezone": event.source_timezone,
+        "source_tier": event.source_tier,
+        "confidence_score": event.confidence_score,
+        "event_importance": event.event_importance,
+        "novelty_score": event.novelty_score,
+        "entity_confidence": event.entity_confidence,
+        "latency_ms": event.latency_ms,
+        "dedup_cluster_id": event.dedup_cluster_id,
+        "payload": dict(event.payload),
+        "fingerprint": fingerprint,
+    }
+
+
+def _entity_row(entity: Mention) -> dict[str, Any]:
+    return {
+        "entity_type": entity.entity_type,
+        "name": entity.name,
+        "symbol": entity.symbol,
+        "country": entity.country,
+        "sector": entity.sector,
+        "metadata": dict(entity.metadata),
+    }
 
 
 def _window(start_ns: int | None, stop_ns: int | None, as_of_ns: int | None) -> dict[str, Any]:

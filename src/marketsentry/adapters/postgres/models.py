@@ -1,12 +1,15 @@
 """The model registry and the list of trials in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.core.evidence.pack import TrialRow
+from marketsentry.core.evidence.trials import TrialHistory
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports.models import ModelVersion, RegisteredModel, Trial
 
@@ -53,6 +56,18 @@ _LIST = f"""
 _ADD_TRIAL = """
     INSERT INTO trials (track, kind, model_name, params_hash, metrics)
     VALUES (%(track)s, %(kind)s, %(model_name)s, %(params_hash)s, %(metrics)s)
+"""
+
+# A trial recorded before `is_sound` was kept is sound unless its version was refused.
+_TRIALS = """
+    SELECT t.model_name, t.kind, t.created_at, (t.metrics->>'sharpe')::float8 AS sharpe,
+           coalesce((t.metrics->>'is_sound')::boolean, NOT EXISTS (
+               SELECT 1 FROM model_registry m
+               WHERE m.track = t.track AND m.state = 'refused' AND m.manifest->>'recipe_hash' = t.params_hash
+           )) AS is_sound
+    FROM trials t
+    WHERE t.track = %(track)s
+    ORDER BY t.id DESC
 """
 
 _COUNT_TRIALS = "SELECT count(*) AS n FROM trials WHERE track = %(track)s"
@@ -136,6 +151,19 @@ class PostgresModelStore:
             row = await cursor.fetchone()
         assert row is not None
         return int(row["n"])
+
+    async def trial_history(self, *, track: str, n_newest: int) -> TrialHistory:
+        """Read the trials of a track; see `ModelStore.trial_history`."""
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(_TRIALS, {"track": track})
+            rows = await cursor.fetchall()
+        sharpes = tuple(row["sharpe"] for row in rows if row["is_sound"] and row["sharpe"] is not None)
+        return TrialHistory(len(rows), sharpes, tuple(_trial_row(row) for row in rows[:n_newest]))
+
+
+def _trial_row(row: Mapping[str, Any]) -> TrialRow:
+    at = row["created_at"].astimezone(UTC).isoformat(timespec="seconds")
+    return TrialRow(row["model_name"], row["kind"], at, row["sharpe"], row["is_sound"])
 
 
 def _registered(row: Mapping[str, Any]) -> RegisteredModel:

@@ -9,10 +9,14 @@ from marketsentry.ports import (
     AuditStore,
     BarStore,
     DatasetStore,
+    EntityStore,
+    EventQualityStore,
     EventStore,
     ImportStore,
+    LineageStore,
     ModelStore,
     RunStore,
+    SweepStore,
     SyntheticStore,
 )
 
@@ -45,10 +49,24 @@ class PostgresStores:
 
     @cached_property
     def events(self) -> EventStore:
-        """Events, entities, funding rates, trades."""
+        """Events with their entities, funding rates, trades."""
         from marketsentry.adapters.postgres.events import PostgresEventStore
 
         return PostgresEventStore(self._connection)
+
+    @cached_property
+    def entities(self) -> EntityStore:
+        """Who events are about."""
+        from marketsentry.adapters.postgres.entities import PostgresEntityStore
+
+        return PostgresEntityStore(self._connection)
+
+    @cached_property
+    def event_quality(self) -> EventQualityStore:
+        """How good events are, and what reviewers said."""
+        from marketsentry.adapters.postgres.event_quality import PostgresEventQualityStore
+
+        return PostgresEventQualityStore(self._connection)
 
     @cached_property
     def audits(self) -> AuditStore:
@@ -65,6 +83,13 @@ class PostgresStores:
         return PostgresDatasetStore(self._connection)
 
     @cached_property
+    def lineage(self) -> LineageStore:
+        """Snapshots of two writers, side by side."""
+        from marketsentry.adapters.postgres.lineage import PostgresLineageStore
+
+        return PostgresLineageStore(self._connection)
+
+    @cached_property
     def models(self) -> ModelStore:
         """Registered models."""
         from marketsentry.adapters.postgres.models import PostgresModelStore
@@ -77,6 +102,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.runs import PostgresRunStore
 
         return PostgresRunStore(self._connection)
+
+    @cached_property
+    def sweeps(self) -> SweepStore:
+        """Settings of sweeps, each a trial."""
+        from marketsentry.adapters.postgres.sweeps import PostgresSweepStore
+
+        return PostgresSweepStore(self._connection)
 
     @cached_property
     def synthetic(self) -> SyntheticStore:

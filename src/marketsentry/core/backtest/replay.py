@@ -102,14 +102,9 @@ def replay(
     -----
     O(T N). Memory beyond the inputs: equity, weights and the fills. The same inputs give the same bits.
     """
-    _check(predictions, panel, params, confidence, profiles)
+    check_replay(predictions, panel, params, confidence, profiles)
     n_bars, n_targets = predictions.shape
-    market = kernel.Market(
-        panel.ts_ns,
-        np.ascontiguousarray(panel.values),
-        np.ascontiguousarray(predictions, dtype=np.float64),
-        np.zeros((0, 0)) if confidence is None else np.ascontiguousarray(confidence, dtype=np.float64),
-    )
+    market = make_market(predictions, panel, confidence)
     groups = make_groups(profiles, bucket_caps, params, n_targets)
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))
     rules = params.rules(with_confidence=confidence is not None)
@@ -122,6 +117,18 @@ def replay(
         if bar < n_bars:
             tape = np.concatenate((tape, np.empty_like(tape)))
     return _result(panel, params, equity, weights, tape[:n_fills], state)
+
+
+def make_market(
+    predictions: NDArray[np.float64], panel: BarPanel, confidence: NDArray[np.float64] | None
+) -> kernel.Market:
+    """Lay out what can be seen as the kernels take it."""
+    return kernel.Market(
+        panel.ts_ns,
+        np.ascontiguousarray(panel.values),
+        np.ascontiguousarray(predictions, dtype=np.float64),
+        np.zeros((0, 0)) if confidence is None else np.ascontiguousarray(confidence, dtype=np.float64),
+    )
 
 
 def make_state(params: ReplayParams, n_targets: int, *, n_groups: int) -> kernel.State:
@@ -167,13 +174,14 @@ def _numbered(names: Sequence[str | None]) -> tuple[NDArray[np.int64], list[str]
     return np.array([-1 if name is None else index[name] for name in lowered], dtype=np.int64), distinct
 
 
-def _check(
+def check_replay(
     predictions: NDArray[np.float64],
     panel: BarPanel,
     params: ReplayParams,
     confidence: NDArray[np.float64] | None,
     profiles: Sequence[Profile] | None,
 ) -> None:
+    """Refuse what cannot be replayed together, with `InputError`."""
     shape = (panel.n_bars, len(panel.symbols))
     if panel.n_bars == 0:
         raise InputError("a replay needs at least one bar")

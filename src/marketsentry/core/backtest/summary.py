@@ -154,7 +154,25 @@ def rounded(value: Any, digits: int = 6) -> Any:  # Any: nested JSON in, the sam
 def _span_metrics(
     result: ReplayResult, predictions: NDArray[np.float64], outcome: NDArray[np.float64], rows: slice
 ) -> dict[str, Any]:
-    """Metrics of some rows of the one account; drawdown and return start at the equity before them."""
+    """Metrics of some rows of the one account."""
+    return {**_skill(predictions[rows], outcome[rows]), **account_metrics(result, rows)}
+
+
+def account_metrics(result: ReplayResult, rows: slice | None = None) -> dict[str, Any]:
+    """Compute the metrics of the account alone, from `turnover` to `trades`.
+
+    Parameters
+    ----------
+    result
+        What `replay` did.
+    rows
+        The bars that count, all if None; drawdown and return start at the equity before them.
+
+    Returns
+    -------
+    dict
+    """
+    rows = rows or slice(0, result.equity.size)
     before = result.equity_before
     equity = np.concatenate((before[rows.start : rows.start + 1], result.equity[rows]))
     returns = result.returns[rows]
@@ -164,7 +182,6 @@ def _span_metrics(
     fills = result.fills[(result.fills["bar"] >= rows.start) & (result.fills["bar"] < rows.stop)]
     entries = result.trades["entry_bar"]
     return {
-        **_skill(predictions[rows], outcome[rows]),
         "turnover": turnover(fills["qty"] * fills["reference_price"], before[fills["bar"]]),
         "pnl_after_cost": float(equity[-1] / equity[0] - 1.0) if equity[0] > 0 else None,
         "max_drawdown": max_drawdown(equity).fraction if equity[0] > 0 else None,

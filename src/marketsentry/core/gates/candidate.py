@@ -3,15 +3,22 @@
 Every value is out of sample: predictions of purged walk-forward folds for the walk-forward checks, and of
 the untouched last block for the final ones. The model judged on the last block is the one that serves, byte
 for byte.
+
+The Sharpe ratio must exceed what luck gives the best of as many trials as were made. Where it does, but the history is
+too short to be sure of it, too little was observed. A rule that needs no model must not be shown to be better. Whether
+the candidate leads each baseline, and what is left at twice the costs, is told and decides nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from marketsentry.core.evidence.baselines import NAIVE
+from marketsentry.core.evidence.pack import Baseline, TrialEvidence
 from marketsentry.core.gates.leak import LeakEvidence, MeasuredIc, leak_checks
-from marketsentry.core.gates.verdict import GateVerdict, at_least, at_most, decide, more_than
+from marketsentry.core.gates.verdict import GateCheck, GateVerdict, at_least, at_most, decide, more_than
 
 GATE = "candidate"
-FLOORS = frozenset({"n_folds", "n_samples", "n_independent_samples"})
+FLOORS = frozenset({"n_folds", "n_samples", "n_independent_samples", "deflated_sharpe"})
 PROOFS = frozenset({"leaks", "canary_caught", "batch_equals_stream", "warmup_violations", "ic_plausible"})
 
 
@@ -31,6 +38,8 @@ class CandidateLimits:
     min_pnl_after_cost_frac: float = 0.0
     max_drawdown_frac: float = 0.2
     min_sharpe: float = 0.5
+    min_deflated_sharpe: float = 0.95
+    min_lead_probability: float = 0.05
     max_plausible_ic: float = 0.3
 
 
@@ -46,7 +55,10 @@ class Performance:
 
 @dataclass(frozen=True, slots=True)
 class CandidateEvidence:
-    """All that the gate looks at. `walk_forward` covers the folds, `final` the untouched last block."""
+    """All that the gate looks at. `walk_forward` covers the folds, `final` the untouched last block.
+
+    `trials`, `baselines` and `doubled_costs_pnl_frac` (the return at twice the costs) are those of the folds.
+    """
 
     leak: LeakEvidence
     n_folds: int
@@ -55,6 +67,9 @@ class CandidateEvidence:
     n_final_independent_samples: int
     walk_forward: Performance
     final: Performance
+    trials: TrialEvidence
+    baselines: tuple[Baseline, ...]
+    doubled_costs_pnl_frac: float | None
 
 
 def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> GateVerdict:
@@ -90,5 +105,41 @@ def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> Gat
         more_than("final_ic", final.ic, limits.min_ic),
         more_than("final_pnl_after_cost_frac", final.pnl_after_cost_frac, limits.min_pnl_after_cost_frac),
         at_most("final_max_drawdown_frac", final.max_drawdown_frac, limits.max_drawdown_frac),
+        *_luck_checks(evidence.trials, limits),
+        *_baseline_checks(evidence.baselines, limits),
+        _informative(more_than("doubled_costs_pnl_frac", evidence.doubled_costs_pnl_frac, 0.0)),
     )
     return decide(GATE, checks, floors=FLOORS, proofs=PROOFS)
+
+
+def _luck_checks(trials: TrialEvidence, limits: CandidateLimits) -> tuple[GateCheck, ...]:
+    """Hold the Sharpe ratio against the best of as many worthless trials: first as it is, then with its error."""
+    luck, score = trials.expected_maximum, trials.deflated_sharpe
+    told = f"the luck of {trials.n_trials} trials explains {luck:.2f}"
+    return (
+        more_than("sharpe_above_luck", None if trials.sharpe is None else trials.sharpe - luck, 0.0, told),
+        at_least(
+            "deflated_sharpe", score, limits.min_deflated_sharpe, "the history is too short to exclude luck"
+        ),
+    )
+
+
+def _baseline_checks(baselines: Sequence[Baseline], limits: CandidateLimits) -> tuple[GateCheck, ...]:
+    """A lead in Sharpe ratio informs; that a rule without a model is not shown to be better binds."""
+    known = [one.lead_probability for one in baselines if one.name in NAIVE]
+    least = min((one for one in known if one is not None), default=None) if None not in known else None
+    leads = [
+        more_than(f"lead_over_{one.name}", one.sharpe_lead, 0.0, _probability(one.lead_probability))
+        for one in baselines
+    ]
+    told = "a rule without a model is better"
+    bound = at_least("lead_probability", least, limits.min_lead_probability, told)
+    return (bound, *map(_informative, leads))
+
+
+def _probability(value: float | None) -> str:
+    return "too short to resample" if value is None else f"probability of a lead {value:.2f}"
+
+
+def _informative(check: GateCheck) -> GateCheck:
+    return replace(check, is_informative=True)

@@ -25,7 +25,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GateCheck:
-    """One value beside its limit. `detail` says what a number cannot, e.g. which feature leaked where."""
+    """One value beside its limit. `detail` says what a number cannot, e.g. which feature leaked where.
+
+    An informative check is told and decides nothing.
+    """
 
     name: str
     value: float | None
@@ -33,6 +36,7 @@ class GateCheck:
     comparison: Comparison
     passed: bool
     detail: str = ""
+    is_informative: bool = False
 
     def __str__(self) -> str:
         shown = "not measured" if self.value is None else f"{self.value:.6g}"
@@ -52,6 +56,11 @@ class GateVerdict:
     @property
     def passed(self) -> bool:
         return self.outcome is Outcome.PASS
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What informative checks that failed have to say, whatever the outcome."""
+        return tuple(str(check) for check in self.checks if check.is_informative and not check.passed)
 
     def document(self) -> dict[str, Any]:
         """Give plain values for JSON; a NaN or infinite value is written as None."""
@@ -110,7 +119,7 @@ def decide(
     gate
         Name of the gate.
     checks
-        All that was measured; none at all is insufficient observation.
+        All that was measured; none at all is insufficient observation. Informative ones do not count.
     floors
         Checks on how much was observed. If one fails the others prove nothing: insufficient observation.
     proofs
@@ -120,11 +129,12 @@ def decide(
     -------
     GateVerdict
     """
-    failed = [check for check in checks if not check.passed]
+    binding = tuple(check for check in checks if not check.is_informative)
+    failed = [check for check in binding if not check.passed]
     reasons = tuple(str(check) for check in failed)
     if any(check.name in proofs for check in failed):
         outcome = Outcome.FAIL
-    elif not checks:
+    elif not binding:
         outcome, reasons = Outcome.INSUFFICIENT_OBSERVATION, (f"gate {gate} had nothing to check",)
     elif any(check.name in floors for check in failed):
         outcome = Outcome.INSUFFICIENT_OBSERVATION

@@ -1,7 +1,7 @@
 """Events about assets: their identity, their quality, and the form in which features read them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +19,17 @@ AUDIT_NOTE = "auto_audit_v1"
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """An entity that an event is about. `symbol` is canonical, None where the entity is not traded."""
+    """An entity that an event is about. `symbol` is canonical, None where the entity is not traded.
+
+    None in `symbol`, `country` or `sector`, and a key that `metadata` lacks, mean "not told here".
+    """
 
     entity_type: str
     name: str
     symbol: str | None = None
+    country: str | None = None
+    sector: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.entity_type not in ENTITY_TYPES:
@@ -35,6 +41,7 @@ class Event:
     """One thing that happened. Times are UTC epoch ns; scores are fractions 0..1; tier 1 is the best source.
 
     `known_at_ns` is the earliest instant at which it could have been read: never before `occurred_at_ns`.
+    `source_timezone` is the IANA name of the source's own clock; `latency_ms` is what its collector measured.
     """
 
     event_type: str
@@ -43,11 +50,14 @@ class Event:
     known_at_ns: int
     source_name: str | None = None
     source_url: str | None = None
+    source_timezone: str = "UTC"
     source_tier: int = 3
     confidence_score: float = 0.5
     event_importance: float = 0.5
     novelty_score: float = 0.5
     entity_confidence: float = 0.5
+    latency_ms: int | None = None
+    dedup_cluster_id: str | None = None
     payload: Mapping[str, Any] = field(default_factory=dict)
     mentions: tuple[Mention, ...] = ()
 
@@ -95,6 +105,43 @@ def event_fingerprint(event: Event) -> str:
     instant = ns_to_datetime(event.occurred_at_ns).isoformat(timespec="microseconds")
     parts = (event.event_type, event.title.strip().lower(), event.source_url or "", instant)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def known_when_received(occurred_at_ns: int, *, now_ns: int) -> int:
+    """Say from when on an event that arrives now may be used, UTC epoch ns.
+
+    That is now, also for an old event: nobody here could have read it before. One that is announced for the
+    future may be used when it happens.
+    """
+    return max(now_ns, occurred_at_ns)
+
+
+def merge_mentions(mentions: Iterable[Mention]) -> dict[tuple[str, str], Mention]:
+    """Gather what several mentions tell of each entity.
+
+    Parameters
+    ----------
+    mentions : iterable of Mention
+        In the order told.
+
+    Returns
+    -------
+    dict of (str, str) to Mention
+        By entity type and name. A later value replaces an earlier one, None never does; metadata are merged
+        key by key, the later value of a key wins.
+    """
+    merged: dict[tuple[str, str], Mention] = {}
+    for new in mentions:
+        old = merged.get((new.entity_type, new.name), new)
+        merged[new.entity_type, new.name] = Mention(
+            new.entity_type,
+            new.name,
+            symbol=new.symbol or old.symbol,
+            country=new.country or old.country,
+            sector=new.sector or old.sector,
+            metadata={**old.metadata, **new.metadata},
+        )
+    return merged
 
 
 @dataclass(frozen=True, slots=True)

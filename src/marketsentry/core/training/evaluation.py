@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams
-from marketsentry.core.backtest.replay import replay
+from marketsentry.core.backtest.replay import ReplayResult, replay
 from marketsentry.core.backtest.summary import Window, summarise
 from marketsentry.core.gates.candidate import Performance
 from marketsentry.core.market.bars import BarPanel
@@ -20,10 +20,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Metrics (contract 1.7) of the walk-forward folds together and of the untouched last block."""
+    """Metrics (contract 1.7) of the walk-forward folds together and of the untouched last block; `account` is the one
+    that traded the folds.
+    """
 
     walk_forward: dict[str, Any]
     final: dict[str, Any]
+    account: ReplayResult
 
 
 def stitch(
@@ -78,10 +81,8 @@ def evaluate(plan: WalkForward, values: Floats, panel: BarPanel, params: ReplayP
     first, last = plan.folds[0].test.start, plan.folds[-1].test.stop
     windows = [Window(fold.index, fold.test.start - first, fold.test.stop - first) for fold in plan.folds]
     final = _judged(plan)[-1].test
-    return Evaluation(
-        _metrics(values, panel, params, slice(first, last), windows),
-        _metrics(values, panel, params, final, ()),
-    )
+    account, metrics = _metrics(values, panel, params, slice(first, last), windows)
+    return Evaluation(metrics, _metrics(values, panel, params, final, ())[1], account)
 
 
 def performance(metrics: dict[str, Any]) -> Performance:
@@ -96,10 +97,11 @@ def performance(metrics: dict[str, Any]) -> Performance:
 
 def _metrics(
     values: Floats, panel: BarPanel, params: ReplayParams, rows: slice, windows: Sequence[Window]
-) -> dict[str, Any]:
+) -> tuple[ReplayResult, dict[str, Any]]:
     part = panel.window(rows.start, rows.stop)
     predicted = np.ascontiguousarray(values[rows])
-    return summarise(replay(predicted, part, params), predicted, part, windows=windows)
+    account = replay(predicted, part, params)
+    return account, summarise(account, predicted, part, windows=windows)
 
 
 def _judged(plan: WalkForward) -> tuple[Fold, ...]:

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.dataset import Dataset
+from marketsentry.core.evidence.measure import Shown, measure_evidence
+from marketsentry.core.evidence.pack import EvidencePack
+from marketsentry.core.evidence.sensitivity import DOUBLED_COSTS
+from marketsentry.core.evidence.trials import TrialHistory
 from marketsentry.core.features.feature_set import FeatureSet
 from marketsentry.core.gates.candidate import CandidateEvidence, CandidateLimits, judge_candidate
 from marketsentry.core.gates.leak import leak_document, run_leak_test
@@ -27,23 +31,27 @@ class Fitted:
     """What came out of the fits.
 
     `predictions` per fold, that of the untouched last block last, each (length of the test span, N); so
-    `train_rows`. `kfold_predictions` per purged fold. `train_mse` is that of the model that serves.
+    `train_rows`. `kfold_predictions` per purged fold. `train_mse` is that of the model that serves. `permutation` per
+    fold (F,) and `gain` (F,) are what `core.evidence.importance` puts together.
     """
 
     predictions: tuple[Floats, ...]
     kfold_predictions: tuple[Floats, ...]
     train_rows: tuple[int, ...]
     train_mse: float
+    permutation: tuple[Floats, ...]
+    gain: Floats | None
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict, the metrics behind it, the predictions they were made of, and the result per symbol."""
+    """The verdict, the evidence and metrics behind it, the predictions they were made of, the result per symbol."""
 
     predictions: StoredPredictions
     verdict: GateVerdict
     metrics: dict[str, Any]
     results: tuple[dict[str, Any], ...]
+    pack: EvidencePack
 
 
 def judge_training(
@@ -56,7 +64,9 @@ def judge_training(
     feature_set: FeatureSet,
     replay_params: ReplayParams,
     limits: CandidateLimits,
-    rng: np.random.Generator,
+    history: TrialHistory,
+    recipe_hash: str,
+    seed: int,
 ) -> Judgement:
     """Measure everything the verdict needs, and give it.
 
@@ -78,8 +88,12 @@ def judge_training(
         Costs, sizing and limits of the replay; its horizon is that of the label.
     limits
         What a candidate must show.
-    rng
-        Draws the cuts of the leak test.
+    history
+        The trials of the track before this one.
+    recipe_hash
+        Names the training in its evidence.
+    seed
+        Of the cuts of the leak test and of the resamples.
 
     Returns
     -------
@@ -90,7 +104,17 @@ def judge_training(
     panel, label = dataset.panel, dataset.labels[horizon]
     values, fold = stitch(plan, fitted.predictions, label.shape)
     evaluation = evaluate(plan, values, panel, replay_params)
-    leak = run_leak_test(feature_set, panel, dataset.inputs, horizon_bars=replay_params.horizon_bars, rng=rng)
+    leak = run_leak_test(
+        feature_set,
+        panel,
+        dataset.inputs,
+        horizon_bars=replay_params.horizon_bars,
+        rng=np.random.default_rng(seed),
+    )
+    shown = Shown(
+        values, evaluation.account, fitted.permutation, fitted.gain, is_sound=not leak.leaks, history=history
+    )
+    pack = measure_evidence(dataset, shown, horizon=horizon, plan=plan, recipe_hash=recipe_hash, seed=seed)
     n_test_bars = sum(one.test.stop - one.test.start for one in plan.folds)
     n_final_bars = plan.final.test.stop - plan.final.test.start if plan.final else 0
     evidence = CandidateEvidence(
@@ -101,6 +125,11 @@ def judge_training(
         n_final_independent_samples=n_final_bars // replay_params.horizon_bars,
         walk_forward=performance(evaluation.walk_forward),
         final=performance(evaluation.final),
+        trials=pack.trials,
+        baselines=pack.baselines,
+        doubled_costs_pnl_frac=next(
+            one.pnl_after_cost_frac for one in pack.scenarios if one.name == DOUBLED_COSTS
+        ),
     )
     metrics = {
         **evaluation.walk_forward,
@@ -114,4 +143,4 @@ def judge_training(
         panel.symbols, panel.interval, horizon, panel.ts_ns, fold, values, len(plan.folds)
     )
     results = symbol_results(dataset, limits.min_folds, metrics)
-    return Judgement(predictions, judge_candidate(evidence, limits), metrics, results)
+    return Judgement(predictions, judge_candidate(evidence, limits), metrics, results, pack)

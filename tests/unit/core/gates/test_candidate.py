@@ -2,12 +2,21 @@ from dataclasses import replace
 
 import pytest
 
+from marketsentry.core.evidence.pack import Baseline, TrialEvidence
 from marketsentry.core.gates.candidate import CandidateEvidence, CandidateLimits, Performance, judge_candidate
 from marketsentry.core.gates.leak import LeakEvidence
-from marketsentry.core.gates.verdict import Outcome
+from marketsentry.core.gates.verdict import Outcome, verdict_from_document
 
 GOOD = Performance(ic=0.05, pnl_after_cost_frac=0.1, max_drawdown_frac=0.1, sharpe=1.5)
 NOTHING = Performance(None, None, None, None)
+
+
+def baseline(name: str, lead: float | None, probability: float | None = 0.8) -> Baseline:
+    return Baseline(name, 0.1, 0.2, 1.0, None, 0.5, lead, None, probability, 0.1, None)
+
+
+TRIALS = TrialEvidence(4, 4, 0.5, 0.6, 1.5, None, 0.97, ())
+RULES = ("buy_and_hold", "equal_weight", "momentum", "ridge")
 EVIDENCE = CandidateEvidence(
     leak=LeakEvidence((), 0.0, 0, 0, True, 3, True),
     n_folds=5,
@@ -16,6 +25,9 @@ EVIDENCE = CandidateEvidence(
     n_final_independent_samples=40,
     walk_forward=GOOD,
     final=GOOD,
+    trials=TRIALS,
+    baselines=tuple(baseline(name, 0.3) for name in RULES),
+    doubled_costs_pnl_frac=0.02,
 )
 LIMITS = CandidateLimits()
 
@@ -44,7 +56,16 @@ def test_a_good_candidate_passes_with_every_value_beside_its_limit() -> None:
         "final_ic": (0.05, 0.0),
         "final_pnl_after_cost_frac": (0.1, 0.0),
         "final_max_drawdown_frac": (0.1, 0.2),
+        "sharpe_above_luck": (pytest.approx(0.9), 0.0),
+        "deflated_sharpe": (0.97, 0.95),
+        "lead_probability": (0.8, 0.05),
+        "lead_over_buy_and_hold": (0.3, 0.0),
+        "lead_over_equal_weight": (0.3, 0.0),
+        "lead_over_momentum": (0.3, 0.0),
+        "lead_over_ridge": (0.3, 0.0),
+        "doubled_costs_pnl_frac": (0.02, 0.0),
     }
+    assert verdict.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -91,3 +112,46 @@ def test_a_blind_leak_test_fails_a_short_history_too() -> None:
     outcome, names = failed(replace(EVIDENCE, leak=blind, n_samples=3))
     assert outcome is Outcome.FAIL
     assert names == {"canary_caught", "n_samples"}
+
+
+@pytest.mark.parametrize("score", [0.94, None, float("nan")])
+def test_a_score_that_luck_may_explain_is_too_little_observed(score: float | None) -> None:
+    trials = replace(TRIALS, deflated_sharpe=score)
+    assert failed(replace(EVIDENCE, trials=trials)) == (
+        Outcome.INSUFFICIENT_OBSERVATION,
+        {"deflated_sharpe"},
+    )
+
+
+def test_a_score_below_what_luck_gives_as_many_trials_is_told_with_their_number() -> None:
+    trials = replace(TRIALS, n_trials=900, expected_maximum=1.6, deflated_sharpe=0.45)
+    verdict = judge_candidate(replace(EVIDENCE, trials=trials), LIMITS)
+    assert not verdict.passed
+    assert any(
+        "sharpe_above_luck" in one and "luck of 900 trials explains 1.60" in one for one in verdict.reasons
+    )
+
+
+@pytest.mark.parametrize("name", RULES[:3])
+@pytest.mark.parametrize("probability", [0.04, None])
+def test_a_rule_without_a_model_that_is_better_refuses(name: str, probability: float | None) -> None:
+    rivals = tuple(baseline(one, 0.3, probability if one == name else 0.8) for one in RULES)
+    assert failed(replace(EVIDENCE, baselines=rivals)) == (Outcome.FAIL, {"lead_probability"})
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_lead_that_is_missing_is_told_and_binds_nothing(name: str) -> None:
+    rivals = tuple(baseline(one, -0.2 if one == name else 0.3, 0.4) for one in RULES)
+    verdict = judge_candidate(replace(EVIDENCE, baselines=rivals, doubled_costs_pnl_frac=-0.01), LIMITS)
+    assert verdict.outcome is Outcome.PASS
+    assert verdict.reasons == ()
+    assert [note.split(" was ")[0] for note in verdict.notes] == [
+        f"lead_over_{name}",
+        "doubled_costs_pnl_frac",
+    ]
+    assert verdict_from_document(verdict.document()) == verdict
+
+
+def test_a_better_ridge_binds_nothing_however_sure() -> None:
+    rivals = tuple(baseline(one, 0.3, 0.0 if one == "ridge" else 0.8) for one in RULES)
+    assert judge_candidate(replace(EVIDENCE, baselines=rivals), LIMITS).outcome is Outcome.PASS

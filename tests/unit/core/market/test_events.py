@@ -1,8 +1,17 @@
 """Identity and quality of events."""
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
-from marketsentry.core.market.events import Event, Mention, event_fingerprint, judge_event
+from marketsentry.core.market.events import (
+    Event,
+    Mention,
+    event_fingerprint,
+    judge_event,
+    known_when_received,
+    merge_mentions,
+)
 from marketsentry.core.market.timestamps import parse_time_ns
 from marketsentry.exceptions import InputError
 
@@ -61,3 +70,32 @@ def test_an_impossible_event_is_refused(changes: dict[str, object]) -> None:
 def test_an_unknown_kind_of_entity_is_refused() -> None:
     with pytest.raises(InputError, match="entity_type"):
         Mention("coin", "Bitcoin")
+
+
+MAYBE = st.one_of(st.none(), st.sampled_from(["A", "B"]))
+MENTION = st.builds(
+    Mention,
+    st.sampled_from(["asset", "company"]),
+    st.sampled_from(["x", "y"]),
+    symbol=MAYBE,
+    country=MAYBE,
+    sector=MAYBE,
+    metadata=st.dictionaries(st.sampled_from("kl"), st.integers(0, 3)),
+)
+
+
+@given(st.lists(MENTION, max_size=8))
+def test_the_last_that_told_something_of_an_entity_wins(mentions: list[Mention]) -> None:
+    merged = merge_mentions(mentions)
+    assert merged.keys() == {(one.entity_type, one.name) for one in mentions}
+    for key, entity in merged.items():
+        mine = [one for one in mentions if (one.entity_type, one.name) == key]
+        for name in ("symbol", "country", "sector"):
+            told = [getattr(one, name) for one in mine if getattr(one, name) is not None]
+            assert getattr(entity, name) == (told[-1] if told else None)
+        assert dict(entity.metadata) == {k: v for one in mine for k, v in one.metadata.items()}
+
+
+def test_an_event_is_known_on_arrival_and_never_before_it_happens() -> None:
+    assert known_when_received(AT - 5, now_ns=AT) == AT
+    assert known_when_received(AT + 5, now_ns=AT) == AT + 5

@@ -1,0 +1,118 @@
+"""An evidence pack for a person and as JSON."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from marketsentry.core.evidence.pack import SkillRow
+from marketsentry.core.stats.bootstrap import Bounds
+from marketsentry.services.evidence import StoredEvidence
+
+N_FEATURES = 8
+
+
+def evidence_document(found: StoredEvidence, written: Path | None) -> dict[str, Any]:
+    """Give the stored pack, whose it is, its hash and the file it was written to."""
+    return {
+        "name": found.name,
+        "version": found.version,
+        "track": found.track,
+        "sha256": found.sha256,
+        "out": str(written) if written is not None else None,
+        "evidence": json.loads(found.content),
+    }
+
+
+def print_evidence(found: StoredEvidence, written: Path | None) -> None:
+    """Print the pack as tables."""
+    console, pack = Console(highlight=False), found.pack
+    trials = pack.trials
+    console.print(f"{found.name}:{found.version}, {pack.interval} bars, horizon {pack.horizon}", markup=False)
+    console.print(
+        f"Sharpe {_number(trials.sharpe)} {_bounds(trials.sharpe_bounds)}; the luck of {trials.n_trials} trials "
+        f"explains {_number(trials.expected_maximum)}; deflated {_number(trials.deflated_sharpe)}",
+        markup=False,
+    )
+    skill = pack.skill
+    _print(
+        console,
+        ("skill", "samples", "IC", "interval", "rank IC", "interval"),
+        [_skill(row) for row in (skill.walk_forward, *skill.folds, skill.final, *skill.symbols)],
+    )
+    _print(
+        console,
+        ("baseline", "return", "Sharpe", "lead", "interval", "probability"),
+        [
+            (
+                one.name,
+                _number(one.pnl_after_cost_frac),
+                _number(one.sharpe),
+                _number(one.sharpe_lead),
+                _bounds(one.sharpe_lead_bounds),
+                _number(one.lead_probability),
+            )
+            for one in pack.baselines
+        ],
+    )
+    _print(
+        console,
+        ("scenario", "return", "Sharpe", "drawdown", "trades"),
+        [
+            (
+                one.name,
+                _number(one.pnl_after_cost_frac),
+                _number(one.sharpe),
+                _number(one.max_drawdown_frac),
+                str(one.n_trades),
+            )
+            for one in pack.scenarios
+        ],
+    )
+    _print(
+        console,
+        ("feature", "IC lost", "gain"),
+        [
+            (one.feature, _number(one.permutation_ic, 4), _number(one.gain_frac))
+            for one in pack.importance[:N_FEATURES]
+        ],
+    )
+    console.print(f"sha256 {found.sha256} (verified)", markup=False)
+    if written is not None:
+        console.print(f"written to {written}", markup=False)
+
+
+def _skill(row: SkillRow) -> tuple[str, ...]:
+    name = f"fold {int(row.name) + 1}" if row.name.isdigit() else row.name
+    return (
+        name,
+        f"{row.n_samples:,}",
+        _number(row.ic, 4),
+        _bounds(row.ic_bounds, 4),
+        _number(row.rank_ic, 4),
+        _bounds(row.rank_ic_bounds, 4),
+    )
+
+
+def _print(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column(head[0], no_wrap=True)
+    for title in head[1:]:
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console.print()
+    console.print(table)
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "none" if value is None else f"{value:.{digits}f}"
+
+
+def _bounds(bounds: Bounds | None, digits: int = 2) -> str:
+    return "none" if bounds is None else f"{bounds.low:.{digits}f}..{bounds.high:.{digits}f}"

@@ -1,0 +1,93 @@
+"""Measure the evidence pack of a training: everything that a sceptic asks of its out-of-sample predictions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.core.backtest.replay import ReplayResult
+from marketsentry.core.dataset import Dataset, has_bar
+from marketsentry.core.evidence.baselines import measure_baselines
+from marketsentry.core.evidence.importance import measure_importance
+from marketsentry.core.evidence.pack import EvidencePack
+from marketsentry.core.evidence.resampling import Floats, Resampling
+from marketsentry.core.evidence.ridge import ridge_predictions
+from marketsentry.core.evidence.sensitivity import measure_sensitivity
+from marketsentry.core.evidence.skill import measure_calibration, measure_skill
+from marketsentry.core.evidence.trials import TrialHistory, measure_trials
+from marketsentry.core.labels.forward_return import forward_return
+from marketsentry.core.splits.walk_forward import WalkForward
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a training shows.
+
+    `values` (T, N) stitched predictions; `account` traded the folds; `permutation` per fold (F,) and `gain` (F,), see
+    `measure_importance`; `is_sound` says that the leak test found nothing; `history` are the trials before.
+    """
+
+    values: Floats
+    account: ReplayResult
+    permutation: Sequence[Floats]
+    gain: Floats | None
+    is_sound: bool
+    history: TrialHistory
+
+
+def measure_evidence(
+    dataset: Dataset, shown: Shown, *, horizon: str, plan: WalkForward, recipe_hash: str, seed: int
+) -> EvidencePack:
+    """Measure the pack.
+
+    Parameters
+    ----------
+    dataset
+        What was trained on.
+    shown
+        What came of it.
+    horizon
+        Name of the label.
+    plan
+        Folds and last block.
+    recipe_hash
+        Names the training.
+    seed
+        Of all resamples.
+
+    Returns
+    -------
+    EvidencePack
+        The same arguments give the same pack.
+    """
+    panel, params = dataset.panel, shown.account.params
+    tested = slice(plan.folds[0].test.start, plan.folds[-1].test.stop)
+    outcome = _outcome(dataset, plan, params.horizon_bars, tested)
+    how = Resampling(seed, at_least_bars=params.horizon_bars)
+    predicted, part = np.ascontiguousarray(shown.values[tested]), panel.window(tested.start, tested.stop)
+    ridge = ridge_predictions(dataset.features.values, dataset.labels[horizon], has_bar(panel), plan.folds)
+    return EvidencePack(
+        recipe_hash=recipe_hash,
+        symbols=panel.symbols,
+        interval=panel.interval.name,
+        horizon=horizon,
+        seed=seed,
+        level=how.level,
+        n_resamples=how.n_resamples,
+        skill=measure_skill(shown.values, outcome, plan, panel.ts_ns, panel.symbols, how),
+        trials=measure_trials(shown.account, shown.history, how, is_sound=shown.is_sound),
+        baselines=measure_baselines(shown.account, ridge, panel, tested, how),
+        scenarios=measure_sensitivity(predicted, part, params),
+        calibration=measure_calibration(predicted, outcome[tested], how),
+        importance=measure_importance(dataset.features.names, shown.permutation, shown.gain),
+    )
+
+
+def _outcome(dataset: Dataset, plan: WalkForward, horizon_bars: int, tested: slice) -> NDArray[np.float64]:
+    """Forward returns (T, N) looked up inside the folds, and inside the last block; NaN elsewhere."""
+    assert plan.final is not None, "a candidate is judged on an untouched last block"
+    outcome = np.full(dataset.panel.close.shape, np.nan)
+    for span in (tested, plan.final.test):
+        outcome[span] = forward_return(dataset.panel.close[span], horizon_bars)
+    return outcome

@@ -1,0 +1,232 @@
+"""The evidence pack of a model version: one tree of facts, one JSON, the same bytes for the same inputs.
+
+An undefined number is None. Fractions are fractions, Sharpe ratios are annualised, intervals are two-sided at the level
+that stands in the pack. Nothing in it depends on the clock; the dates of earlier trials are facts.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from marketsentry.core.stats.bootstrap import Bounds
+from marketsentry.exceptions import ConflictError
+
+SCHEMA = "evidence/1"
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, slots=True)
+class SkillRow:
+    """Correlation of prediction and outcome in one part of the out-of-sample predictions.
+
+    `name` is a fold's number, a symbol, a month as `2024-03`, `walk_forward` or `final`. The bounds are None where
+    fewer than five blocks of `block_bars` fit.
+    """
+
+    name: str
+    n_samples: int
+    ic: float | None
+    ic_bounds: Bounds | None
+    rank_ic: float | None
+    rank_ic_bounds: Bounds | None
+    block_bars: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """Skill over all folds, on the untouched last block, by fold, by symbol and by calendar month (UTC)."""
+
+    walk_forward: SkillRow
+    final: SkillRow
+    folds: tuple[SkillRow, ...]
+    symbols: tuple[SkillRow, ...]
+    months: tuple[SkillRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """A tenth of the predictions, lowest first: what they promised and what came, gross, over the horizon."""
+
+    n_samples: int
+    predicted_frac: float
+    realised_frac: float
+    realised_bounds: Bounds | None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """`slope` of outcome on prediction: 1 says what it means, below 1 it promises too much."""
+
+    slope: float | None
+    bins: tuple[CalibrationBin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureImportance:
+    """What a feature is worth: `gain_frac` is its share of the loss the served model's splits saved (None where a model
+    cannot say), `permutation_ic` the IC lost when its values are shuffled among test rows, mean over folds.
+    """
+
+    feature: str
+    gain_frac: float | None
+    permutation_ic: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A rule on the same bars and costs, and how the candidate stands to it.
+
+    `sharpe_lead` is the candidate's Sharpe ratio less the rule's; `lead_probability` the share of paired resamples in
+    which it is positive. `excess_frac` is the yearly mean of the difference of returns per bar.
+    """
+
+    name: str
+    pnl_after_cost_frac: float | None
+    max_drawdown_frac: float | None
+    turnover: float
+    ic: float | None
+    sharpe: float | None
+    sharpe_lead: float | None
+    sharpe_lead_bounds: Bounds | None
+    lead_probability: float | None
+    excess_frac: float | None
+    excess_bounds: Bounds | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """The same predictions under another assumption; `without:SOL` leaves a symbol out."""
+
+    name: str
+    pnl_after_cost_frac: float | None
+    sharpe: float | None
+    max_drawdown_frac: float | None
+    turnover: float
+    n_trades: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """A trial that was recorded before: what it scored, and whether it was sound."""
+
+    model_name: str
+    kind: str
+    recorded_at: str
+    sharpe: float | None
+    is_sound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEvidence:
+    """The Sharpe ratio against the number and spread of the trials of its track, itself among them.
+
+    `n_measured` of the trials are sound and have a Sharpe ratio; `deviation` is their upper one, or with fewer than
+    two of them what chance gives a worthless strategy of this length. `expected_maximum` is what the best of as
+    many worthless trials would show, `deflated_sharpe` the probability that the true ratio is above it. `newest` are
+    the last earlier trials.
+    """
+
+    n_trials: int
+    n_measured: int
+    deviation: float
+    expected_maximum: float
+    sharpe: float | None
+    sharpe_bounds: Bounds | None
+    deflated_sharpe: float | None
+    newest: tuple[TrialRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePack:
+    """All of it. `recipe_hash` names the training; `level` and `n_resamples` are those of every interval."""
+
+    recipe_hash: str
+    symbols: tuple[str, ...]
+    interval: str
+    horizon: str
+    seed: int
+    level: float
+    n_resamples: int
+    skill: Skill
+    trials: TrialEvidence
+    baselines: tuple[Baseline, ...]
+    scenarios: tuple[Scenario, ...]
+    calibration: Calibration
+    importance: tuple[FeatureImportance, ...]
+    schema: str = SCHEMA
+
+
+def pack_bytes(pack: EvidencePack) -> bytes:
+    """Write a pack as JSON, keys sorted, so that equal packs have equal bytes; a number that is not finite is null."""
+    return json.dumps(_plain(asdict(pack)), sort_keys=True, indent=1, allow_nan=False).encode()
+
+
+def read_pack(content: bytes) -> EvidencePack:
+    """Read what `pack_bytes` wrote.
+
+    Parameters
+    ----------
+    content
+        The JSON.
+
+    Returns
+    -------
+    EvidencePack
+
+    Raises
+    ------
+    ConflictError
+        If it was written under another schema.
+    """
+    document: dict[str, Any] = json.loads(content)
+    schema = document.get("schema")
+    if schema != SCHEMA:
+        raise ConflictError(f"an evidence pack must have schema {SCHEMA}, had {schema}")
+    skill, trials, calibration = document["skill"], document["trials"], document["calibration"]
+    parts: dict[str, Any] = {
+        "symbols": tuple(document["symbols"]),
+        "skill": Skill(
+            _skill_row(skill["walk_forward"]),
+            _skill_row(skill["final"]),
+            *(tuple(map(_skill_row, skill[name])) for name in ("folds", "symbols", "months")),
+        ),
+        "trials": TrialEvidence(
+            **{
+                **_with_bounds(trials, "sharpe_bounds"),
+                "newest": tuple(TrialRow(**row) for row in trials["newest"]),
+            }
+        ),
+        "baselines": _rows(Baseline, document["baselines"], "sharpe_lead_bounds", "excess_bounds"),
+        "scenarios": _rows(Scenario, document["scenarios"]),
+        "calibration": Calibration(
+            calibration["slope"], _rows(CalibrationBin, calibration["bins"], "realised_bounds")
+        ),
+        "importance": _rows(FeatureImportance, document["importance"]),
+    }
+    return EvidencePack(**{**document, **parts})
+
+
+def _skill_row(document: Mapping[str, Any]) -> SkillRow:
+    return SkillRow(**_with_bounds(document, "ic_bounds", "rank_ic_bounds"))
+
+
+def _rows(kind: Callable[..., Part], documents: list[dict[str, Any]], *bounds: str) -> tuple[Part, ...]:
+    return tuple(kind(**_with_bounds(document, *bounds)) for document in documents)
+
+
+def _with_bounds(document: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    read = {name: Bounds(**document[name]) if document[name] is not None else None for name in names}
+    return {**document, **read}
+
+
+def _plain(value: Any) -> Any:  # Any: nested JSON in, the same shape out
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,82 @@
+"""The Sharpe ratio of a candidate against all the trials that were made before it was shown.
+
+Every training of a track counts, passed or not. The spread is that of the yearly Sharpe ratios of the sound ones: a
+candidate that reads the future shows a ratio no honest trial could have shown, so it counts as an attempt but says
+nothing about how much honest attempts differ.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from marketsentry.core.backtest.replay import ReplayResult
+from marketsentry.core.evidence.baselines import sharpe_of_sums
+from marketsentry.core.evidence.pack import TrialEvidence, TrialRow
+from marketsentry.core.evidence.resampling import Resampling
+from marketsentry.core.stats.deflated_sharpe import (
+    deflated_sharpe,
+    expected_maximum_sharpe,
+    upper_deviation,
+)
+from marketsentry.core.stats.sharpe import sharpe
+
+N_NEWEST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TrialHistory:
+    """The trials of a track so far: how many, the yearly Sharpe ratios of the sound ones, the newest first."""
+
+    n_trials: int = 0
+    sharpes: tuple[float, ...] = ()
+    newest: tuple[TrialRow, ...] = ()
+
+
+def measure_trials(
+    account: ReplayResult, history: TrialHistory, how: Resampling, *, is_sound: bool
+) -> TrialEvidence:
+    """Deflate a Sharpe ratio by the trials of its track.
+
+    Parameters
+    ----------
+    account
+        The candidate's account over the folds.
+    history
+        The trials before this one.
+    how
+        Draws the interval of the ratio.
+    is_sound
+        Whether the leak test found nothing; if not, the ratio is no part of the spread.
+
+    Returns
+    -------
+    TrialEvidence
+        With fewer than two sound ratios the spread is what chance gives a worthless strategy on as many bars: a
+        deviation of ``1 / sqrt(n)`` a bar.
+    """
+    returns, year = account.returns, account.params.periods_per_year
+    usable = bool(np.isfinite(returns).all())
+    own = sharpe(returns, periods_per_year=year) if usable else None
+    measured: Sequence[float] = history.sharpes
+    if own is not None and is_sound:
+        measured = (*measured, own.value)
+    n_trials = history.n_trials + 1
+    by_chance = math.sqrt(year / returns.size)
+    deviation = upper_deviation(np.array(measured)) if len(measured) > 1 else by_chance
+    benchmark = expected_maximum_sharpe(n_trials, deviation)
+    draws = None
+    if own is not None:
+        terms = np.stack((np.ones(returns.size), returns, returns**2), axis=1)
+        draws = how.draws("sharpe", terms, how.block_bars(returns), sharpe_of_sums)
+    return TrialEvidence(
+        n_trials=n_trials,
+        n_measured=len(measured),
+        deviation=deviation,
+        expected_maximum=benchmark,
+        sharpe=own.value if own is not None else None,
+        sharpe_bounds=how.bounds(None if draws is None else draws * math.sqrt(year)),
+        deflated_sharpe=deflated_sharpe(returns, benchmark, periods_per_year=year) if usable else None,
+        newest=history.newest,
+    )

@@ -1,0 +1,184 @@
+"""One parameter set replayed for its metrics alone: `run` in short blocks, each reduced to sums and forgotten.
+
+The rules of trading are those of `kernels.replay`, called block by block on scratch rows that fit a cache. So the
+memory of a set does not grow with the bars, and that of many sets not with their number.
+"""
+
+import numpy as np
+from numba import njit
+
+from marketsentry.kernels.account import EQUITY
+from marketsentry.kernels.compiling import inlined
+from marketsentry.kernels.replay import (
+    FILL_BAR,
+    FILL_QTY,
+    FILL_REFERENCE,
+    FILL_SYMBOL,
+    Groups,
+    Market,
+    Rules,
+    State,
+    run,
+)
+
+BLOCK_BARS = 512
+
+# Sums of one set (SUM_FIELDS,).
+START_EQUITY = 0  # at the close before the first counted bar
+LAST_EQUITY = 1
+PEAK_EQUITY = 2  # of the counted bars and the close before them
+DRAWDOWN = 3  # deepest fall below the peak, a positive fraction
+N_RETURNS = 4
+MEAN_RETURN = 5
+SQUARES = 6  # sum of squared deviations from the mean return
+DOWN_SQUARES = 7  # sum of squared losses
+IS_RUINED = 8  # 1 once a counted bar began without equity: its return does not exist
+N_WEIGHED = 9  # bars whose weights exist
+GROSS = 10  # sum of gross weights over those
+TURNOVER = 11
+N_TRADES = 12
+SUM_FIELDS = 13
+
+# Columns of the open positions as the fills tell them (N, OPEN_FIELDS).
+HELD = 0
+ENTERED = 1
+OPEN_FIELDS = 2
+
+
+@njit(cache=True, error_model="numpy", nogil=True, _nrt=False)  # type: ignore[call-overload]
+def sweep_one(
+    first: int,
+    market: Market,
+    rules: Rules,
+    groups: Groups,
+    state: State,
+    fills: np.ndarray,
+    equity: np.ndarray,
+    weights: np.ndarray,
+    positions: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    """Replay all bars and leave in `sums` what the bars from `first` on came to.
+
+    `fills` (>= N, FILL_FIELDS), `equity` (BLOCK_BARS + latency,) and `weights` (the same, N) are scratch.
+    `positions` (N, OPEN_FIELDS) and `sums` (SUM_FIELDS,) come in as zeros, `state` fresh.
+    """
+    n_bars, latency = market.ts_ns.size, state.orders.shape[0]
+    sums[LAST_EQUITY] = state.account[EQUITY]
+    bar, n_fills = 0, 0
+    while bar < n_bars:
+        if bar == first:
+            sums[START_EQUITY] = sums[PEAK_EQUITY] = sums[LAST_EQUITY]
+        # Rows count from a multiple of the latency, so that the ring of orders stays in step.
+        base = bar - bar % latency
+        stop = min(bar + BLOCK_BARS, n_bars if bar >= first else first)
+        block = _rows(market, base, stop)
+        done, n_fills = run(bar - base, block, rules, groups, state, fills, n_fills, equity, weights)
+        last = equity[done - 1]
+        if bar >= first:
+            _add_fills(bar - base, fills, n_fills, equity, positions, sums)
+            if weights.shape[1] == 1:  # a constant count, which the compiler unrolls
+                _add_bars(bar - base, done, 1, equity, weights, sums)
+            else:
+                _add_bars(bar - base, done, weights.shape[1], equity, weights, sums)
+        else:
+            for i in range(n_fills):
+                _is_entry(fills, i, positions)
+        sums[LAST_EQUITY] = last
+        bar, n_fills = base + done, 0
+
+
+@inlined
+def _rows(market: Market, start: int, stop: int) -> Market:
+    """Rows of the market; without confidence there are none to cut."""
+    sure = market.confidence[start:stop] if market.confidence.shape[0] > 0 else market.confidence[:0]
+    return Market(market.ts_ns[start:stop], market.values[start:stop], market.predictions[start:stop], sure)
+
+
+@inlined
+def _add_fills(
+    start: int,
+    fills: np.ndarray,
+    n_fills: int,
+    equity: np.ndarray,
+    positions: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    """Add turnover (against the equity at the close before, if there was any) and trades begun."""
+    for i in range(n_fills):
+        k = int(fills[i, FILL_BAR])
+        before = equity[k - 1] if k > start else sums[LAST_EQUITY]
+        if before > 0.0:
+            sums[TURNOVER] += abs(fills[i, FILL_QTY]) * fills[i, FILL_REFERENCE] / before
+        if _is_entry(fills, i, positions):
+            sums[N_TRADES] += 1.0
+
+
+@inlined
+def _is_entry(fills: np.ndarray, i: int, positions: np.ndarray) -> bool:
+    """Book fill `i` in `positions`; True if it begins a round trip, by the rule of `kernels.trades`."""
+    n, signed = int(fills[i, FILL_SYMBOL]), fills[i, FILL_QTY]
+    held = positions[n, HELD]
+    if held * signed >= 0.0:
+        begins = positions[n, ENTERED] == 0.0
+        positions[n, HELD] = held + signed
+        positions[n, ENTERED] += abs(signed)
+        return bool(begins)
+    rest = abs(signed) - min(abs(signed), abs(held))
+    held += np.copysign(min(abs(signed), abs(held)), signed)
+    if abs(held) <= 1e-12 * positions[n, ENTERED]:
+        held, positions[n, ENTERED] = 0.0, 0.0
+    if rest > 0.0:
+        begins = positions[n, ENTERED] == 0.0
+        held = np.copysign(rest, signed)
+        positions[n, ENTERED] += rest
+        positions[n, HELD] = held
+        return bool(begins)
+    positions[n, HELD] = held
+    return False
+
+
+@inlined
+def _add_bars(
+    start: int, stop: int, n_targets: int, equity: np.ndarray, weights: np.ndarray, sums: np.ndarray
+) -> None:
+    """Add rows `start` to `stop`: drawdown, returns and exposure.
+
+    Squares are taken about the first return of the block, and blocks join by the rule of Chan, Golub and LeVeque:
+    no large numbers are subtracted, and returns that are all the same have no deviation at all.
+    """
+    before, peak, fall = sums[LAST_EQUITY], sums[PEAK_EQUITY], sums[DRAWDOWN]
+    pivot = equity[start] / before - 1.0
+    shifted, squares, down, gross = 0.0, 0.0, 0.0, 0.0
+    n_weighed, is_ruined = 0, False
+    for k in range(start, stop):
+        now, ret = equity[k], 0.0
+        is_ruined |= not before > 0.0
+        if now != before:
+            ret = now / before - 1.0
+            down += min(ret, 0.0) ** 2
+            if now > peak:
+                peak = now
+            elif now < peak * (1.0 - fall):
+                fall = 1.0 - now / peak
+            before = now
+        shifted += ret - pivot
+        squares += (ret - pivot) ** 2
+        held = 0.0
+        for n in range(n_targets):
+            held += abs(weights[k, n])
+        if held == held:
+            n_weighed += 1
+            gross += held
+    n_new = stop - start
+    mean = shifted / n_new
+    n_all, apart = sums[N_RETURNS] + n_new, pivot + mean - sums[MEAN_RETURN]
+    sums[SQUARES] += squares - shifted * mean + apart * apart * sums[N_RETURNS] * n_new / n_all
+    sums[MEAN_RETURN] += apart * n_new / n_all
+    sums[DOWN_SQUARES] += down
+    sums[N_RETURNS] = n_all
+    sums[PEAK_EQUITY], sums[DRAWDOWN] = peak, fall
+    sums[N_WEIGHED] += n_weighed
+    sums[GROSS] += gross
+    if is_ruined:
+        sums[IS_RUINED] = 1.0

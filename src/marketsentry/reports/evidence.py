@@ -1,0 +1,191 @@
+"""The evidence section of a report: what stands behind the verdict, table by table."""
+
+from collections.abc import Sequence
+
+from marketsentry.core.evidence.pack import EvidencePack, SkillRow
+from marketsentry.core.stats.bootstrap import Bounds
+from marketsentry.reports.charts import signed_bar
+from marketsentry.reports.layout import Column, section, table
+from marketsentry.reports.markup import Child, Markup, element, join
+from marketsentry.reports.numbers import MISSING, count, number, percent
+from marketsentry.reports.texts import TEXTS, Texts
+
+N_FEATURES = 15
+
+
+def evidence_section(pack: EvidencePack, text: Texts) -> Markup:
+    """Skill, trials, baselines, sensitivity, calibration, importance."""
+    lead = text("evidence.lead", level=percent(pack.level, digits=0), n=pack.n_resamples)
+    return section(
+        text("evidence.title"),
+        _part(text("evidence.skill"), _skill(pack, text)),
+        _part(text("evidence.trials"), _trials(pack, text)),
+        _part(text("evidence.baselines"), _baselines(pack, text)),
+        _part(text("evidence.sensitivity"), _sensitivity(pack, text)),
+        _part(text("evidence.calibration"), _calibration(pack, text)),
+        _part(text("evidence.importance"), _importance(pack, text)) if pack.importance else None,
+        lead=lead,
+    )
+
+
+def _part(title: str, body: Markup) -> Markup:
+    return join(element("h3", title), body)
+
+
+def _skill(pack: EvidencePack, text: Texts) -> Markup:
+    skill = pack.skill
+    rows = [(text("evidence.walk_forward"), skill.walk_forward)]
+    rows += [(f"{text('folds.fold')} {int(row.name) + 1}", row) for row in skill.folds]
+    rows += [
+        (text("folds.final"), skill.final),
+        *((row.name, row) for row in (*skill.symbols, *skill.months)),
+    ]
+    columns = (
+        Column(text("evidence.part")),
+        *_numbers(text("measure.samples"), text("measure.ic"), text("evidence.interval")),
+        *_numbers(text("measure.rank_ic"), text("evidence.interval")),
+    )
+    return table(columns, [_skill_row(name, row) for name, row in rows])
+
+
+def _skill_row(name: str, row: SkillRow) -> tuple[Child, ...]:
+    ic, rank = number(row.ic, digits=4), number(row.rank_ic, digits=4)
+    return name, count(row.n_samples), ic, _bounds(row.ic_bounds, 3), rank, _bounds(row.rank_ic_bounds, 3)
+
+
+def _trials(pack: EvidencePack, text: Texts) -> Markup:
+    trials = pack.trials
+    sharpe = f"{number(trials.sharpe, digits=2)} ({_bounds(trials.sharpe_bounds, 2)})"
+    told = text(
+        "evidence.trials_lead",
+        n=count(trials.n_trials),
+        luck=number(trials.expected_maximum, digits=2),
+        sharpe=sharpe,
+        score=number(trials.deflated_sharpe),
+    )
+    columns = (
+        Column(text("evidence.trial")),
+        Column(text("evidence.recorded"), css="keep"),
+        Column(text("evidence.sound")),
+        *_numbers(text("measure.sharpe")),
+    )
+    rows = [
+        (
+            one.model_name,
+            one.recorded_at[:16].replace("T", " "),
+            text("value.yes") if one.is_sound else text("value.no"),
+            number(one.sharpe, digits=2),
+        )
+        for one in trials.newest
+    ]
+    return join(element("p", told), table(columns, rows) if rows else None)
+
+
+def _baselines(pack: EvidencePack, text: Texts) -> Markup:
+    columns = (
+        Column(text("evidence.baseline")),
+        *_numbers(text("measure.pnl_after_cost"), text("measure.max_drawdown"), text("measure.sharpe")),
+        *_numbers(text("evidence.lead_column"), text("evidence.interval"), text("evidence.probability")),
+    )
+    rows = [
+        (
+            text(f"evidence.rule.{one.name}"),
+            percent(one.pnl_after_cost_frac, signed=True),
+            percent(one.max_drawdown_frac),
+            number(one.sharpe, digits=2),
+            number(one.sharpe_lead, digits=2, signed=True),
+            _bounds(one.sharpe_lead_bounds, 2),
+            number(one.lead_probability, digits=2),
+        )
+        for one in pack.baselines
+    ]
+    return table(columns, rows)
+
+
+def _sensitivity(pack: EvidencePack, text: Texts) -> Markup:
+    returns = [one.pnl_after_cost_frac for one in pack.scenarios]
+    columns = (
+        Column(text("evidence.scenario")),
+        *_numbers(text("measure.pnl_after_cost")),
+        Column("", css="wide-cell"),
+        *_numbers(text("measure.sharpe"), text("measure.max_drawdown"), text("measure.trades")),
+    )
+    rows = [
+        (
+            _scenario(one.name, text),
+            percent(one.pnl_after_cost_frac, signed=True),
+            signed_bar(one.pnl_after_cost_frac, returns),
+            number(one.sharpe, digits=2),
+            percent(one.max_drawdown_frac),
+            count(one.n_trades),
+        )
+        for one in pack.scenarios
+    ]
+    return table(columns, rows)
+
+
+def _scenario(name: str, text: Texts) -> str:
+    _, is_without, symbol = name.partition("without:")
+    if is_without:
+        return text("evidence.without", symbol=symbol)
+    return text(f"evidence.case.{name}") if f"evidence.case.{name}" in TEXTS else name
+
+
+def _calibration(pack: EvidencePack, text: Texts) -> Markup:
+    realised: list[float | None] = [one.realised_frac for one in pack.calibration.bins]
+    columns = (
+        Column(text("evidence.tenth")),
+        *_numbers(text("measure.samples"), text("evidence.predicted"), text("evidence.realised")),
+        Column("", css="wide-cell"),
+        *_numbers(text("evidence.interval")),
+    )
+    rows = [
+        (
+            str(k + 1),
+            count(one.n_samples),
+            percent(one.predicted_frac, digits=3, signed=True),
+            percent(one.realised_frac, digits=3, signed=True),
+            signed_bar(one.realised_frac, realised),
+            _percents(one.realised_bounds),
+        )
+        for k, one in enumerate(pack.calibration.bins)
+    ]
+    slope = element("p", text("evidence.slope", slope=number(pack.calibration.slope, digits=2)))
+    return join(slope, table(columns, rows) if rows else None)
+
+
+def _importance(pack: EvidencePack, text: Texts) -> Markup:
+    shown = pack.importance[:N_FEATURES]
+    losses = [one.permutation_ic for one in shown]
+    columns = (
+        Column(text("evidence.feature")),
+        *_numbers(text("evidence.lost")),
+        Column("", css="wide-cell"),
+        *_numbers(text("evidence.gain")),
+    )
+    rows = [
+        (
+            element("span", one.feature, class_="mono"),
+            number(one.permutation_ic, digits=4),
+            signed_bar(one.permutation_ic, losses),
+            percent(one.gain_frac, digits=1),
+        )
+        for one in shown
+    ]
+    return table(columns, rows)
+
+
+def _numbers(*titles: str) -> Sequence[Column]:
+    return [Column(title, is_number=True) for title in titles]
+
+
+def _bounds(bounds: Bounds | None, digits: int) -> str:
+    if bounds is None:
+        return MISSING
+    return f"{number(bounds.low, digits=digits)} … {number(bounds.high, digits=digits)}"
+
+
+def _percents(bounds: Bounds | None) -> str:
+    if bounds is None:
+        return MISSING
+    return f"{percent(bounds.low, digits=3)} … {percent(bounds.high, digits=3)}"

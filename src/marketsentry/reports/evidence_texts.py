@@ -1,0 +1,63 @@
+"""The words of the evidence section in Chinese and English, side by side."""
+
+# key: (Chinese, English). Places in braces are filled by name.
+EVIDENCE_TEXTS: dict[str, tuple[str, str]] = {
+    "outcome.note": ("提示", "note"),
+    "verdict.note": ("提示（不影响结论）：", "Told, not binding:"),
+    "measure.deflated_sharpe": ("折减后的夏普概率", "Deflated Sharpe (probability)"),
+    "measure.sharpe_above_luck": ("夏普超出运气的部分", "Sharpe above luck"),
+    "measure.lead_probability": ("不劣于朴素规则的概率（最小）", "Least probability of leading a naive rule"),
+    "measure.lead_over_buy_and_hold": ("夏普领先：买入持有", "Sharpe lead over buy and hold"),
+    "measure.lead_over_equal_weight": ("夏普领先：等权", "Sharpe lead over equal weight"),
+    "measure.lead_over_momentum": ("夏普领先：动量", "Sharpe lead over momentum"),
+    "measure.lead_over_ridge": ("夏普领先：岭回归", "Sharpe lead over a ridge"),
+    "measure.doubled_costs_pnl_frac": ("两倍成本下的净收益率", "Return at twice the costs"),
+    "evidence.title": ("证据", "Evidence"),
+    "evidence.lead": (
+        "全部来自前向滚动折的样本外预测。区间为 {level} 的分块自助法区间，由 {n} 次重采样得到；“—”表示观测不足。",
+        "All from out-of-sample predictions of the walk-forward folds. Intervals hold {level}, from {n} "
+        "block-bootstrap resamples; a dash means too few blocks.",
+    ),
+    "evidence.skill": ("预测能力及其区间", "Skill, with intervals"),
+    "evidence.part": ("部分", "Part"),
+    "evidence.walk_forward": ("全部折", "All folds"),
+    "evidence.interval": ("区间", "Interval"),
+    "evidence.trials": ("试验与折减", "Trials, and what is left of the score"),
+    "evidence.trials_lead": (
+        "该赛道此前与本次共 {n} 次试验；同样多次毫无价值的试验中，最好的夏普预计为 {luck}。"
+        "实测夏普 {sharpe}，真实值高于此的概率为 {score}。",
+        "{n} trials of this track, this one included. The best of as many worthless ones would show a Sharpe ratio "
+        "of about {luck}. Measured: {sharpe}. Probability that the true ratio is above luck: {score}.",
+    ),
+    "evidence.trial": ("此前的试验", "Earlier trial"),
+    "evidence.recorded": ("时间（UTC）", "Recorded (UTC)"),
+    "evidence.sound": ("无泄漏", "No leak"),
+    "evidence.baselines": ("与基线比较", "Against baselines"),
+    "evidence.baseline": ("基线", "Baseline"),
+    "evidence.lead_column": ("夏普领先", "Sharpe lead"),
+    "evidence.probability": ("领先概率", "Probability"),
+    "evidence.rule.buy_and_hold": ("买入持有", "Buy and hold"),
+    "evidence.rule.equal_weight": ("等权再平衡", "Equal weight"),
+    "evidence.rule.momentum": ("14 日动量", "Momentum, 14 days"),
+    "evidence.rule.ridge": ("岭回归（相同特征）", "Ridge, same features"),
+    "evidence.sensitivity": ("敏感性", "Sensitivity"),
+    "evidence.scenario": ("假设", "Assumption"),
+    "evidence.case.as_assumed": ("基准假设", "as assumed"),
+    "evidence.case.costs_x2": ("成本加倍", "costs doubled"),
+    "evidence.case.delay_plus_1": ("多延迟一根 K 线", "one bar more of delay"),
+    "evidence.case.capital_x10": ("资金 10 倍", "capital times 10"),
+    "evidence.case.capital_x100": ("资金 100 倍", "capital times 100"),
+    "evidence.without": ("剔除 {symbol}", "without {symbol}"),
+    "evidence.calibration": ("预测的校准", "Calibration"),
+    "evidence.slope": (
+        "实际收益对预测的斜率：{slope}（1 表示言行一致，低于 1 表示预测偏大）。",
+        "Slope of outcome on prediction: {slope} (1 means what it says, below 1 promises too much).",
+    ),
+    "evidence.tenth": ("十分位", "Tenth"),
+    "evidence.predicted": ("预测", "Predicted"),
+    "evidence.realised": ("实际", "Realised"),
+    "evidence.importance": ("特征重要性", "What the features are worth"),
+    "evidence.feature": ("特征", "Feature"),
+    "evidence.lost": ("打乱后损失的 IC", "IC lost when shuffled"),
+    "evidence.gain": ("增益占比", "Share of gain"),
+}

@@ -1,0 +1,212 @@
+"""A sweep over a registered model: real PostgreSQL, real files; counted, interrupted, taken up again."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from marketsentry.adapters.artifacts import FileArtifacts
+from marketsentry.adapters.dataset_files import ParquetDatasets
+from marketsentry.adapters.embedded import Engines
+from marketsentry.adapters.postgres.database import Database
+from marketsentry.core.backtest.request import BacktestRequest
+from marketsentry.core.backtest.search import Axis, Method, Search
+from marketsentry.core.features.builtin import BUILTIN
+from marketsentry.core.market.synthetic import make_market
+from marketsentry.exceptions import ConflictError, InputError
+from marketsentry.ports.training import ModelSpec
+from marketsentry.services.backtest import BacktestDefaults, RunContext, run_backtest
+from marketsentry.services.candidate import CandidateRequest
+from marketsentry.services.datasets import DatasetRequest, build_dataset
+from marketsentry.services.sweep import SweepRequest, SweepResult, run_sweep
+from marketsentry.services.sweep_report import write_sweep_report
+from marketsentry.services.training import train_candidate
+from small_market import HOUR, FixedClock
+from training_inputs import InProcessTrainer
+
+SYMBOLS = ("BTC", "ETH")
+DEFAULTS = BacktestDefaults(
+    {"liquid": SYMBOLS, "vc": ("OpenAI",)}, {"liquid": ("panel", "v1"), "vc": ("none", "v0")}
+)
+WINDOW = BacktestRequest(
+    "liquid", lookback_days=60, train_days=20, test_days=10, fee_bps=0.0, slippage_bps=0.0
+)
+GRID = Search(
+    Method.GRID, (Axis("entry_edge_bps", (0.0, 2.0, 5.0)), Axis("rebalance_band_frac", (0.0, 0.02, 0.1)))
+)
+
+
+@dataclass(frozen=True)
+class Desk:
+    context: RunContext
+    folder: Path
+
+    async def sweep(self, search: Search = GRID, **options: object) -> SweepResult:
+        return await run_sweep(
+            SweepRequest(WINDOW, search), context=self.context, defaults=DEFAULTS, n_threads=2, **options
+        )
+
+    async def n_trials(self) -> int:
+        async with self.context.transactions() as stores:
+            return await stores.models.count_trials(track="liquid")
+
+
+@pytest.fixture(scope="module")
+def trained(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    folder = tmp_path_factory.mktemp("sweep")
+    market = make_market(seed=11, symbols=SYMBOLS, interval=HOUR, n_bars=120 * 24, signal_strength=2.0)
+    clock = FixedClock(datetime(2026, 3, 4, tzinfo=UTC))
+
+    async def fill() -> None:
+        async with Database(module_database_url) as database:
+            async with database.transactions() as stores:
+                for series in market.series:
+                    await stores.bars.merge(series)
+            dataset = await build_dataset(
+                DatasetRequest(SYMBOLS, HOUR),
+                feature_set=BUILTIN,
+                code_version="code-1",
+                transactions=database.transactions,
+                files=ParquetDatasets(folder / "datasets"),
+                clock=clock,
+            )
+            await train_candidate(
+                dataset,
+                CandidateRequest(
+                    "panel", "v1", "1h", model=ModelSpec("lightgbm_panel", {"n_trees": 20}), n_folds=3
+                ),
+                feature_set=BUILTIN,
+                trainer=InProcessTrainer(),
+                transactions=database.transactions,
+                artifacts=FileArtifacts(folder / "artifacts", model_dir=folder / "models"),
+                clock=clock,
+            )
+
+    asyncio.run(fill())
+    return module_database_url, folder
+
+
+@pytest.fixture
+async def desk(trained: tuple[str, Path]) -> AsyncIterator[Desk]:
+    url, folder = trained
+    artifacts = FileArtifacts(folder / "artifacts", model_dir=folder / "models")
+    async with Database(url) as database:
+        clock = FixedClock(datetime(2026, 3, 4, tzinfo=UTC))
+        yield Desk(RunContext(database.transactions, artifacts, clock, "code-1"), folder)
+
+
+class InterruptedSweepError(Exception):
+    """Stands for whatever ends a sweep early."""
+
+
+async def test_an_interrupted_sweep_goes_on_and_counts_every_setting_once(desk: Desk) -> None:
+    before = await desk.n_trials()
+
+    def interrupt(step: str, share: float) -> None:
+        if share > 0.3:
+            raise InterruptedSweepError
+
+    with pytest.raises(InterruptedSweepError):
+        await desk.sweep(on_progress=interrupt, settings_per_chunk=2)
+    assert await desk.n_trials() == before + 4
+
+    resumed = await desk.sweep(settings_per_chunk=2)
+    again = await desk.sweep()
+
+    assert (resumed.n_settings, resumed.n_resumed, again.n_resumed) == (9, 4, 9)
+    assert resumed.n_trials == again.n_trials == before + 9
+    assert resumed.content_hash == again.content_hash
+    assert resumed.artifact == again.artifact
+
+
+async def test_every_setting_has_the_metrics_of_its_own_backtest(desk: Desk) -> None:
+    fees = Search(Method.GRID, (Axis("fee_bps", (1.0, 0.0)),))
+    result = await desk.sweep(fees)
+    alone = await run_backtest(
+        WINDOW,
+        transactions=desk.context.transactions,
+        artifacts=desk.context.artifacts,
+        clock=desk.context.clock,
+        defaults=DEFAULTS,
+        code_version="code-1",
+    )
+
+    usual = dict(zip(result.document["columns"], result.document["rows"][1], strict=True))
+    assert usual["trades"] == alone.run.metrics["trades"] > 0
+    for name in ("pnl_after_cost", "sharpe", "sortino", "max_drawdown", "turnover", "exposure"):
+        assert usual[name] == pytest.approx(alone.run.metrics[name], rel=1e-9), name
+    assert usual["fee"] == alone.run.metrics["cost_breakdown"]["fee"] == 0.0
+    dear = result.document["rows"][0]
+    assert dear[result.document["columns"].index("fee")] > 0.0
+
+
+async def test_the_artifact_and_the_page_hold_the_whole_sweep(desk: Desk) -> None:
+    draws = Search(
+        Method.SOBOL, (Axis("entry_edge_bps", (0.0, 5.0)), Axis("exit_edge_bps", (-5.0, 4.0))), 16, 1
+    )
+    result = await desk.sweep(draws)
+
+    files = desk.context.artifacts.get(result.artifact, result.artifact.sha256)
+    stored = json.loads(files["sweep.json"])
+    assert stored["content_hash"] == result.content_hash
+    assert len(stored["rows"]) == result.n_settings == 16 - result.n_impossible
+    assert result.n_impossible > 0
+    ranked = [one["sharpe"] for one in stored["best"]]
+    assert None not in ranked
+    assert ranked == sorted(ranked, reverse=True)
+    page = await write_sweep_report(result, lang="zh", out=desk.folder / "sweep.html")
+    assert "entry_edge_bps" in page.read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="lang must be one of"):
+        await write_sweep_report(result, lang="xx", out=desk.folder / "no.html")
+
+
+async def test_a_sweep_that_cannot_be_made_says_why_and_counts_nothing(desk: Desk) -> None:
+    before = await desk.n_trials()
+    request = SweepRequest(BacktestRequest("liquid", model_name="nobody"), GRID)
+    with pytest.raises(ConflictError, match="model_artifact_missing"):
+        await run_sweep(request, context=desk.context, defaults=DEFAULTS, n_threads=1)
+    with pytest.raises(InputError, match="rank_by must be one of"):
+        SweepRequest(WINDOW, GRID, rank_by="luck")
+    with pytest.raises(InputError, match="no setting of the sweep is possible"):
+        await desk.sweep(Search(Method.GRID, (Axis("fee_bps", (-1.0,)),)))
+    assert await desk.n_trials() == before
+
+
+def test_the_command_line_sweeps(trained: tuple[str, Path], engines: Engines, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": trained[0],
+        "REDIS_URL": engines.redis_url,
+        "MS_HOME": str(tmp_path / "home"),
+        "MODEL_DIR": str(trained[1] / "models"),
+    }
+    window = ("--symbols", "btc", "--lookback-days", "60", "--train-days", "20")
+
+    def ms(*words: str) -> subprocess.CompletedProcess[str]:
+        command = (sys.executable, "-m", "marketsentry", "backtest", "sweep", *words)
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+
+    done = ms("--model", "panel:v1", "--grid", "cost_multiple=0,0.1", "--grid", "max_turnover=0.1,0.4", *window,
+              "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["rows"], found["n_settings"], len(found["best"])) == (4, 4, 4)
+    assert found["seconds"] > 0
+    assert found["peak_memory_mib"] > 0
+    assert Path(found["report"]).is_file()
+    table = ms("--model", "panel", "--random", "3", "--range", "cost_multiple=0:0.1", *window)
+    assert "best of 3 settings" in table.stdout
+    unknown = ms("--grid", "speed=1", *window)
+    assert unknown.returncode == 2
+    assert "must be one of capital_quote, fee_bps" in unknown.stderr
+    for wrong in (("--random", "3"), ("--grid", "fee_bps=1", "--sobol", "4"), ()):
+        assert ms(*wrong, *window).returncode == 2

@@ -1,0 +1,62 @@
+"""The evidence section in both languages: every number shown, what is missing a dash, what is data escaped."""
+
+from dataclasses import replace
+
+import pytest
+
+from marketsentry.core.evidence import pack as parts
+from marketsentry.core.stats.bootstrap import Bounds
+from marketsentry.reports.evidence import evidence_section
+from marketsentry.reports.facts import Lang
+from marketsentry.reports.texts import texts
+
+EVIL = "<script>alert(1)</script>"
+ROW = parts.SkillRow("0", 1_234, 0.0456, Bounds(0.01, 0.08), 0.05, None, 34)
+PACK = parts.EvidencePack(
+    recipe_hash="r",
+    symbols=(EVIL,),
+    interval="5m",
+    horizon="1h",
+    seed=1,
+    level=0.95,
+    n_resamples=500,
+    skill=parts.Skill(ROW, ROW, (ROW,), (parts.SkillRow(EVIL, 0, None, None, None, None, 12),), ()),
+    trials=parts.TrialEvidence(
+        7, 3, 0.5, 0.87, 1.5, Bounds(0.2, 2.8), 0.91,
+        (parts.TrialRow(EVIL, "train", "2024-05-06T07:08:09+00:00", None, False),),
+    ),
+    baselines=(
+        parts.Baseline("ridge", 0.1, 0.2, 3.0, 0.01, 1.1, 0.4, Bounds(-0.5, 1.3), 0.77, 0.05, None),
+    ),
+    scenarios=(
+        parts.Scenario("costs_x2", -0.03, -0.4, 0.1, 2.0, 55),
+        parts.Scenario(f"without:{EVIL}", None, None, None, 0.0, 0),
+    ),
+    calibration=parts.Calibration(0.62, (parts.CalibrationBin(12, -0.001, 0.0005, None),)),
+    importance=(parts.FeatureImportance(EVIL, 0.25, 0.0123),),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("lang", list(Lang))
+def test_every_part_is_shown_and_data_is_escaped(lang: Lang) -> None:
+    page = evidence_section(PACK, texts(lang))
+    assert "<script" not in page
+    for shown in (
+        "0.0456",
+        "0.010 … 0.080",
+        "0.87",
+        "0.910",
+        "0.20 … 2.80",
+        "+0.40",
+        "0.77",
+        "0.62",
+        "0.0123",
+    ):
+        assert shown in page, shown
+    assert "2024-05-06 07:08" in page
+    assert "—" in page
+    assert page.count("<h3>") == 6
+
+
+def test_a_version_whose_features_were_not_weighed_shows_no_table_of_them() -> None:
+    assert evidence_section(replace(PACK, importance=()), texts(Lang.EN)).count("<h3>") == 5
