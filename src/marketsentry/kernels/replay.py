@@ -224,12 +224,15 @@ def run(
     Writes `equity` (T,) and the held `weights` (T, N) at each close, NaN weights where equity is not
     positive. Returns the next bar to replay and the count of fills; call again with a longer tape to go on.
     """
-    loop = _loop_one if state.book.shape[0] == 1 else _loop_any
+    loop = loop_one if state.book.shape[0] == 1 else loop_any
     return loop(start, market, rules, groups, state, fills, n_fills, equity, weights)
 
 
 def _make_loop(is_single: bool) -> Callable[..., tuple[int, int]]:
-    """Make the loop of `run`, for any count of targets or for one; each is compiled when it is first used."""
+    """Make the loop of `run`, for any count of targets or for one; each is compiled when it is first used.
+
+    `run` chooses between the two for Python; compiled code chooses by itself.
+    """
 
     @kernel
     def loop(
@@ -283,7 +286,7 @@ def _make_loop(is_single: bool) -> Callable[..., tuple[int, int]]:
     return loop
 
 
-_loop_one, _loop_any = _make_loop(is_single=True), _make_loop(is_single=False)
+loop_one, loop_any = _make_loop(is_single=True), _make_loop(is_single=False)
 
 
 @inlined

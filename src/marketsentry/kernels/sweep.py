@@ -1,4 +1,4 @@
-"""One parameter set replayed for its metrics alone: `run` in short blocks, each reduced to sums and forgotten.
+"""One parameter set replayed for its metrics alone: the replay loop in short blocks, each reduced to sums.
 
 The rules of trading are those of `kernels.replay`, called block by block on scratch rows that fit a cache. So the
 memory of a set does not grow with the bars, and that of many sets not with their number.
@@ -18,7 +18,8 @@ from marketsentry.kernels.replay import (
     Market,
     Rules,
     State,
-    run,
+    loop_any,
+    loop_one,
 )
 
 BLOCK_BARS = 512
@@ -65,7 +66,7 @@ def sweep_one(
     """
     n_bars, latency = market.ts_ns.size, state.orders.shape[0]
     sums[LAST_EQUITY] = state.account[EQUITY]
-    bar, n_fills = 0, 0
+    bar = 0
     while bar < n_bars:
         if bar == first:
             sums[START_EQUITY] = sums[PEAK_EQUITY] = sums[LAST_EQUITY]
@@ -73,7 +74,10 @@ def sweep_one(
         base = bar - bar % latency
         stop = min(bar + BLOCK_BARS, n_bars if bar >= first else first)
         block = _rows(market, base, stop)
-        done, n_fills = run(bar - base, block, rules, groups, state, fills, n_fills, equity, weights)
+        if weights.shape[1] == 1:
+            done, n_fills = loop_one(bar - base, block, rules, groups, state, fills, 0, equity, weights)
+        else:
+            done, n_fills = loop_any(bar - base, block, rules, groups, state, fills, 0, equity, weights)
         last = equity[done - 1]
         if bar >= first:
             _add_fills(bar - base, fills, n_fills, equity, positions, sums)
@@ -85,7 +89,7 @@ def sweep_one(
             for i in range(n_fills):
                 _is_entry(fills, i, positions)
         sums[LAST_EQUITY] = last
-        bar, n_fills = base + done, 0
+        bar = base + done
 
 
 @inlined
