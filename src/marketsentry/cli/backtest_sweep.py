@@ -44,7 +44,7 @@ def sweep(
     is refused with the list. Interrupted, it goes on when asked again. Exit code 0 when done, 2 for a wrong input,
     3 when the model or its data cannot be replayed, 4 when the database failed.
 
-    Example:  ms backtest sweep --model panel:v1 --grid entry_edge_bps=0,5,10 --grid rebalance_band_frac=0,0.02,0.05
+    Example:  ms backtest sweep --model panel:v1 --grid entry_edge_bps=0,5,10
     """
     from marketsentry.adapters.machine import LocalMachine
     from marketsentry.bootstrap import open_system
