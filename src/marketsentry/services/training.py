@@ -22,6 +22,7 @@ from marketsentry.core.gates.verdict import verdict_from_document
 from marketsentry.core.splits.purged_kfold import PurgedFold, purged_kfold
 from marketsentry.core.splits.walk_forward import WalkForward, walk_forward
 from marketsentry.core.training.artifact import MANIFEST, pack_artifact
+from marketsentry.core.training.coverage import absent_features
 from marketsentry.core.training.judgement import Fitted, Judgement, judge_training
 from marketsentry.core.training.manifest import Recipe, make_manifest, make_recipe
 from marketsentry.exceptions import ConflictError, InputError, NotFoundError
@@ -89,6 +90,7 @@ async def train_candidate(
         return blocked_result(request, dataset.blocked)
     started = time.perf_counter()
     plan, kfold = make_plan(dataset, request)
+    absent_features(dataset)  # refuses a dataset in which nothing has a value, before anything is fitted
     recipe = await asyncio.to_thread(_recipe, dataset, request, plan)
     stored = await _find_same(request, recipe, transactions)
     if stored is not None:

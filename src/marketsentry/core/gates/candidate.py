@@ -58,6 +58,7 @@ class CandidateEvidence:
     """All that the gate looks at. `walk_forward` covers the folds, `final` the untouched last block.
 
     `trials`, `baselines` and `doubled_costs_pnl_frac` (the return at twice the costs) are those of the folds.
+    `absent_features` never had a value.
     """
 
     leak: LeakEvidence
@@ -70,6 +71,7 @@ class CandidateEvidence:
     trials: TrialEvidence
     baselines: tuple[Baseline, ...]
     doubled_costs_pnl_frac: float | None
+    absent_features: tuple[str, ...] = ()
 
 
 def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> GateVerdict:
@@ -108,6 +110,16 @@ def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> Gat
         *_luck_checks(evidence.trials, limits),
         *_baseline_checks(evidence.baselines, limits),
         _informative(more_than("doubled_costs_pnl_frac", evidence.doubled_costs_pnl_frac, 0.0)),
+        _informative(
+            at_most(
+                "absent_features",
+                len(evidence.absent_features),
+                0,
+                f"never had a value: {', '.join(evidence.absent_features)}"
+                if evidence.absent_features
+                else "",
+            )
+        ),
     )
     return decide(GATE, checks, floors=FLOORS, proofs=PROOFS)
 

@@ -20,6 +20,7 @@ from marketsentry.core.gates.verdict import GateVerdict
 from marketsentry.core.splits.purged_kfold import PurgedFold
 from marketsentry.core.splits.walk_forward import WalkForward
 from marketsentry.core.training.artifact import StoredPredictions
+from marketsentry.core.training.coverage import absent_features
 from marketsentry.core.training.evaluation import evaluate, performance, stitch
 from marketsentry.core.training.manifest import kfold_metrics, symbol_results
 
@@ -127,6 +128,7 @@ def judge_training(
         final=performance(evaluation.final),
         trials=pack.trials,
         baselines=pack.baselines,
+        absent_features=absent_features(dataset),
         doubled_costs_pnl_frac=next(
             one.pnl_after_cost_frac for one in pack.scenarios if one.name == DOUBLED_COSTS
         ),

@@ -64,6 +64,7 @@ def test_a_good_candidate_passes_with_every_value_beside_its_limit() -> None:
         "lead_over_momentum": (0.3, 0.0),
         "lead_over_ridge": (0.3, 0.0),
         "doubled_costs_pnl_frac": (0.02, 0.0),
+        "absent_features": (0, 0),
     }
     assert verdict.notes == ()
 
