@@ -63,5 +63,14 @@ class TellsGain(Protocol):
         ...
 
 
+@runtime_checkable
+class Explains(Protocol):
+    """A model that can attribute its predictions to its features; optional."""
+
+    def contributions(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give what each feature of rows `X` (n, F) added, and last the base: (n, F + 1), rows sum to `predict`."""
+        ...
+
+
 def ignore_progress(done: int, total: int) -> None:
     """Stand in where nobody watches."""
