@@ -2,6 +2,7 @@
 
 from marketsentry.core.gates.verdict import Outcome
 from marketsentry.reports import sections
+from marketsentry.reports.equity import equity_section
 from marketsentry.reports.evidence import evidence_section
 from marketsentry.reports.facts import CandidateFacts, Lang, Report, RunFacts, Scheme
 from marketsentry.reports.layout import default_scheme, outcome_mark, page
@@ -34,7 +35,7 @@ def render_report(report: Report, *, lang: Lang, scheme: Scheme | None = None) -
     verdict = verdict_section(candidate, text) if candidate is not None else None
     body: list[Child] = [verdict]
     if run is not None:
-        equity = sections.equity(run, text, lang)
+        equity = equity_section(run, text, lang)
         is_refusal = run.status != "completed" or (
             candidate is not None and candidate.outcome is not Outcome.PASS
         )

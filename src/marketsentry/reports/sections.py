@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from marketsentry.core.gates.backtest import FLOORS
 from marketsentry.reports import charts
 from marketsentry.reports.facts import FoldFacts, Lang, RunFacts, SymbolFacts
@@ -43,20 +41,6 @@ def tiles(run: RunFacts, text: Texts) -> Markup:
         tile(text("measure.trades"), count(m.get("trades")), text("note.trades", symbols=len(run.symbols))),
         class_="tiles",
     )
-
-
-def equity(run: RunFacts, text: Texts, lang: Lang) -> Markup:
-    """Equity over drawdown."""
-    if not np.isfinite(run.curve.equity_quote).any():
-        return section(text("equity.title"), empty(text("equity.empty")))
-    chart = charts.equity_chart(run.curve, run.bands, capital_quote=run.capital_quote, text=text, lang=lang)
-    shown = charts.thinned_rows(run.curve).size
-    caption = None
-    if shown < run.curve.n_bars:
-        caption = element(
-            "p", text("equity.thinned", shown=f"{shown:,}", n=f"{run.curve.n_bars:,}"), class_="caption"
-        )
-    return section(text("equity.title"), chart, caption, lead=text("equity.lead"), is_whole=True)
 
 
 def months(run: RunFacts, text: Texts) -> Markup | None:
