@@ -33,7 +33,11 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class TradeFacts:
-    """One round trip. `exit_ns` and `exit_price` are None while it is open; money in quote currency, after costs."""
+    """One round trip. `exit_ns` and `exit_price` are None while it is open; money in quote currency, after costs.
+
+    `entry_price` and `exit_price` are averages over the fills; `first_price` and `last_price` those of the fill that
+    opened it and of the fill that closed it.
+    """
 
     symbol: str
     side: int
@@ -45,6 +49,8 @@ class TradeFacts:
     exit_price: float | None
     cost_quote: float
     pnl_quote: float
+    first_price: float
+    last_price: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,8 +79,11 @@ def held_equity(config: Mapping[str, Any], panel: BarPanel, rows: slice, *, firs
 
 def all_trades(files: RunFiles) -> list[TradeFacts]:
     """Read the round trips of a run, in the order of their ends; those still open last."""
-    symbols, ts_ns, last = files.document["symbols"], files.ts_ns, files.ts_ns.size - 1
-    return [_trade(row, symbols, ts_ns, last) for row in files.trades]
+    fills = files.fills
+    price_at = dict(
+        zip(zip(fills["bar"].tolist(), fills["symbol"].tolist(), strict=True), fills["price"], strict=True)
+    )
+    return [_trade(row, files, price_at) for row in files.trades]
 
 
 def trade_lists(trades: list[TradeFacts]) -> TradeLists | None:
@@ -98,18 +101,20 @@ def trade_lists(trades: list[TradeFacts]) -> TradeLists | None:
     )
 
 
-def _trade(row: np.void, symbols: list[str], ts_ns: NDArray[np.int64], last: int) -> TradeFacts:
-    entry, end = int(row["entry_bar"]), int(row["exit_bar"])
+def _trade(row: np.void, files: RunFiles, price_at: Mapping[tuple[int, int], float]) -> TradeFacts:
+    entry, end, column = int(row["entry_bar"]), int(row["exit_bar"]), int(row["symbol"])
     is_open = end < 0
     return TradeFacts(
-        symbol=symbols[int(row["symbol"])],
+        symbol=files.document["symbols"][column],
         side=int(row["side"]),
-        entry_ns=int(ts_ns[entry]),
-        exit_ns=None if is_open else int(ts_ns[end]),
-        n_bars=(last + 1 if is_open else end) - entry,
+        entry_ns=int(files.ts_ns[entry]),
+        exit_ns=None if is_open else int(files.ts_ns[end]),
+        n_bars=(files.ts_ns.size if is_open else end) - entry,
         qty=float(row["qty"]),
         entry_price=float(row["entry_price"]),
         exit_price=None if is_open else float(row["exit_price"]),
         cost_quote=float(row["fee_quote"] + row["slippage_quote"] + row["impact_quote"]),
         pnl_quote=float(row["pnl_quote"]),
+        first_price=float(price_at[entry, column]),
+        last_price=None if is_open else float(price_at[end, column]),
     )
