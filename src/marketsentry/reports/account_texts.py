@@ -130,4 +130,21 @@ ACCOUNT_TEXTS: dict[str, tuple[str, str]] = {
     "costs.of_gross": ("占毛收益", "Of gross"),
     "costs.by_symbol": ("分标的", "By symbol"),
     "costs.eaten": ("成本占毛收益", "Costs of gross"),
+    # pictures of the evidence
+    "evidence.by_fold": ("各折 IC 及其区间", "IC by fold, with its interval"),
+    "evidence.by_month": ("各月 IC 及其区间", "IC by month, with its interval"),
+    "evidence.calibration_axes": (
+        "横轴：预测收益；纵轴：实际收益及其区间；虚线：言行一致",
+        "Across: predicted return. Up: what came, with its interval. Dashed: means what it says.",
+    ),
+    "evidence.calibration_aria": (
+        "各十分位的预测与实际收益，数值见下表。",
+        "Predicted against realised return of every tenth; the table below has the numbers.",
+    ),
+    "evidence.trials_aria": (
+        "各次试验的夏普与运气所能解释的水平，数值见下表。",
+        "Sharpe ratios of the trials and the level that luck explains; the table below has the numbers.",
+    ),
+    "evidence.this_one": ("本次", "this one"),
+    "evidence.luck": ("运气所能解释的最好夏普", "the best that luck explains"),
 }

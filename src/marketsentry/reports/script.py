@@ -28,7 +28,7 @@ function place(s,v){
   var f=s.log?Math.log(v/s.low)/Math.log(s.high/s.low):(v-s.low)/(s.high-s.low);
   return s.top+s.height*(1-f);
 }
-document.querySelectorAll(".chart").forEach(function(chart){
+document.querySelectorAll(".chart:not(.plain-chart)").forEach(function(chart){
   var plot=chart.querySelector(".plot"),box=chart.querySelector(".readout");
   var cursor=chart.querySelector(".cursor");
   var data=JSON.parse(chart.querySelector("script").textContent),n=data.x.length,at=n-1;

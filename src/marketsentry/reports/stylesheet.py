@@ -140,10 +140,15 @@ td.state .icon{margin-right:7px}
 .key.down{border-bottom:0;border-top:9px solid var(--ink)}
 .axes{position:relative}.axis.switch{justify-content:flex-end;font-size:13px;margin:-4px 0 6px}
 .axes:has(input[value=linear]:checked) .view.log,.axes:has(input[value=log]:checked) .view.linear{display:none}
-h3.part{margin:26px 0 8px}
+section>h3,h3.part{margin:30px 0 8px}section>.head+h3{margin-top:0}
+figure.plate{margin:0 0 14px}.axis-name{font-size:13px;color:var(--soft);margin-bottom:2px}
+.plain-chart .plot{touch-action:auto}.own .dots{r:6px;stroke:var(--page);stroke-width:2}
+.unsound .dots{fill:var(--faint)}
+.rule.luck{stroke:var(--hold);stroke-dasharray:5 3}.key.luck{border-top:2px dashed var(--hold)}
 .duo{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:14px 40px;align-items:start}
 .windows{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:22px 28px;margin:6px 0 10px}
-.windows figure,figure.plate{margin:0}.windows figcaption{font-size:13px;line-height:1.45;min-height:3.9em}
+.windows figure{margin:0}.duo+.scroll,.plate+p+.scroll{margin-top:16px}
+.windows figcaption{font-size:13px;line-height:1.45;min-height:3.9em}
 figcaption b{font-weight:650}figcaption .soft{display:block}
 details.symbol{margin-top:0;border-top:1px solid var(--line);padding:10px 0}
 details.symbol summary{color:var(--ink);font-weight:650;font-size:15px}
