@@ -58,7 +58,8 @@ def _on_axis(run: RunFacts) -> Floats:
     parts += [run.band.low_quote, run.band.high_quote] if run.band is not None else []
     parts += [run.hold_quote] if run.hold_quote is not None else []
     values = np.concatenate(parts)
-    return values[np.isfinite(values)]
+    known: Floats = values[np.isfinite(values)]
+    return known
 
 
 def _drawn(run: RunFacts, scale: Scale, *, text: Texts, lang: Lang) -> Markup:

@@ -86,11 +86,11 @@ def log_scale(values: NDArray[np.float64], *, n_ticks: int = 5, include: float |
     low, high = _span(values, include)
     if high / low <= 8:
         linear = linear_scale(values, n_ticks=n_ticks, include=include)
-        marks = tuple(one for one in linear.ticks if one > 0)
-        return Scale(min(marks[0], low), marks[-1], marks, is_log=True)
+        above_zero = tuple(one for one in linear.ticks if one > 0)
+        return Scale(min(above_zero[0], low), above_zero[-1], above_zero, is_log=True)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = [digit * 10.0**d for d in decades for digit in (1, 2, 5)]
-    inside = [m for m in steps if low / 2.5 < m < high * 2.5]
+    marks = [digit * 10.0**d for d in decades for digit in (1, 2, 5)]
+    inside = [m for m in marks if low / 2.5 < m < high * 2.5]
     below = [m for m in inside if m <= low][-1:]
     above = [m for m in inside if m >= high][:1]
     ticks = (*below, *(m for m in inside if low < m < high), *above)

@@ -30,15 +30,10 @@ from marketsentry.reports.facts import (
     SymbolFacts,
 )
 from marketsentry.services.candidate import TrainingResult
-from marketsentry.services.report_account import (
-    account_activity,
-    all_trades,
-    equity_band,
-    held_equity,
-    trade_lists,
-)
+from marketsentry.services.report_account import account_activity, equity_band, held_equity
 from marketsentry.services.report_candles import candle_windows
 from marketsentry.services.report_market import RunMarket
+from marketsentry.services.report_trades import run_trades, trade_lists
 
 Json = Mapping[str, Any]
 
@@ -101,7 +96,7 @@ def run_facts(
     rows = _traded_rows(run.config, files)
     curve = _curve(run.config, files, rows)
     folds = _model_folds(model.model, run.config) if model and files else ()
-    trades = all_trades(files) if files else []
+    trades = run_trades(files) if files else None
     panel = market.panel if market else None
     return RunFacts(
         run_id=str(stored.id),
@@ -130,11 +125,11 @@ def run_facts(
         lineage=_lineage(stored, files, model),
         band=equity_band(curve, horizon_bars=assumed["horizon_bars"]) if files else None,
         activity=account_activity(files, rows, capital) if files else None,
-        trades=trade_lists(trades),
+        trades=trade_lists(trades) if trades else None,
         hold_quote=held_equity(run.config, panel, rows, first=_first_traded(run.config, files))
         if files and panel
         else None,
-        candles=candle_windows(panel, trades) if panel else (),
+        candles=candle_windows(panel, trades) if panel and trades else (),
         market_refusal=market.refusal if market else None,
     )
 
