@@ -7,7 +7,7 @@ from marketsentry.reports import svg
 from marketsentry.reports.charts import signed_bar
 from marketsentry.reports.facts import EquityCurve
 from marketsentry.reports.layout import Column, table
-from marketsentry.reports.markup import Markup, element, join
+from marketsentry.reports.markup import Markup, element
 from marketsentry.reports.numbers import day, number, percent
 from marketsentry.reports.texts import Texts
 
@@ -60,7 +60,8 @@ def drawdown_table(curve: EquityCurve, text: Texts) -> Markup | None:
         )
         for k, one in enumerate(episodes)
     ]
-    return join(element("h3", text("drawdowns.title"), class_="part"), table(columns, rows))
+    title = element("h3", text("drawdowns.title"), class_="part")
+    return element("div", title, table(columns, rows), class_="whole")
 
 
 def _length_days(curve: EquityCurve, one: DrawdownEpisode) -> float:

@@ -1,4 +1,5 @@
-"""The script of a report: read-out over the charts by pointer, touch or arrow keys; zoom; colour scheme; copying.
+"""The script of a report: read-out over the charts by pointer, touch or arrow keys; zoom; colour scheme; copying;
+unfolding for print.
 
 The page is complete without it.
 """
@@ -132,6 +133,12 @@ document.querySelectorAll("input[name=scheme]").forEach(function(input){
     try{localStorage.setItem(KEY,input.value)}catch(e){return}
   });
 });
+var folded=[];
+addEventListener("beforeprint",function(){
+  folded=Array.from(document.querySelectorAll("details:not([open])"));
+  folded.forEach(function(one){one.open=true});
+});
+addEventListener("afterprint",function(){folded.forEach(function(one){one.open=false})});
 document.querySelectorAll(".command").forEach(function(box){
   var button=box.querySelector("button");
   if(!navigator.clipboard){button.hidden=true;return}

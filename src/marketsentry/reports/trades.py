@@ -10,14 +10,15 @@ from marketsentry.reports.texts import Texts
 
 
 def trades_section(run: RunFacts, text: Texts) -> Markup | None:
-    """Best and worst trades side by side in one list each, the longest folded away; nothing without a trade."""
+    """The best and the worst trades as tables, the longest folded away; nothing without a trade."""
     lists = run.trades
     if lists is None:
         return None
     parts: list[Child] = []
     for name, some in (("best", lists.best), ("worst", lists.worst)):
         if some:
-            parts += [element("h3", text(f"trades.{name}"), class_="part"), _table(some, text)]
+            title = element("h3", text(f"trades.{name}"), class_="part")
+            parts.append(element("div", title, _table(some, text), class_="whole"))
     longest = element("details", element("summary", text("trades.longest")), _table(lists.longest, text))
     return section(
         text("trades.title"),

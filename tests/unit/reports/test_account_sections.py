@@ -14,6 +14,7 @@ from marketsentry.reports.drawdowns import drawdown_table
 from marketsentry.reports.equity import equity_chart, equity_section
 from marketsentry.reports.facts import CostFacts, EquityCurve, Lang
 from marketsentry.reports.rolling import days_section, histogram_edges, rolling_section
+from marketsentry.reports.stylesheet import CSS
 from marketsentry.reports.texts import texts
 from marketsentry.reports.trades import trades_section
 from marketsentry.reports.waterfall import costs_section
@@ -241,3 +242,24 @@ def test_a_flat_curve_has_neither_histogram_nor_ratio():
     run = with_curve(sample_run(), flat)
     assert days_section(run, EN) is None
     assert "NaN" not in rolling_section(run, EN, Lang.EN)
+
+
+def luminance(colour):
+    """Relative luminance of `#rrggbb`, `#rgb` or `r,g,b` by WCAG 2."""
+    if colour.startswith("#"):
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * one for one in colour[1:])
+        parts = [int(digits[k : k + 2], 16) for k in (0, 2, 4)]
+    else:
+        parts = [int(one) for one in colour.split(",")]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (p / 255 for p in parts)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_words_stand_out_from_the_page_by_day_and_by_night():
+    light, dark = re.findall(r":root\{\s*(?:color-scheme:light dark;\s*)?(--page.*?)\}", CSS, re.DOTALL)
+    for block in (light, dark):
+        colours = dict(re.findall(r"--([\w-]+):([^;]+);", block))
+        page = luminance(colours["page"])
+        for name in ("ink", "soft", "faint", "green", "red", "pass", "fail", "few"):
+            bright, dim = sorted((luminance(colours[name]), page), reverse=True)
+            assert (bright + 0.05) / (dim + 0.05) >= 4.5, name
