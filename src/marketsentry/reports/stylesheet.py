@@ -106,7 +106,7 @@ td.state .icon{margin-right:7px}
 .curve.equity{stroke:var(--curve)}.curve.loss{stroke:rgb(var(--loss));stroke-width:1.1}
 .area{stroke:none}.area.loss{fill:rgba(var(--loss),.16)}.area.equity{fill:var(--band)}
 .band rect{fill:var(--band2)}.band.odd rect{fill:var(--band)}.band.final rect{fill:var(--final)}
-.band line{stroke:var(--line)}
+.band line{stroke:var(--line)}.band.trade rect{fill:none}.band.trade line{stroke:none}
 .band text.name{fill:var(--ink);font-weight:600}
 .band text.gain{fill:rgb(var(--gain))}.band text.loss{fill:rgb(var(--loss))}
 .narrow{display:none}
