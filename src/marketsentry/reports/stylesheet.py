@@ -246,7 +246,8 @@ footer p{border-top:1px solid var(--line);padding-top:14px}footer p+p{border:0;p
     padding:10px 6px 10px 9px}
   .tile:first-child{border-left:0;padding-left:0}
   section{padding:18px 0 4px}.whole,.head{break-inside:avoid}
-  .head,h2,h3,h4,summary,.legend{break-after:avoid}.heat{min-width:0}.heat td{padding:5px 2px;font-size:11px;white-space:nowrap}
+  .head,h2,h3,h4,summary,.legend{break-after:avoid}
+  .heat{min-width:0}.heat td{padding:5px 2px;font-size:11px;white-space:nowrap}
   details.symbol,footer{break-inside:avoid}
   thead,tbody tr:nth-child(-n+2){break-after:avoid}tbody tr:nth-last-child(2){break-after:avoid}
   .chart,figure,tr,.candidate>ul,.multiples>div,.command,.pairs div{break-inside:avoid}
