@@ -123,7 +123,7 @@ def _prices_inside(trades: list[TradeFacts], ends: tuple[int, int]) -> list[floa
     """Prices of the fills that are marked."""
     places = [(one.entry_ns, one.first_price) for one in trades]
     places += [(one.exit_ns, one.last_price) for one in trades if one.exit_ns and one.last_price]
-    return [price for at_ns, price in places if ends[0] <= at_ns <= ends[1]]
+    return [value for at_ns, value in places if ends[0] <= at_ns <= ends[1]]
 
 
 def _marks(one: TradeFacts, is_other: bool, ends: tuple[int, int]) -> list[svg.Mark]:
@@ -152,6 +152,6 @@ def _span(one: TradeFacts, last: int, text: Texts) -> svg.Span:
     """What the read-out tells while the pointer is over a trade; nothing is shaded."""
     stop = last if one.exit_ns is None else one.exit_ns
     side = text("trades.long" if one.side > 0 else "trades.short")
-    return svg.Span(
-        one.entry_ns, stop, "trade", f"{side} {price(one.qty)}: {money(one.pnl_quote, signed=True)}"
-    )
+    end = text("trades.open") if one.exit_price is None else price(one.exit_price)
+    words = f"{side} {price(one.qty)} @ {price(one.entry_price)} → {end}: {money(one.pnl_quote, signed=True)}"
+    return svg.Span(one.entry_ns, stop, "trade", words)

@@ -184,7 +184,7 @@ def test_candles_lie_on_their_prices_and_marks_on_their_fills():
     assert [one["label"] for one in data["series"]] == ["Open", "High", "Low", "Close"]
     wicks = re.findall(r'class="wick (\w+)" d="([^"]*)"', chart)
     assert {css: d.count("M") for css, d in wicks} == {"gain": 20, "loss": 20}
-    assert data["spans"][0]["text"] == "long 2.00000: +19.50"
+    assert data["spans"][0]["text"] == "long 2.00000 @ 100.000 → 110.000: +19.50"
 
 
 def test_an_open_trade_has_an_entry_only_and_leads_to_the_last_price():
