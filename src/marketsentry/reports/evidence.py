@@ -1,10 +1,11 @@
-"""The evidence section of a report: what stands behind the verdict, table by table."""
+"""The evidence section of a report: what stands behind the verdict, picture by picture and table by table."""
 
 from collections.abc import Sequence
 
 from marketsentry.core.evidence.pack import EvidencePack, SkillRow
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.reports.charts import signed_bar
+from marketsentry.reports.evidence_plots import calibration_plot, skill_plots, trials_plot
 from marketsentry.reports.layout import Column, section, table
 from marketsentry.reports.markup import Child, Markup, element, join
 from marketsentry.reports.numbers import MISSING, count, number, percent
@@ -18,18 +19,18 @@ def evidence_section(pack: EvidencePack, text: Texts) -> Markup:
     lead = text("evidence.lead", level=percent(pack.level, digits=0), n=pack.n_resamples)
     return section(
         text("evidence.title"),
-        _part(text("evidence.skill"), _skill(pack, text)),
-        _part(text("evidence.trials"), _trials(pack, text)),
+        _part(text("evidence.skill"), skill_plots(pack, text), _skill(pack, text)),
+        _part(text("evidence.trials"), trials_plot(pack, text), _trials(pack, text)),
         _part(text("evidence.baselines"), _baselines(pack, text)),
         _part(text("evidence.sensitivity"), _sensitivity(pack, text)),
-        _part(text("evidence.calibration"), _calibration(pack, text)),
+        _part(text("evidence.calibration"), calibration_plot(pack, text), _calibration(pack, text)),
         _part(text("evidence.importance"), _importance(pack, text)) if pack.importance else None,
         lead=lead,
     )
 
 
-def _part(title: str, body: Markup) -> Markup:
-    return join(element("h3", title), body)
+def _part(title: str, *body: Markup | None) -> Markup:
+    return join(element("h3", title), *body)
 
 
 def _skill(pack: EvidencePack, text: Texts) -> Markup:

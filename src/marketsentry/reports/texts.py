@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from marketsentry.reports.account_texts import ACCOUNT_TEXTS
 from marketsentry.reports.evidence_texts import EVIDENCE_TEXTS
 from marketsentry.reports.facts import Lang
 
@@ -117,7 +118,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "equity.equity": ("权益", "Equity"),
     "equity.return": ("收益率", "Return"),
     "equity.drawdown": ("回撤", "Drawdown"),
-    "equity.log": ("对数坐标", "logarithmic axis"),
     "equity.start": ("起始资金", "starting capital"),
     "equity.aria": (
         "权益从 {start} 到 {end}，最大回撤 {drawdown}。用左右方向键读数。",
@@ -338,6 +338,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "source.binance_spot": ("币安现货", "Binance spot"),
     "source.binance_perp": ("币安永续", "Binance perpetual"),
     "source.coinbase_spot": ("Coinbase 现货", "Coinbase spot"),
+    **ACCOUNT_TEXTS,
     **EVIDENCE_TEXTS,
 }
 

@@ -124,12 +124,17 @@ def input_parts(scoring: ScoringModel, inputs: RunInputs, chosen: NDArray[np.int
     panel = inputs.panel
     return {
         "model": scoring.registered.model.artifact_sha256,
-        "bars": hash_params(
-            {"ts_ns": panel.ts_ns, "values": panel.values, "state": panel.state, "sources": panel.sources}
-        ),
+        "bars": bars_hash(panel),
         "features": hash_array(inputs.features),
         "scorers": hash_array(chosen),
     }
+
+
+def bars_hash(panel: BarPanel) -> str:
+    """Name the bars of a run by their content: times, values, what is known of each cell, and sources."""
+    return hash_params(
+        {"ts_ns": panel.ts_ns, "values": panel.values, "state": panel.state, "sources": panel.sources}
+    )
 
 
 def first_traded(inputs: RunInputs) -> int:

@@ -1,5 +1,6 @@
 """The evidence section in both languages: every number shown, what is missing a dash, what is data escaped."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from marketsentry.core.evidence import pack as parts
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.reports.evidence import evidence_section
+from marketsentry.reports.evidence_plots import calibration_plot, skill_plots, trials_plot
 from marketsentry.reports.facts import Lang
 from marketsentry.reports.texts import texts
 
@@ -60,3 +62,42 @@ def test_every_part_is_shown_and_data_is_escaped(lang: Lang) -> None:
 
 def test_a_version_whose_features_were_not_weighed_shows_no_table_of_them() -> None:
     assert evidence_section(replace(PACK, importance=()), texts(Lang.EN)).count("<h3>") == 5
+
+
+def dots(drawn: str) -> list[tuple[float, float]]:
+    """Places of the dots: percent across, pixels from the top."""
+    return [(float(x), float(y)) for x, y in re.findall(r'class="dots" cx="([\d.]+)%" cy="([\d.]+)"', drawn)]
+
+
+def test_skill_is_drawn_by_fold_and_by_month_on_one_axis() -> None:
+    months = tuple(parts.SkillRow(f"2024-{m:02d}", 10, 0.01 * m, None, None, None, 5) for m in range(1, 13))
+    skill = replace(PACK.skill, folds=(ROW, replace(ROW, name="1", ic=None, ic_bounds=None)), months=months)
+    drawn = skill_plots(replace(PACK, skill=skill), texts(Lang.EN))
+    by_fold, by_month = drawn.split("IC by month, with its interval</figcaption>")
+    assert len(dots(by_fold)) == 2  # a fold without an IC has no dot; the last block has one
+    assert len(dots(by_month)) == 12
+    assert by_fold.count('class="whisker"') == 2
+    assert [y for _, y in dots(by_month)] == sorted((y for _, y in dots(by_month)), reverse=True)
+    assert "1: IC 0.0456 (n = 1,234)" in by_fold
+
+
+def test_calibration_that_means_what_it_says_lies_on_the_diagonal() -> None:
+    tenths = tuple(parts.CalibrationBin(9, v, v, Bounds(v - 0.001, v + 0.001)) for v in (-0.01, 0.0, 0.02))
+    pack = replace(PACK, calibration=parts.Calibration(1.0, tenths))
+    drawn = calibration_plot(pack, texts(Lang.EN))
+    assert drawn is not None
+    (x0, y0), (x1, y1), (x2, y2) = dots(drawn)
+    assert (x1 - x0) / (x2 - x1) == pytest.approx(0.5, abs=0.01)
+    assert (y0 - y1) / (y1 - y2) == pytest.approx(0.5, abs=0.01)
+    assert calibration_plot(PACK, texts(Lang.EN)) is None
+
+
+def test_the_score_stands_among_its_trials_with_luck_as_a_line() -> None:
+    assert trials_plot(PACK, texts(Lang.EN)) is None  # the only earlier trial has no ratio
+    earlier = tuple(parts.TrialRow(f"m{k}", "train", "2024", s, k > 0) for k, s in enumerate((0.2, 0.9)))
+    drawn = trials_plot(replace(PACK, trials=replace(PACK.trials, newest=earlier)), texts(Lang.EN))
+    assert drawn is not None
+    assert len(dots(drawn)) == 3
+    assert dots(drawn)[-1][1] == min(y for _, y in dots(drawn))
+    assert drawn.count('class="unsound"') == 1
+    assert 'class="rule luck"' in drawn

@@ -70,6 +70,26 @@ def measure_baselines(
     )
 
 
+def hold_account(panel: BarPanel, params: ReplayParams, *, first: int) -> ReplayResult:
+    """Replay `buy_and_hold` from a row of a panel on, under the costs of some parameters.
+
+    Parameters
+    ----------
+    panel
+        Bars; those before `first` only tell the volatility that prices impact.
+    params
+        Of the account that it is compared with.
+    first
+        Row of the first bar whose close may be acted upon.
+
+    Returns
+    -------
+    ReplayResult
+    """
+    wish = _hold_once(panel, params, first=first)
+    return replay(wish, panel, _owning(params, panel))
+
+
 def _compare(
     name: str,
     account: ReplayResult,
@@ -164,10 +184,11 @@ def _hold_always(part: BarPanel) -> Floats:
     return np.where(part.close > 0.0, 1.0, np.nan)
 
 
-def _hold_once(part: BarPanel, params: ReplayParams) -> Floats:
-    """A wish at the first bar at which the replay knows the volatility it needs to price impact; then none."""
+def _hold_once(part: BarPanel, params: ReplayParams, *, first: int = 0) -> Floats:
+    """A wish from `first` to the first bar at which the replay knows the volatility it needs to price impact."""
     wish = _hold_always(part)
-    wish[params.volatility_warmup_bars + 1 :] = np.nan
+    wish[:first] = np.nan
+    wish[max(params.volatility_warmup_bars, first) + 1 :] = np.nan
     return wish
 
 

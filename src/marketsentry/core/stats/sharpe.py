@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from marketsentry.core.stats.volatility import check_returns
 
-_Z_95 = 1.959963984540054
+Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +62,5 @@ def sharpe(returns: NDArray[np.float64], *, periods_per_year: float) -> Sharpe |
     skew, kurtosis = float(np.mean(z**3)), float(np.mean(z**4))
     variance = (1.0 + ratio**2 * (kurtosis - 1.0) / 4.0 - ratio * skew) / returns.size
     year = math.sqrt(periods_per_year)
-    margin = _Z_95 * math.sqrt(max(variance, 0.0))
+    margin = Z_95 * math.sqrt(max(variance, 0.0))
     return Sharpe(ratio * year, (ratio - margin) * year, (ratio + margin) * year)
