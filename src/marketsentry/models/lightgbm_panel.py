@@ -121,6 +121,15 @@ class LightGBMPanel:
             return np.empty(0)
         return np.asarray(booster.predict(X), dtype=np.float64)
 
+    def contributions(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give TreeSHAP values (Lundberg et al. 2020) and the base; see `Explains.contributions`."""
+        booster = self._fitted()
+        if X.ndim != 2 or X.shape[1] != booster.num_feature():
+            raise InputError(f"X must have shape (n, {booster.num_feature()}), was {X.shape}")
+        if X.shape[0] == 0:
+            return np.empty((0, X.shape[1] + 1))
+        return np.asarray(booster.predict(X, pred_contrib=True), dtype=np.float64)
+
     def feature_gain(self) -> NDArray[np.float64]:
         """Sum the gains of the splits by feature; see `TellsGain.feature_gain`."""
         return np.asarray(self._fitted().feature_importance(importance_type="gain"), dtype=np.float64)
