@@ -23,7 +23,7 @@ from marketsentry.core.serving.cold_start import (
 )
 from marketsentry.core.serving.explain import ContextEvent, explain
 from marketsentry.core.serving.lineage_name import infer_lineage_id
-from marketsentry.exceptions import NotFoundError
+from marketsentry.exceptions import InputError, NotFoundError
 from marketsentry.ports import Artifacts, Clock, Stores, Transactions
 from marketsentry.ports.datasets import SnapshotStamp
 from marketsentry.ports.predictions import ContextQuery, PredictionRecord, SnapshotRef, StoredPrediction
@@ -129,9 +129,14 @@ async def predict_liquid(
 
     Raises
     ------
+    InputError
+        If no model and no rule is configured for the horizon.
     NotFoundError
         If the symbol has no price.
     """
+    known = parts.rules.models
+    if request.horizon not in known:
+        raise InputError(f"horizon must be one of {', '.join(known)}, was {request.horizon}")
     now = parts.clock.now()
     as_of_ns = datetime_to_ns(as_of or now)
     symbol = request.symbol
@@ -143,7 +148,7 @@ async def predict_liquid(
         events = await stores.predictions.context_events(
             ContextQuery(names, names, as_of_ns), limit=CONTEXT_EVENTS
         )
-        chosen = await choose_model(stores, symbol, request.horizon, parts.rules.models)
+        chosen = await choose_model(stores, symbol, request.horizon, known)
     asked = _Asked(request, price, events, now, as_of_ns, is_replay=as_of is not None)
     served = chosen if isinstance(chosen, Why) else await load_served(chosen, parts.cache, parts.artifacts)
     if isinstance(served, Why) and served.reason not in ABSTAINING:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from marketsentry.core.features.schema import FeatureSchema
 from marketsentry.core.market.interval import NS_PER_S, Interval
-from marketsentry.core.market.timestamps import ns_to_datetime
+from marketsentry.core.market.timestamps import utc_text
 from marketsentry.core.serving.answer import Reason, Why
 from marketsentry.exceptions import InputError
 
@@ -80,7 +80,7 @@ def judge_row(
     if not 0 <= age_ns <= limit_ns:
         return Why(
             Reason.STALE_INPUTS,
-            f"the newest {interval} bar ended {ns_to_datetime(row.event_time_ns).isoformat()}, "
+            f"the newest {interval} bar ended {utc_text(row.event_time_ns)}, "
             f"{age_ns // NS_PER_S} s ago; must be at most {limit_ns // NS_PER_S} s",
         )
     if row.n_bars < needed_bars(schema):
