@@ -27,9 +27,9 @@ def print_prediction(stored: StoredPrediction, *, explained: bool) -> None:
         ("may trade", "yes" if stored.tradeable else "no"),
         ("stored", f"prediction {stored.id}, lineage {stored.lineage_id}"),
     ]
-    console.print(f"{stored.target} as of {outputs['as_of']}", markup=False)
+    console.print(f"{stored.target} as of {outputs['as_of']}", markup=False, soft_wrap=True)
     for name, value in rows:
-        console.print(f"  {name:<16}{value}", markup=False)
+        console.print(f"  {name:<16}{value}", markup=False, soft_wrap=True)
     if explained:
         _print_explanation(stored, console)
 
@@ -37,7 +37,7 @@ def print_prediction(stored: StoredPrediction, *, explained: bool) -> None:
 def _print_explanation(stored: StoredPrediction, console: Console) -> None:
     told = stored.explanation
     if told.attribution is None:
-        console.print("no attributions: the model tells none", markup=False)
+        console.print("no attributions: the model tells none", markup=False, soft_wrap=True)
     else:
         table = Table(box=None, pad_edge=False)
         for column, justify in (("part of the score", "left"), ("value", "right"), ("adds", "right")):
@@ -53,6 +53,7 @@ def _print_explanation(stored: StoredPrediction, console: Console) -> None:
         console.print(
             f"  event {event.event_id} ({event.event_type}, weight {event.weight:.3f}) {event.title}",
             markup=False,
+            soft_wrap=True,
         )
     for link in told.evidence_links:
-        console.print(f"  {link}", markup=False)
+        console.print(f"  {link}", markup=False, soft_wrap=True)

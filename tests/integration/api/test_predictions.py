@@ -315,6 +315,47 @@ async def test_it_waits_for_the_bar_of_every_symbol(desk: Desk) -> None:
         )
 
 
+async def test_what_is_configured_is_what_serves(desk: Desk) -> None:
+    """K-65: another version is other bytes, and no version that was not chosen steps in."""
+    async with desk.system.transactions() as stores:
+        known = (await stores.models.get(MODEL, VERSION)).model
+    files = dict(desk.system.artifacts.get(known.artifact_path, known.artifact_sha256))
+    first_fold = {"model.txt": files["fold-0.model.txt"]}  # the first fold's model in place of the served one
+    other = desk.system.artifacts.put("models", {**files, **first_fold})
+    broken = desk.system.artifacts.put("models", {**files, "model.txt": b"no trees"})
+    async with desk.system.transactions() as stores:
+        for version, artifact in (("other", other), ("broken", broken), ("gone", broken)):
+            await stores.models.register(
+                replace(
+                    known,
+                    version=version,
+                    artifact_path="/nowhere" if version == "gone" else str(artifact.path),
+                    artifact_sha256=artifact.sha256,
+                )
+            )
+        await stores.models.register(replace(known, version="refused", state="refused"))
+    answers: dict[str, dict[str, Any]] = {}
+    for version in (VERSION, "other", VERSION, "broken", "gone", "refused"):
+        settings = desk.system.settings.model_copy(update={"served_models": (("1d", MODEL, version),)})
+        again = replace(desk.system, settings=settings)  # the memory of loaded models is shared
+        transport = httpx.ASGITransport(create_app(again))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            told = await Desk(again, desk.clock, client).liquid("ETH")
+        assert answers.setdefault(version, told)["outputs"] == told["outputs"]
+    assert {name: told["reason"] for name, told in answers.items()} == {
+        VERSION: None,
+        "other": None,
+        "broken": "model_load_failed",
+        "gone": "model_artifact_missing",
+        "refused": "model_refused",
+    }
+    scores = {name: answers[name]["outputs"]["expected_return"] for name in (VERSION, "other")}
+    assert scores[VERSION] != scores["other"]
+    assert answers["other"]["explanation"]["model_version"] == f"{MODEL}-other"
+    assert {told["source"] for told in answers.values() if told["reason"]} == {"heuristic"}
+    assert not any(told["tradeable"] for told in answers.values() if told["reason"])
+
+
 async def test_two_calls_of_one_second_share_their_lineage(desk: Desk) -> None:
     desk.clock.at = NOW + timedelta(seconds=30)
     first, second = await asyncio.gather(desk.liquid(), desk.liquid())

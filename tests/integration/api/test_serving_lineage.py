@@ -186,6 +186,29 @@ async def test_the_future_moves_nothing(desk: Desk) -> None:
     assert (await desk.predict("SOL", END))["outputs"] != moved["outputs"]
 
 
+async def test_a_lost_input_makes_it_abstain(desk: Desk) -> None:
+    """K-64: the model was trained with funding on nearly every row; without it it does not guess."""
+    at = END - timedelta(hours=2)
+    gone = "symbol = 'BTC-PERP' AND ts > %(since)s"
+    since = {"since": at - timedelta(hours=25)}
+    async with desk.system.database.connection() as connection:
+        await connection.execute("CREATE TABLE kept (LIKE funding_rates)")
+        await connection.execute(
+            f"INSERT INTO kept SELECT * FROM funding_rates WHERE {gone}",
+            since,
+        )
+        await connection.execute(f"DELETE FROM funding_rates WHERE {gone}", since)
+    told = await desk.predict("BTC", at)
+    assert (told["abstained"], told["reason"]) == (True, "missing_features")
+    assert "funding_rate" in told["outputs"]["reason_detail"]
+    assert told["outputs"]["expected_return"] is None
+    assert not (await desk.predict("ETH", at))["abstained"]
+    async with desk.system.database.connection() as connection:
+        await connection.execute("INSERT INTO funding_rates SELECT * FROM kept")
+        await connection.execute("DROP TABLE kept")
+    assert not (await desk.predict("BTC", at))["abstained"]
+
+
 async def test_a_corrected_bar_is_served_corrected(desk: Desk) -> None:
     """A stream that has read the old value must notice."""
     at = END - timedelta(hours=1)

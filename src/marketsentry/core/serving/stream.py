@@ -148,38 +148,46 @@ class FeatureStream:
         if stop <= first:
             return
         start_ns, stop_ns = self._train_span_ns
-        whole, counted = has_bar(panel), (panel.ts_ns >= start_ns) & (panel.ts_ns < stop_ns)
-        for t, values in self._rows(self._state, panel, inputs, first, stop):
-            self._n_bars = np.where(whole[t], self._n_bars + 1, 0)
-            if counted[t]:
-                self._n_missing += np.isnan(values[whole[t]]).sum(axis=0)
-                self._n_rows += int(whole[t].sum())
+        for block, values in self._stepped(self._state, panel, inputs, first, stop):
+            whole = has_bar(block)
+            counted = whole & ((block.ts_ns >= start_ns) & (block.ts_ns < stop_ns))[:, None]
+            self._n_missing += np.isnan(values[counted]).sum(axis=0)
+            self._n_rows += int(counted.sum())
+            self._n_bars = _runs(whole, self._n_bars)[-1]
         self.last_ts_ns = int(panel.ts_ns[stop - 1])
         self._checked = panel.values[max(0, stop - CHECKED_BARS) : stop].copy()
 
     def _peek(self, panel: BarPanel, inputs: ContextInputs, first: int) -> tuple[LiveBar, ...]:
-        whole, n_bars, found = has_bar(panel), self._n_bars, []
-        for t, values in self._rows(self._state.copy(), panel, inputs, first, panel.n_bars):
-            n_bars = np.where(whole[t], n_bars + 1, 0)
-            found.append(LiveBar(int(panel.ts_ns[t]), panel.values[t], values, n_bars))
+        found: list[LiveBar] = []
+        n_bars = self._n_bars
+        for block, values in self._stepped(self._state.copy(), panel, inputs, first, panel.n_bars):
+            runs = _runs(has_bar(block), n_bars)
+            n_bars = runs[-1]
+            times = block.ts_ns.tolist()
+            found += [LiveBar(*row) for row in zip(times, block.values, values, runs, strict=True)]
         return tuple(found)
 
-    def _rows(
+    def _stepped(
         self, state: NDArray[np.float64], panel: BarPanel, inputs: ContextInputs, first: int, stop: int
-    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """Step over the bars `first` to `stop`; yields each with its features, masked as a dataset masks them."""
-        n_features = len(self._feature_set.schema.features)
+    ) -> Iterator[tuple[BarPanel, NDArray[np.float64]]]:
+        """Step over the bars `first` to `stop`; yields blocks with their features, masked as a dataset masks them."""
+        schema = self._feature_set.schema
         for start in range(first, stop, _BLOCK_BARS):
             block = panel.window(start, min(start + _BLOCK_BARS, stop))
             context = build_context(self.symbols, block.known_at_ns, inputs)
             bars = np.require(block.values, requirements=["C", "W"])
-            values = np.empty((block.n_bars, len(self.symbols), n_features))
-            for t in range(block.n_bars):
-                self._feature_set.step(state, bars[t], int(block.ts_ns[t]), context[t], values[t])
-            matrix = FeatureMatrix(self.symbols, self.interval, block.ts_ns, values, self._feature_set.schema)
-            mask_features(matrix, block)
-            for t in range(block.n_bars):
-                yield start + t, values[t]
+            values = np.empty((block.n_bars, len(self.symbols), len(schema.features)))
+            for t, ts_ns in enumerate(block.ts_ns.tolist()):
+                self._feature_set.step(state, bars[t], ts_ns, context[t], values[t])
+            mask_features(FeatureMatrix(self.symbols, self.interval, block.ts_ns, values, schema), block)
+            yield block, values
+
+
+def _runs(whole: NDArray[np.bool_], before: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count whole bars without loss up to each (T, N), going on from `before` (N,)."""
+    row = np.arange(1, len(whole) + 1)[:, None]
+    last_loss = np.maximum.accumulate(np.where(whole, 0, row), axis=0)
+    return np.where(last_loss > 0, row - last_loss, row + before)
 
 
 def _whole_panel(series: Sequence[BarSeries], no_trade_ts_ns: Sequence[NDArray[np.int64]]) -> BarPanel | None:
