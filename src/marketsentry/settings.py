@@ -225,6 +225,7 @@ class Settings(BaseSettings):
 
     # The API and the logs.
     api_base: str = "http://127.0.0.1:8000"
+    rate_limit_rps: Positive = 20.0
     max_body_bytes: Count = 8_388_608
     api_bind: Annotated[tuple[str, int], BeforeValidator(_address)] = ("127.0.0.1", 8000)
     auth_mode: Annotated[Literal["off"], BeforeValidator(_auth_mode)] = "off"

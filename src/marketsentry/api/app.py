@@ -7,6 +7,7 @@ from marketsentry.api.body_limit import BodyLimit
 from marketsentry.api.errors import install_error_handlers
 from marketsentry.api.guard import LoopbackGuard
 from marketsentry.api.metrics import ApiMetrics, RequestMetrics
+from marketsentry.api.rate_limit import RateLimit
 from marketsentry.api.request_id import RequestId
 from marketsentry.api.routers import backtests, data_quality, events, frozen, health, predictions
 from marketsentry.bootstrap import System
@@ -61,6 +62,7 @@ def create_app(system: System) -> FastAPI:
     app.include_router(data_quality.router, prefix=PREFIX)
     app.include_router(backtests.router, prefix=PREFIX)
     app.add_middleware(BodyLimit, max_bytes=system.settings.max_body_bytes)
+    app.add_middleware(RateLimit, per_second=system.settings.rate_limit_rps)
     app.add_middleware(LoopbackGuard, port=system.settings.api_bind[1])
     app.add_middleware(RequestMetrics, metrics=metrics)
     app.add_middleware(RequestId)

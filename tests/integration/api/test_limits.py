@@ -97,3 +97,14 @@ def _parts(ref: str, document: dict[str, Any]) -> Iterator[tuple[str, dict[str, 
         waiting += [(name, one) for kind in ("anyOf", "allOf") for one in part.get(kind, [])]
         if "items" in part:
             waiting.append((f"{name}[]", part["items"]))
+
+
+async def test_too_many_calls_are_told_to_wait(system: System) -> None:
+    slow = replace(system, settings=system.settings.model_copy(update={"rate_limit_rps": 0.01}))
+    transport = httpx.ASGITransport(create_app(slow))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        answers = [await client.get("/api/v2/predictions?limit=1") for _ in range(61)]
+        assert [answer.status_code for answer in answers] == [200] * 60 + [429]
+        assert answers[-1].headers["retry-after"] == "100"
+        assert isinstance(answers[-1].json()["detail"], str)
+        assert (await client.get("/health/live")).status_code == 200
