@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,8 @@ from marketsentry.exceptions import MarketSentryError
 from marketsentry.logs import set_up_logs
 from marketsentry.ports import Artifacts, Clock, Transactions
 from marketsentry.ports.training import Trainer
+from marketsentry.services.predict import ServingParts, ServingRules
+from marketsentry.services.serving import ServingCache
 from marketsentry.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class System:
     reports_dir: Path
     engines: Engines
     owned_engines: EmbeddedEngines
+    serving_cache: ServingCache = field(default_factory=ServingCache)
 
     @property
     def transactions(self) -> Transactions:
@@ -58,6 +61,17 @@ class System:
         from marketsentry.adapters.dataset_files import ParquetDatasets  # brings DuckDB and the kernels
 
         return ParquetDatasets(self.datasets_dir)
+
+    @property
+    def serving(self) -> ServingParts:
+        """What predictions need."""
+        rules = ServingRules(
+            models=self.settings.models_by_horizon(),
+            feature_version=self.settings.feature_version,
+            data_version=self.settings.data_version,
+            stale_after_bars=self.settings.stale_after_bars,
+        )
+        return ServingParts(self.transactions, self.artifacts, self.clock, self.serving_cache, rules)
 
     @property
     def code_version(self) -> str:

@@ -19,9 +19,12 @@ from marketsentry.exceptions import InputError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+HORIZONS = ("1h", "1d", "7d")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 _TRUE = frozenset({"1", "true", "yes", "y"})
-_OURS = frozenset({"home", "statement_timeout_s", "api_bind"})  # variables that the contract does not name
+_OURS = frozenset(  # variables that the contract does not name
+    {"home", "statement_timeout_s", "api_bind", "served_models", "stale_after_bars", "max_body_bytes"}
+)
 _FALSE = frozenset({"0", "false", "no", "n", ""})
 
 
@@ -74,6 +77,22 @@ def _hour_values(value: object) -> object:
         taken |= set(span)
         ranges.append((span[0], span[-1], _positive(number)))
     return tuple(ranges)
+
+
+def _models_by_horizon(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    chosen: dict[str, tuple[str, str]] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        horizon, equals, model = part.partition("=")
+        name, colon, version = model.strip().partition(":")
+        horizon = horizon.strip()
+        if not (equals and colon and name and version) or horizon in chosen or horizon not in HORIZONS:
+            raise ValueError(
+                f"must be HORIZON=NAME:VERSION pairs, each of {', '.join(HORIZONS)} once, like 1h=panel:v1"
+            )
+        chosen[horizon] = name, version
+    return tuple((horizon, *model) for horizon, model in chosen.items())
 
 
 def _positive(text: str) -> float:
@@ -136,6 +155,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 SymbolValues = Annotated[tuple[tuple[str, float], ...], BeforeValidator(_symbol_values)]
 HourValues = Annotated[tuple[tuple[int, int, float], ...], BeforeValidator(_hour_values)]
+ServedModels = Annotated[tuple[tuple[str, str, str], ...], BeforeValidator(_models_by_horizon)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -164,6 +184,10 @@ class Settings(BaseSettings):
     data_version: Label = "v1"
     model_name_liquid: Label = "liquid_ttm_ensemble"
     model_version_liquid: Label = "v2.1"
+
+    # What predicts: a version by horizon, else the one above; how old the newest bar may be.
+    served_models: ServedModels = ()
+    stale_after_bars: Count = 2
 
     # Risk limits.
     risk_max_single_weight: Fraction = 0.2
@@ -201,6 +225,8 @@ class Settings(BaseSettings):
 
     # The API and the logs.
     api_base: str = "http://127.0.0.1:8000"
+    rate_limit_rps: Positive = 20.0
+    max_body_bytes: Count = 8_388_608
     api_bind: Annotated[tuple[str, int], BeforeValidator(_address)] = ("127.0.0.1", 8000)
     auth_mode: Annotated[Literal["off"], BeforeValidator(_auth_mode)] = "off"
     live_trading_enabled: Annotated[Flag, AfterValidator(_trading_is_off)] = False
@@ -231,6 +257,12 @@ class Settings(BaseSettings):
                 f"MS_API_BIND must be a loopback address while AUTH_MODE is off, was {self.api_bind[0]!r}"
             )
         return self
+
+    def models_by_horizon(self) -> dict[str, tuple[str, str]]:
+        """Name the version that serves each horizon: that of `served_models`, else the governed one."""
+        default = self.model_name_liquid, self.model_version_liquid
+        chosen = {horizon: (name, version) for horizon, name, version in self.served_models}
+        return {horizon: chosen.get(horizon, default) for horizon in HORIZONS}
 
     def summary(self) -> dict[str, object]:
         """Return every setting by its variable name, with passwords and keys redacted."""

@@ -43,9 +43,24 @@ def test_variables_are_read_by_their_names() -> None:
     assert (settings.log_level, settings.train_seed, settings.live_trading_enabled) == ("DEBUG", 7, False)
 
 
+def test_each_horizon_has_its_model_or_the_governed_one() -> None:
+    settings = load_settings({"MS_SERVED_MODELS": " 1h=panel:v1 , 7d=slow:v2.0", "MODEL_NAME_LIQUID": "m"})
+    assert settings.models_by_horizon() == {
+        "1h": ("panel", "v1"),
+        "1d": ("m", "v2.1"),
+        "7d": ("slow", "v2.0"),
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
+        *(
+            ("MS_SERVED_MODELS", bad, "MS_SERVED_MODELS must be HORIZON=NAME:VERSION pairs")
+            for bad in ("panel", "1h=panel", "1h=:v1", "4h=panel:v1", "1h=a:v1,1h=b:v1", "=a:b")
+        ),
+        ("MS_STALE_AFTER_BARS", "0", "MS_STALE_AFTER_BARS must be >= 1, was '0'"),
+        ("MS_MAX_BODY_BYTES", "big", "MS_MAX_BODY_BYTES must be a whole number, was 'big'"),
         ("RISK_MAX_DRAWDOWN", "abc", "RISK_MAX_DRAWDOWN must be a number, was 'abc'"),
         ("RISK_MAX_DRAWDOWN", "nan", "RISK_MAX_DRAWDOWN must be a finite number, was 'nan'"),
         ("RISK_MAX_DRAWDOWN", "1.5", "RISK_MAX_DRAWDOWN must be <= 1, was '1.5'"),

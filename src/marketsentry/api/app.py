@@ -3,11 +3,13 @@
 from fastapi import FastAPI
 
 from marketsentry import __version__
+from marketsentry.api.body_limit import BodyLimit
 from marketsentry.api.errors import install_error_handlers
 from marketsentry.api.guard import LoopbackGuard
 from marketsentry.api.metrics import ApiMetrics, RequestMetrics
+from marketsentry.api.rate_limit import RateLimit
 from marketsentry.api.request_id import RequestId
-from marketsentry.api.routers import backtests, data_quality, events, frozen, health
+from marketsentry.api.routers import backtests, data_quality, events, frozen, health, predictions
 from marketsentry.bootstrap import System
 
 PREFIX = "/api/v2"
@@ -17,6 +19,7 @@ A self-hosted control plane for crypto quant trading.
 * Times are UTC: requests take ISO-8601 with an offset (none means UTC), responses end in `Z`.
 * Ratios are fractions (0.03 is 3 %), costs are basis points, numbers are finite: NaN is refused.
 * A domain failure (a backtest that cannot run, a gate that does not pass) is a 200 with its reason in the body.
+* A prediction says whether a model answered, and whether it may trade; an abstention has a reason and no numbers.
 * Every response carries `X-Request-ID`; quote it when something went wrong, the log has the same id.
 """
 
@@ -33,6 +36,10 @@ def create_app(system: System) -> FastAPI:
         openapi_tags=[
             {"name": "system", "description": "Is it alive, is it ready, what does it measure."},
             {"name": "events", "description": "What happened, and to whom."},
+            {
+                "name": "predictions",
+                "description": "What the registered model expects, what it is made of, or why nobody answers.",
+            },
             {
                 "name": "data quality",
                 "description": "Review of events; training against serving features.",
@@ -51,8 +58,11 @@ def create_app(system: System) -> FastAPI:
     app.include_router(health.router)
     app.include_router(frozen.router)
     app.include_router(events.router, prefix=PREFIX)
+    app.include_router(predictions.router, prefix=PREFIX)
     app.include_router(data_quality.router, prefix=PREFIX)
     app.include_router(backtests.router, prefix=PREFIX)
+    app.add_middleware(BodyLimit, max_bytes=system.settings.max_body_bytes)
+    app.add_middleware(RateLimit, per_second=system.settings.rate_limit_rps)
     app.add_middleware(LoopbackGuard, port=system.settings.api_bind[1])
     app.add_middleware(RequestMetrics, metrics=metrics)
     app.add_middleware(RequestId)

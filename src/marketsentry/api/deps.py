@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from marketsentry.api.metrics import ApiMetrics
 from marketsentry.bootstrap import System
 
 
@@ -13,3 +14,11 @@ def _system(request: Request) -> System:
 
 
 SystemDep = Annotated[System, Depends(_system)]
+
+
+def _metrics(request: Request) -> ApiMetrics:
+    metrics: ApiMetrics = request.app.state.metrics
+    return metrics
+
+
+MetricsDep = Annotated[ApiMetrics, Depends(_metrics)]

@@ -43,7 +43,9 @@ class ApiMetrics:
         )
         Counter("ms_execution_orders_total", "Orders executed.", ("adapter", "status"), registry=r)
         Gauge("ms_execution_reject_rate", "Share of orders rejected.", ("track",), registry=r)
-        Gauge("ms_data_freshness_seconds", "Age of the newest price.", ("target",), registry=r)
+        self.data_freshness = Gauge(
+            "ms_data_freshness_seconds", "Age of the newest price.", ("target",), registry=r
+        )
         Counter("ms_model_drift_events_total", "Drift findings.", ("track", "action"), registry=r)
         Counter("ms_risk_hard_blocks_total", "Calls blocked by a hard risk rule.", ("track",), registry=r)
 

@@ -30,6 +30,7 @@ VERBS = (
     Verb("features", "features", "Build point-in-time features; prove no look-ahead."),
     Verb("train", "train", "Train a candidate by purged walk-forward and judge it."),
     Verb("model", "model", "List registered models and their verdicts."),
+    Verb("predict", "predict", "Predict a symbol with the registered model, and say why."),
     Verb("backtest", "backtest", "Replay a registered model over history; report on it."),
     Verb("replay", "replay", "Run a stored backtest again and compare."),
     Verb("new", "new", "Write a scaffold for your own features or model."),

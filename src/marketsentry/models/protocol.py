@@ -65,10 +65,13 @@ class TellsGain(Protocol):
 
 @runtime_checkable
 class Explains(Protocol):
-    """A model that can attribute its predictions to its features; optional."""
+    """A model that can say what each feature did for each prediction; optional."""
 
     def contributions(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give what each feature of rows `X` (n, F) added, and last the base: (n, F + 1), rows sum to `predict`."""
+        """Give what each feature adds to the prediction of rows `X` (n, F), (n, F + 1); the last column is the base.
+
+        Finite; every row adds up to the prediction of that row, to rounding.
+        """
         ...
 
 

@@ -14,6 +14,7 @@ from marketsentry.ports.events import EventStore
 from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
+from marketsentry.ports.predictions import PredictionStore
 from marketsentry.ports.runs import RunStore
 from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
@@ -31,6 +32,7 @@ __all__ = [
     "ImportStore",
     "LineageStore",
     "ModelStore",
+    "PredictionStore",
     "RunStore",
     "Stores",
     "SweepStore",
@@ -85,6 +87,11 @@ class Stores(Protocol):
     @property
     def models(self) -> ModelStore:
         """Registered models."""
+        ...
+
+    @property
+    def predictions(self) -> PredictionStore:
+        """Predictions with their explanations."""
         ...
 
     @property

@@ -32,6 +32,12 @@ class LineageStore(Protocol):
         """
         ...
 
+    async def lineage_pairs(
+        self, query: LineageQuery, other_lineage_id: str, *, limit: int
+    ) -> tuple[PayloadPair, ...]:
+        """Read what two lineages hold of the same bars, whoever wrote them, newest bars first."""
+        ...
+
     async def newest_pairs(self, query: LineageQuery) -> tuple[PayloadPair, ...]:
         """Read the two newest snapshots of each target of a lineage; a target with a single one is left out."""
         ...

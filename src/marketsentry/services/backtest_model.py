@@ -31,7 +31,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ScoringModel:
-    """A registered version with the models that may score: one per scorer, the serving one last."""
+    """A registered version with the models that may score: one per scorer, the serving one last.
+
+    `first_ns` is the open time of the first bar of the training panel, UTC epoch ns.
+    """
 
     registered: RegisteredModel
     interval: Interval
@@ -39,6 +42,7 @@ class ScoringModel:
     horizon_bars: int
     feature_names: tuple[str, ...]
     schema_hash: str
+    first_ns: int
     scorers: tuple[Scorer, ...]
     models: tuple[Model, ...]
 
@@ -118,6 +122,7 @@ def _parse(registered: RegisteredModel, files: Mapping[str, bytes], model_file: 
     kind = _model_class(recipe["model"], model_file)
     interval = parse_interval(manifest["interval"])
     parsed = [kind.parse(fold_files(files, fold)) for fold in range(int(manifest["n_folds"]))]
+    first_ns = int(read_predictions(files).ts_ns[0])
     return ScoringModel(
         registered=registered,
         interval=interval,
@@ -125,7 +130,8 @@ def _parse(registered: RegisteredModel, files: Mapping[str, bytes], model_file: 
         horizon_bars=int(manifest["horizon_bars"]),
         feature_names=tuple(manifest["feature_names"]),
         schema_hash=str(manifest["feature_schema_hash"]),
-        scorers=scorers_of(manifest, int(read_predictions(files).ts_ns[0]), interval),
+        first_ns=first_ns,
+        scorers=scorers_of(manifest, first_ns, interval),
         models=(*parsed, kind.parse(served_files(files))),
     )
 

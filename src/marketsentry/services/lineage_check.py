@@ -15,7 +15,11 @@ MAX_BARS = 1_000
 
 
 async def check_lineage(
-    query: LineageQuery, tolerance: Tolerance, *, transactions: Transactions
+    query: LineageQuery,
+    tolerance: Tolerance,
+    *,
+    transactions: Transactions,
+    other_lineage_id: str | None = None,
 ) -> SnapshotComparison:
     """Compare the snapshots of a lineage with those of the other writer, bar by bar.
 
@@ -29,6 +33,9 @@ async def check_lineage(
         How much may differ.
     transactions
         The record.
+    other_lineage_id
+        Compare with this lineage instead, on the newest `MAX_BARS` bars of both: two builds of a dataset, for
+        example.
 
     Returns
     -------
@@ -37,7 +44,9 @@ async def check_lineage(
     """
     writer = writer_of(query.lineage_id)
     async with transactions() as stores:
-        if writer is None:
+        if other_lineage_id is not None:
+            pairs = await stores.lineage.lineage_pairs(query, other_lineage_id, limit=MAX_BARS)
+        elif writer is None:
             pairs = await stores.lineage.newest_pairs(query)
         else:
             pairs = await stores.lineage.writer_pairs(query, writer, limit=MAX_BARS)

@@ -170,6 +170,23 @@ async def test_snapshots_of_the_store_agree_bit_for_bit(api: httpx.AsyncClient, 
     assert (found["passed"], found["compared_snapshots"], found["max_abs_diff"]) == (True, 10, 0)
 
 
+async def test_two_lineages_of_one_writer_can_be_compared(api: httpx.AsyncClient, system: System) -> None:
+    """Two builds of a dataset: without naming the other there is nothing to compare with."""
+    other = "train-20240302000000-BTC"
+    for hour in range(3):
+        await write(system, TRAIN, hour, {"x": 1.0})
+        await write(system, other, hour + 1, {"x": 1.0 if hour else 1.5})
+    assert (await check(api))["reason"] == "insufficient_snapshots"
+    found = await check(api, other_lineage_id=other)
+    assert (found["passed"], found["reason"], found["compared_snapshots"]) == (False, "payload_mismatch", 4)
+    assert found["max_abs_diff"] == 0.5
+    assert (await check(api, other, other_lineage_id=TRAIN))["max_abs_diff"] == 0.5
+    assert (await check(api, other_lineage_id=TRAIN))["max_abs_diff"] == 0
+    assert (await check(api, other_lineage_id=other, target="ETH"))["reason"] == "insufficient_snapshots"
+    assert (await check(api, other_lineage_id=other, data_version="v2"))["compared_snapshots"] == 0
+    assert (await check(api, other_lineage_id="train-unknown"))["reason"] == "insufficient_snapshots"
+
+
 async def test_an_unknown_lineage_is_insufficient(api: httpx.AsyncClient) -> None:
     for lineage_id in ("train-unknown", "infer-unknown", "unknown", "x" * 64):
         assert (await check(api, lineage_id))["reason"] == "insufficient_snapshots"
@@ -187,6 +204,7 @@ async def test_targets_of_vc_keep_their_case(api: httpx.AsyncClient, system: Sys
     [
         *({"track": bad} for bad in (None, "spot")),
         *({"lineage_id": bad} for bad in (None, "", "short", "x" * 65)),
+        *({"other_lineage_id": bad} for bad in ("", "short", "x" * 65)),
         *({"data_version": bad} for bad in ("", "x" * 65)),
         *({"max_mismatch_keys": bad} for bad in (0, 201)),
         *({"tolerance": bad} for bad in (-1e-9, 1.1, None, "x")),

@@ -4,7 +4,7 @@ import pytest
 from marketsentry.exceptions import ConflictError, InputError
 from marketsentry.models.conformance import check_model
 from marketsentry.models.lightgbm_panel import MODEL_FILE, LightGBMPanel, LightGBMParams
-from marketsentry.models.protocol import ignore_progress
+from marketsentry.models.protocol import Explains, ignore_progress
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(500, 4))
@@ -33,6 +33,21 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads() -> None:
         model.fit(X, Y, seed=1, n_threads=n_threads, on_progress=ignore_progress)
     assert models[0].dump() == models[1].dump()
     assert b"[num_threads: 0]" in models[0].dump()[MODEL_FILE]
+
+
+def test_contributions_add_up_to_the_prediction() -> None:
+    """K-67; features that the trees never split on add nothing."""
+    model = fitted()
+    assert isinstance(model, Explains)
+    rows = np.vstack([X[:50], np.full((1, 4), np.nan)])
+    told = model.contributions(rows)
+    assert told.shape == (51, 5)
+    np.testing.assert_allclose(told.sum(axis=1), model.predict(rows), rtol=0, atol=1e-14)
+    again = LightGBMPanel.parse(model.dump()).contributions(rows)
+    np.testing.assert_array_equal(told, again)
+    assert model.contributions(X[:0]).shape == (0, 5)
+    with pytest.raises(InputError, match=r"X must have shape \(n, 4\), was \(2, 3\)"):
+        model.contributions(np.zeros((2, 3)))
 
 
 def test_it_learns_what_can_be_learned() -> None:

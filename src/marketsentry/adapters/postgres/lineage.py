@@ -46,6 +46,17 @@ ORDER BY mine.event_time DESC, mine.target
 LIMIT %(limit)s
 """
 
+_TWO_LINEAGES = """
+SELECT mine.feature_payload, other.feature_payload
+FROM feature_snapshots AS mine
+JOIN feature_snapshots AS other USING (target, event_time, feature_version, data_version, track)
+WHERE mine.lineage_id = %(lineage_id)s AND other.lineage_id = %(other_lineage_id)s AND track = %(track)s
+  AND (%(target)s::text IS NULL OR target = %(target)s)
+  AND (%(data_version)s::text IS NULL OR data_version = %(data_version)s)
+ORDER BY event_time DESC, target
+LIMIT %(limit)s
+"""
+
 _NEWEST = """
 WITH ranked AS (
     SELECT target, feature_payload,
@@ -74,6 +85,13 @@ class PostgresLineageStore:
         """Read what two writers wrote of the same bars; see `LineageStore.writer_pairs`."""
         statement = _TRAIN_AND_INFER if writer is Writer.TRAIN else _INFER_AND_TRAIN
         return await self._pairs(statement, {**asdict(query), "limit": limit})
+
+    async def lineage_pairs(
+        self, query: LineageQuery, other_lineage_id: str, *, limit: int
+    ) -> tuple[PayloadPair, ...]:
+        """Read what two lineages hold of the same bars."""
+        given = {**asdict(query), "other_lineage_id": other_lineage_id, "limit": limit}
+        return await self._pairs(_TWO_LINEAGES, given)
 
     async def newest_pairs(self, query: LineageQuery) -> tuple[PayloadPair, ...]:
         """Read the two newest snapshots of each target of a lineage."""

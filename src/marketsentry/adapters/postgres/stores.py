@@ -15,6 +15,7 @@ from marketsentry.ports import (
     ImportStore,
     LineageStore,
     ModelStore,
+    PredictionStore,
     RunStore,
     SweepStore,
     SyntheticStore,
@@ -95,6 +96,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.models import PostgresModelStore
 
         return PostgresModelStore(self._connection)
+
+    @cached_property
+    def predictions(self) -> PredictionStore:
+        """Predictions with their explanations."""
+        from marketsentry.adapters.postgres.predictions import PostgresPredictionStore
+
+        return PostgresPredictionStore(self._connection)
 
     @cached_property
     def runs(self) -> RunStore:

@@ -102,13 +102,15 @@ async def lineage_check(body: LineageCheckIn, system: SystemDep) -> LineageCheck
     """Compare the snapshots of a training (`train-...`) or serving (`infer-...`) lineage with the other writer's.
 
     Two snapshots belong together when target, event time, feature version and data version are the same. A lineage
-    of neither writer is checked by the two newest snapshots of each of its targets.
+    of neither writer is checked by the two newest snapshots of each of its targets. With `other_lineage_id` the bars of
+    those two lineages are compared, whoever wrote them.
     """
     target = body.target.upper() if body.target and body.track == "liquid" else body.target
     found = await check_lineage(
         LineageQuery(body.track, body.lineage_id, target, body.data_version),
         Tolerance(body.tolerance, strict=body.strict, max_keys=body.max_mismatch_keys),
         transactions=system.transactions,
+        other_lineage_id=body.other_lineage_id,
     )
     return LineageCheckOut.model_validate(
         {

@@ -146,6 +146,10 @@ class LineageCheckIn(BaseModel):
     track: Literal["vc", "liquid"]
     target: Target = Field(None, description="null means every target of the lineage")
     lineage_id: Annotated[str, stored_text(64, min_length=6)]
+    other_lineage_id: Annotated[str, stored_text(64, min_length=6)] | None = Field(
+        None,
+        description="compare with this lineage, whoever wrote it; null means the newest of the other writer",
+    )
     data_version: Annotated[str, stored_text(64)] | None = None
     strict: bool = Field(True, description="bound the largest difference; false bounds the mean")
     max_mismatch_keys: int = Field(20, ge=1, le=200)

@@ -68,7 +68,7 @@ class EventIn(BaseModel):
     source_url: Url = None
     source_name: Line = None
     dedup_cluster_id: Line = None
-    source_timezone: Annotated[str, AfterValidator(_iana)] = Field(
+    source_timezone: Annotated[str, Field(max_length=64), AfterValidator(_iana)] = Field(
         "UTC", description="IANA name of the clock of the source; `occurred_at` does not depend on it"
     )
     source_tier: int = Field(3, ge=1, le=5, description="1 is the best")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from marketsentry.core.market.events import EVENT_TYPES, EventSeries
+from marketsentry.core.market.events import DECAY_HOURS, EVENT_TYPES, EventSeries
 from marketsentry.core.market.records import FundingSeries
 from marketsentry.exceptions import DataQualityError, InputError
 from marketsentry.kernels.features.fields import CONTEXT_FIELDS
@@ -24,7 +24,6 @@ FUNDING_MEAN_NS = 72 * NS_PER_HOUR
 IMBALANCE_MAX_AGE_NS = NS_PER_HOUR
 ONCHAIN_MAX_AGE_NS = 168 * NS_PER_HOUR
 ONCHAIN_SCALE = 1e6
-DECAY_HOURS = 12.0
 _TIERS = (1, 2, 3)
 _EVENT_FIELDS = tuple(name for name in CONTEXT_FIELDS if name.startswith("event_"))
 

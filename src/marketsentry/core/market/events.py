@@ -15,6 +15,8 @@ from marketsentry.exceptions import InputError
 EVENT_TYPES = ("funding", "mna", "product", "regulatory", "market")
 ENTITY_TYPES = ("company", "investor", "asset")
 AUDIT_NOTE = "auto_audit_v1"
+DECAY_HOURS = 12.0
+"""Time constant of the weight of an event: after so many hours it is 1/e."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,11 @@ def ns_to_datetime(ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=ns // 1_000)
 
 
+def utc_text(ns: int) -> str:
+    """Spell epoch nanoseconds as RFC 3339 UTC ending in `Z`, to the microsecond."""
+    return ns_to_datetime(ns).isoformat().replace("+00:00", "Z")
+
+
 def _text_to_ns(text: str | None) -> int:
     if text is None:
         return NO_TIME_NS

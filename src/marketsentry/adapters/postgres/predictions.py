@@ -1,0 +1,260 @@
+"""Predictions with their explanations in PostgreSQL, and what is read to make them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
+from marketsentry.core.serving.cold_start import Price
+from marketsentry.core.serving.explain import (
+    Attribution,
+    ContextEvent,
+    EventContribution,
+    Explanation,
+    FeatureContribution,
+)
+from marketsentry.exceptions import InputError, NotFoundError
+from marketsentry.ports.datasets import SnapshotStamp
+from marketsentry.ports.predictions import ContextQuery, PredictionRecord, SnapshotRef, StoredPrediction
+
+_NEWEST_PRICE = """
+SELECT price, at, source
+FROM (
+    (SELECT price::float8 AS price, timestamp AS at, source AS source, 0 AS place
+     FROM prices
+     WHERE symbol = %(symbol)s AND timestamp <= %(as_of)s AND known_at <= %(as_of)s
+     ORDER BY timestamp DESC, id DESC LIMIT 1)
+    UNION ALL
+    SELECT newest.close, newest.ts + series.timeframe::interval, newest.source || ' ' || series.timeframe, 1
+    FROM market_series AS series
+    CROSS JOIN LATERAL (
+        SELECT bar.ts, bar.close, bar.source
+        FROM market_bars AS bar
+        WHERE bar.symbol = series.symbol AND bar.timeframe = series.timeframe AND bar.ts < %(as_of)s
+          AND bar.known_at <= %(as_of)s
+        ORDER BY bar.ts DESC LIMIT 1
+    ) AS newest
+    WHERE series.symbol = %(symbol)s
+) AS known
+ORDER BY at DESC, place, source LIMIT 1
+"""
+
+_CONTEXT = """
+SELECT id, event_type, title, occurred_at, source_url
+FROM events
+WHERE known_at <= %(as_of)s AND occurred_at <= %(as_of)s
+  AND EXISTS (
+    SELECT FROM event_links JOIN entities ON entities.id = event_links.entity_id
+    WHERE event_links.event_id = events.id
+      AND (lower(entities.name) = ANY(%(names)s::text[]) OR upper(entities.symbol) = ANY(%(symbols)s::text[]))
+      AND (%(country)s::text IS NULL OR entities.country IS NULL OR upper(entities.country) = upper(%(country)s))
+      AND (%(sector)s::text IS NULL OR entities.sector IS NULL OR lower(entities.sector) = lower(%(sector)s)))
+ORDER BY occurred_at DESC, id DESC
+LIMIT %(limit)s
+"""
+
+_ADD_LINEAGE = """
+INSERT INTO lineages (lineage_id, kind) VALUES (%(lineage_id)s, 'infer') ON CONFLICT (lineage_id) DO NOTHING
+"""
+
+_ADD_SNAPSHOT = """
+INSERT INTO feature_snapshots (target, track, as_of, as_of_ts, event_time, feature_version, feature_payload,
+                               data_version, lineage_id, schema_hash)
+VALUES (%(target)s, %(track)s, %(as_of)s, %(as_of)s, %(event_time)s, %(feature_version)s, %(payload)s::jsonb,
+        %(data_version)s, %(lineage_id)s, %(schema_hash)s)
+ON CONFLICT (lineage_id, target, event_time) DO NOTHING
+RETURNING id
+"""
+
+_SAME_SNAPSHOT = """
+SELECT id
+FROM feature_snapshots
+WHERE lineage_id = %(lineage_id)s AND target = %(target)s AND event_time = %(event_time)s
+  AND schema_hash = %(schema_hash)s AND data_version = %(data_version)s AND feature_payload = %(payload)s::jsonb
+"""
+
+_ADD = """
+INSERT INTO predictions_v2 (track, target, score, confidence, outputs, horizon, model_id, feature_set_id,
+                            decision_id, feature_snapshot_id, feature_event_time, lineage_id, source, tradeable,
+                            reason)
+VALUES (%(track)s, %(target)s, %(score)s, %(confidence)s, %(outputs)s, %(horizon)s, %(model_id)s,
+        %(feature_set_id)s, %(lineage_id)s, %(snapshot_id)s, %(event_time)s, %(lineage_id)s, %(source)s,
+        %(tradeable)s, %(reason)s)
+RETURNING id
+"""
+
+_ADD_EXPLANATION = """
+INSERT INTO prediction_explanations (prediction_id, top_event_contributors, top_feature_contributors,
+                                     evidence_links, attribution, model_version, feature_version)
+VALUES (%(prediction_id)s, %(events)s, %(features)s, %(links)s, %(attribution)s, %(model_version)s,
+        %(feature_version)s)
+"""
+
+_COLUMNS = """
+SELECT p.id, p.track, p.target, p.score, p.confidence, p.outputs, p.created_at, p.horizon, p.model_id,
+       p.feature_set_id, p.decision_id, p.feature_snapshot_id, p.lineage_id, p.source, p.tradeable, p.reason,
+       e.top_event_contributors, e.top_feature_contributors, e.evidence_links, e.attribution, e.model_version,
+       e.feature_version
+FROM predictions_v2 AS p JOIN prediction_explanations AS e ON e.prediction_id = p.id
+"""
+
+_GET = _COLUMNS + "WHERE p.id = %(prediction_id)s"
+
+_PAGE = (
+    _COLUMNS
+    + """
+WHERE (%(track)s::text IS NULL OR p.track = %(track)s)
+  AND (%(target)s::text IS NULL OR p.target = %(target)s)
+  AND (%(before_id)s::bigint IS NULL OR p.id < %(before_id)s)
+ORDER BY p.id DESC
+LIMIT %(limit)s
+"""
+)
+
+
+class PostgresPredictionStore:
+    """`PredictionStore` over one open connection; the transaction belongs to the caller."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def newest_price(self, symbol: str, *, as_of_ns: int) -> Price | None:
+        """Read the newest price known; see `PredictionStore.newest_price`."""
+        rows = await self._rows(_NEWEST_PRICE, {"symbol": symbol, "as_of": ns_to_datetime(as_of_ns)})
+        if not rows:
+            return None
+        return Price(float(rows[0]["price"]), datetime_to_ns(rows[0]["at"]), rows[0]["source"])
+
+    async def context_events(self, query: ContextQuery, *, limit: int) -> Sequence[ContextEvent]:
+        """Read the newest events about a target; see `PredictionStore.context_events`."""
+        given = {
+            "names": [name.lower() for name in query.names],
+            "symbols": [symbol.upper() for symbol in query.symbols],
+            "as_of": ns_to_datetime(query.as_of_ns),
+            "country": query.country,
+            "sector": query.sector,
+            "limit": limit,
+        }
+        return [
+            ContextEvent(
+                row["id"],
+                row["event_type"],
+                row["title"],
+                datetime_to_ns(row["occurred_at"]),
+                row["source_url"],
+            )
+            for row in await self._rows(_CONTEXT, given)
+        ]
+
+    async def add_snapshot(
+        self,
+        stamp: SnapshotStamp,
+        names: Sequence[str],
+        values: NDArray[np.float64],
+        *,
+        event_time_ns: int,
+        as_of_ns: int,
+    ) -> SnapshotRef | None:
+        """Insert a snapshot or find the equal one; see `PredictionStore.add_snapshot`."""
+        given = {
+            "target": stamp.target,
+            "track": stamp.track,
+            "as_of": ns_to_datetime(as_of_ns),
+            "event_time": ns_to_datetime(event_time_ns),
+            "feature_version": stamp.feature_version,
+            "payload": _payload(names, values),
+            "data_version": stamp.data_version,
+            "lineage_id": stamp.lineage_id,
+            "schema_hash": stamp.schema_hash,
+        }
+        await self.add_lineage(stamp.lineage_id)
+        rows = await self._rows(_ADD_SNAPSHOT, given) or await self._rows(_SAME_SNAPSHOT, given)
+        return SnapshotRef(rows[0]["id"], event_time_ns) if rows else None
+
+    async def add_lineage(self, lineage_id: str) -> None:
+        """Name a lineage of inference, if it is not there."""
+        await self._connection.execute(_ADD_LINEAGE, {"lineage_id": lineage_id})
+
+    async def add(self, prediction: PredictionRecord) -> StoredPrediction:
+        """Append a prediction with its explanation."""
+        answer, snapshot = prediction.answer, prediction.snapshot
+        rows = await self._rows(
+            _ADD,
+            {
+                "track": prediction.track,
+                "target": prediction.target,
+                "score": answer.score,
+                "confidence": answer.confidence,
+                "outputs": Jsonb(answer.document()),
+                "horizon": prediction.horizon,
+                "model_id": prediction.model_id,
+                "feature_set_id": prediction.feature_set_id,
+                "lineage_id": prediction.lineage_id,
+                "snapshot_id": None if snapshot is None else snapshot.id,
+                "event_time": None if snapshot is None else ns_to_datetime(snapshot.event_time_ns),
+                "source": str(answer.source),
+                "tradeable": answer.tradeable,
+                "reason": None if answer.why is None else str(answer.why.reason),
+            },
+        )
+        why = answer.explanation
+        await self._connection.execute(
+            _ADD_EXPLANATION,
+            {
+                "prediction_id": rows[0]["id"],
+                "events": Jsonb([asdict(one) for one in why.top_event_contributors]),
+                "features": Jsonb([asdict(one) for one in why.top_feature_contributors]),
+                "links": Jsonb(list(why.evidence_links)),
+                "attribution": None if why.attribution is None else Jsonb(asdict(why.attribution)),
+                "model_version": why.model_version,
+                "feature_version": why.feature_version,
+            },
+        )
+        return await self.get(rows[0]["id"])
+
+    async def get(self, prediction_id: int) -> StoredPrediction:
+        """Read a prediction; see `PredictionStore.get`."""
+        rows = await self._rows(_GET, {"prediction_id": prediction_id})
+        if not rows:
+            raise NotFoundError("prediction not found")
+        return _stored(rows[0])
+
+    async def page(
+        self, *, track: str | None, target: str | None, before_id: int | None, limit: int
+    ) -> Sequence[StoredPrediction]:
+        """List predictions, newest first."""
+        given = {"track": track, "target": target, "before_id": before_id, "limit": limit}
+        return [_stored(row) for row in await self._rows(_PAGE, given)]
+
+    async def _rows(self, query: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(query, given)
+            return await cursor.fetchall()
+
+
+def _payload(names: Sequence[str], values: NDArray[np.float64]) -> str:
+    """Spell features as the COPY of training rows does: shortest exact decimals, null for missing."""
+    if np.isinf(values).any():
+        raise InputError(f"feature {names[int(np.flatnonzero(np.isinf(values))[0])]} must be finite or NaN")
+    return orjson.dumps(dict(zip(names, values.tolist(), strict=True))).decode()  # NaN becomes null
+
+
+def _stored(row: dict[str, Any]) -> StoredPrediction:
+    explanation = Explanation(
+        top_event_contributors=tuple(EventContribution(**one) for one in row.pop("top_event_contributors")),
+        top_feature_contributors=tuple(
+            FeatureContribution(**one) for one in row.pop("top_feature_contributors")
+        ),
+        evidence_links=tuple(row.pop("evidence_links")),
+        attribution=None if (told := row.pop("attribution")) is None else Attribution(**told),
+        model_version=row.pop("model_version"),
+        feature_version=row.pop("feature_version"),
+    )
+    return StoredPrediction(**row, explanation=explanation)

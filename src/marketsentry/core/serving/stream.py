@@ -1,0 +1,227 @@
+"""Features of a universe as `step` gives them, bar after bar: the live end of the one code path (design D1).
+
+A stream starts at the first bar that the model's training panel had, so its state, and with it every bit of its
+rows, is that of the training writer. It keeps the state, not the history: the next call steps over the new bars
+alone. Bars that come late or are corrected must not be missed: the newest `OPEN_BARS` are stepped over on a copy of
+the state each time, and bars of the last `CHECKED_BARS` are compared with what was read before. When one of those
+changed, the stream does not follow and another one must be started.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.core.dataset import has_bar, mask_features
+from marketsentry.core.features.context import ContextInputs, build_context
+from marketsentry.core.features.feature_set import FeatureSet
+from marketsentry.core.features.matrix import FeatureMatrix
+from marketsentry.core.market.bars import CLOSE, FIELDS, VOLUME, BarPanel, BarSeries, BarState, align_panel
+from marketsentry.core.market.interval import Interval
+from marketsentry.exceptions import ConflictError
+
+OPEN_BARS = 3
+CHECKED_BARS = 512
+_BLOCK_BARS = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBar:
+    """One bar of every symbol: open time, bars (N, 5), features (N, F), whole bars without loss up to it (N,)."""
+
+    ts_ns: int
+    bars: NDArray[np.float64]
+    values: NDArray[np.float64]
+    n_bars: NDArray[np.int64]
+
+
+class FeatureStream:
+    """Steps a feature set over the bars of a universe.
+
+    Parameters
+    ----------
+    feature_set : FeatureSet
+        The built-in set or a user's own.
+    symbols : sequence of str
+        The universe, in the order of the training panel.
+    interval : Interval
+        Bar length.
+    train_span_ns : tuple of int
+        Missing features are counted of bars that open in this span, stop exclusive, UTC epoch ns.
+    """
+
+    def __init__(
+        self,
+        feature_set: FeatureSet,
+        symbols: Sequence[str],
+        interval: Interval,
+        *,
+        train_span_ns: tuple[int, int],
+    ) -> None:
+        self.symbols = tuple(symbols)
+        self.interval = interval
+        self.last_ts_ns: int | None = None
+        self._feature_set = feature_set
+        self._train_span_ns = train_span_ns
+        self._state = feature_set.new_state(len(self.symbols))
+        self._n_bars = np.zeros(len(self.symbols), dtype=np.int64)
+        self._checked = np.empty((0, len(self.symbols), len(FIELDS)))
+        self._n_missing = np.zeros(len(feature_set.schema.features), dtype=np.int64)
+        self._n_rows = 0
+
+    @property
+    def checked_from_ns(self) -> int | None:
+        """Open time of the first bar that the next call must read; None for all of them."""
+        if self.last_ts_ns is None:
+            return None
+        return self.last_ts_ns - (len(self._checked) - 1) * self.interval.ns
+
+    @property
+    def missing_frac(self) -> NDArray[np.float64]:
+        """Share of the training rows that lacked each feature, (F,); NaN without rows."""
+        with np.errstate(invalid="ignore"):
+            return self._n_missing / np.float64(self._n_rows)
+
+    def advance(
+        self,
+        series: Sequence[BarSeries],
+        no_trade_ts_ns: Sequence[NDArray[np.int64]],
+        inputs: ContextInputs,
+    ) -> tuple[LiveBar, ...]:
+        """Step over what is new.
+
+        Parameters
+        ----------
+        series : sequence of BarSeries
+            Bars of each symbol from `checked_from_ns` on; a series may be empty.
+        no_trade_ts_ns : sequence of int64 arrays
+            Open times of each symbol's cells without a trade, of the same span.
+        inputs : ContextInputs
+            All that is known besides bars, from its beginning.
+
+        Returns
+        -------
+        tuple of LiveBar
+            The newest bars, at most `OPEN_BARS`, oldest first; empty when there is no bar.
+
+        Raises
+        ------
+        ConflictError
+            If a bar that was stepped over has changed: the stream is as it was, start another one.
+        """
+        if self.last_ts_ns is not None:
+            series = [self._joined(n, one, no_trade_ts_ns[n]) for n, one in enumerate(series)]
+        panel = _whole_panel(series, no_trade_ts_ns)
+        if panel is None:
+            return ()
+        first = 0 if self.last_ts_ns is None else int(np.searchsorted(panel.ts_ns, self.last_ts_ns, "right"))
+        stop = max(first, panel.n_bars - OPEN_BARS)
+        self._consume(panel, inputs, first, stop)
+        return self._peek(panel, inputs, stop)
+
+    def _joined(self, n: int, given: BarSeries, no_trade_ts_ns: NDArray[np.int64]) -> BarSeries:
+        """Put what was stepped over before what is new, after a look whether it is still the same."""
+        assert self.last_ts_ns is not None
+        first_ns = self.last_ts_ns - (len(self._checked) - 1) * self.interval.ns
+        times = first_ns + self.interval.ns * np.arange(len(self._checked), dtype=np.int64)
+        before = self._checked[:, n]
+        old = given.ts_ns <= self.last_ts_ns
+        rows = (given.ts_ns[old] - first_ns) // self.interval.ns
+        known = ~np.isnan(before[:, CLOSE])
+        quiet = np.isin(times, no_trade_ts_ns)
+        carried = known & (before[:, VOLUME] == 0) & (before[:, :VOLUME] == before[:, [CLOSE]]).all(axis=1)
+        follows_known = np.concatenate([[False], known[:-1]])
+        same = np.where(quiet, carried | (~known & ~follows_known), ~known)
+        same[rows] = (given.values[old] == before[rows]).all(axis=1)
+        if not same.all():
+            raise ConflictError(f"a {self.interval} bar of {given.symbol} has changed since it was read")
+        return BarSeries(
+            given.symbol,
+            given.interval,
+            given.source,
+            np.concatenate([times[known], given.ts_ns[~old]]),
+            np.concatenate([before[known], given.values[~old]]),
+        )
+
+    def _consume(self, panel: BarPanel, inputs: ContextInputs, first: int, stop: int) -> None:
+        if stop <= first:
+            return
+        start_ns, stop_ns = self._train_span_ns
+        for block, values in self._stepped(self._state, panel, inputs, first, stop):
+            whole = has_bar(block)
+            counted = whole & ((block.ts_ns >= start_ns) & (block.ts_ns < stop_ns))[:, None]
+            self._n_missing += np.isnan(values[counted]).sum(axis=0)
+            self._n_rows += int(counted.sum())
+            self._n_bars = _runs(whole, self._n_bars)[-1]
+        self.last_ts_ns = int(panel.ts_ns[stop - 1])
+        self._checked = panel.values[max(0, stop - CHECKED_BARS) : stop].copy()
+
+    def _peek(self, panel: BarPanel, inputs: ContextInputs, first: int) -> tuple[LiveBar, ...]:
+        found: list[LiveBar] = []
+        n_bars = self._n_bars
+        for block, values in self._stepped(self._state.copy(), panel, inputs, first, panel.n_bars):
+            runs = _runs(has_bar(block), n_bars)
+            n_bars = runs[-1]
+            times = block.ts_ns.tolist()
+            found += [LiveBar(*row) for row in zip(times, block.values, values, runs, strict=True)]
+        return tuple(found)
+
+    def _stepped(
+        self, state: NDArray[np.float64], panel: BarPanel, inputs: ContextInputs, first: int, stop: int
+    ) -> Iterator[tuple[BarPanel, NDArray[np.float64]]]:
+        """Step over the bars `first` to `stop`; yields blocks with their features, masked as a dataset masks them."""
+        schema = self._feature_set.schema
+        for start in range(first, stop, _BLOCK_BARS):
+            block = panel.window(start, min(start + _BLOCK_BARS, stop))
+            context = build_context(self.symbols, block.known_at_ns, inputs)
+            bars = np.require(block.values, requirements=["C", "W"])
+            values = np.empty((block.n_bars, len(self.symbols), len(schema.features)))
+            for t, ts_ns in enumerate(block.ts_ns.tolist()):
+                self._feature_set.step(state, bars[t], ts_ns, context[t], values[t])
+            mask_features(FeatureMatrix(self.symbols, self.interval, block.ts_ns, values, schema), block)
+            yield block, values
+
+
+def _runs(whole: NDArray[np.bool_], before: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count whole bars without loss up to each (T, N), going on from `before` (N,)."""
+    row = np.arange(1, len(whole) + 1)[:, None]
+    last_loss = np.maximum.accumulate(np.where(whole, 0, row), axis=0)
+    return np.where(last_loss > 0, row - last_loss, row + before)
+
+
+def _whole_panel(series: Sequence[BarSeries], no_trade_ts_ns: Sequence[NDArray[np.int64]]) -> BarPanel | None:
+    """Align what has bars and leave the columns of the others empty; None when nobody has any."""
+    there = [n for n, one in enumerate(series) if one.ts_ns.size]
+    if not there:
+        return None
+    ends = [_with_quiet_end(series[n], no_trade_ts_ns[n]) for n in there]
+    panel = align_panel(ends, no_trade_ts_ns=[no_trade_ts_ns[n] for n in there])
+    if len(there) == len(series):
+        return panel
+    values = np.full((panel.n_bars, len(series), len(FIELDS)), np.nan)
+    state = np.full((panel.n_bars, len(series)), BarState.UNLISTED, dtype=np.uint8)
+    values[:, there], state[:, there] = panel.values, panel.state
+    symbols, sources = tuple(one.symbol for one in series), tuple(one.source for one in series)
+    return BarPanel(symbols, panel.interval, sources, panel.ts_ns, values, state)
+
+
+def _with_quiet_end(series: BarSeries, no_trade_ts_ns: NDArray[np.int64]) -> BarSeries:
+    """Carry the last close over the cells without a trade that follow it, as the next bar will make a panel do."""
+    step, last = series.interval.ns, int(series.ts_ns[-1])
+    quiet = set(no_trade_ts_ns[no_trade_ts_ns > last].tolist())
+    n_quiet = 0
+    while last + (n_quiet + 1) * step in quiet:
+        n_quiet += 1
+    if n_quiet == 0:
+        return series
+    close = series.values[-1, CLOSE]
+    times = last + step * np.arange(1, n_quiet + 1, dtype=np.int64)
+    bars = np.tile([close, close, close, close, 0.0], (n_quiet, 1))
+    return BarSeries(
+        series.symbol,
+        series.interval,
+        series.source,
+        np.concatenate([series.ts_ns, times]),
+        np.concatenate([series.values, bars]),
+    )

@@ -1,0 +1,119 @@
+"""Where predictions are kept, and what is read of the record to make them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.core.serving.answer import Answer
+from marketsentry.core.serving.cold_start import Price
+from marketsentry.core.serving.explain import ContextEvent, Explanation
+from marketsentry.ports.datasets import SnapshotStamp
+
+
+@dataclass(frozen=True, slots=True)
+class ContextQuery:
+    """Events about a target: its names, compared without case, and its symbols.
+
+    With `country` or `sector` an entity of which another one is known is left out. Nothing known after `as_of_ns` is
+    read, UTC epoch ns.
+    """
+
+    names: tuple[str, ...]
+    symbols: tuple[str, ...]
+    as_of_ns: int
+    country: str | None = None
+    sector: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRef:
+    """Names one stored snapshot: its row id and the end of the bar that it describes."""
+
+    id: int
+    event_time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRecord:
+    """One prediction as it is stored; `snapshot` and `model_id` are None where no model answered."""
+
+    track: str
+    target: str
+    horizon: str
+    answer: Answer
+    feature_set_id: str
+    lineage_id: str
+    model_id: int | None = None
+    snapshot: SnapshotRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrediction:
+    """A prediction read back with its explanation. `outputs` are those of `Answer.document`."""
+
+    id: int
+    track: str
+    target: str
+    score: float | None
+    confidence: float | None
+    outputs: dict[str, Any]
+    created_at: datetime
+    horizon: str | None
+    model_id: int | None
+    feature_set_id: str | None
+    decision_id: str | None
+    feature_snapshot_id: int | None
+    lineage_id: str | None
+    source: str
+    tradeable: bool
+    reason: str | None
+    explanation: Explanation
+
+
+class PredictionStore(Protocol):
+    """Predictions; they are appended and never changed."""
+
+    async def newest_price(self, symbol: str, *, as_of_ns: int) -> Price | None:
+        """Read the newest price known: a spot price, or the close of a bar of any length when that is newer."""
+        ...
+
+    async def context_events(self, query: ContextQuery, *, limit: int) -> Sequence[ContextEvent]:
+        """Read the events about a target that occurred last, newest first."""
+        ...
+
+    async def add_snapshot(
+        self,
+        stamp: SnapshotStamp,
+        names: Sequence[str],
+        values: NDArray[np.float64],
+        *,
+        event_time_ns: int,
+        as_of_ns: int,
+    ) -> SnapshotRef | None:
+        """Insert a snapshot of inference and its lineage, or find the equal one that is there.
+
+        `values` (F,), NaN = missing. None when the lineage has another snapshot of this target and bar.
+        """
+        ...
+
+    async def add_lineage(self, lineage_id: str) -> None:
+        """Name a lineage of inference, if it is not there."""
+        ...
+
+    async def add(self, prediction: PredictionRecord) -> StoredPrediction:
+        """Append a prediction with its explanation."""
+        ...
+
+    async def get(self, prediction_id: int) -> StoredPrediction:
+        """Read a prediction; raises `NotFoundError`."""
+        ...
+
+    async def page(
+        self, *, track: str | None, target: str | None, before_id: int | None, limit: int
+    ) -> Sequence[StoredPrediction]:
+        """List predictions with an id below `before_id`, newest first."""
+        ...
