@@ -90,13 +90,18 @@ class SymbolFacts:
 
 @dataclass(frozen=True, slots=True)
 class CostFacts:
-    """Where the money went, in quote currency; costs positive, `gross - fee - slippage - impact = net`."""
+    """Where the money went, in quote currency; costs positive, `gross - fee - slippage - impact - funding = net`.
+
+    `funding_quote` is what holding cost, funding of perpetuals or borrowing of short spot positions; negative where it
+    was received.
+    """
 
     gross_quote: float | None
     fee_quote: float | None
     slippage_quote: float | None
     impact_quote: float | None
     net_quote: float | None
+    funding_quote: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)

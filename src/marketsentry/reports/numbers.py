@@ -25,6 +25,8 @@ FRACTIONS = frozenset(
         "fee",
         "slippage",
         "impact",
+        "funding",
+        "shortfall",
         "participation",
     }
 )
@@ -39,6 +41,8 @@ COUNTS = frozenset(
         "folds",
         "targets",
         "periods_per_year",
+        "liquidations",
+        "funding_gaps",
     }
 )
 

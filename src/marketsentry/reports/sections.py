@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from marketsentry.core.gates.backtest import FLOORS
+from marketsentry.core.market.symbols import Market
 from marketsentry.reports import charts
 from marketsentry.reports.facts import FoldFacts, Lang, RunFacts, SymbolFacts
 from marketsentry.reports.layout import Column, command, empty, pairs, section, table, tile, toned
@@ -135,6 +136,7 @@ def costs(run: RunFacts, text: Texts) -> Markup:
         ("fee", c.fee_quote, -1),
         ("slippage", c.slippage_quote, -1),
         ("impact", c.impact_quote, -1),
+        ("funding", c.funding_quote, -1),
         ("net", c.net_quote, 1),
     ]
     signed = [(name, None if value is None else sign * value) for name, value, sign in parts]
@@ -159,7 +161,8 @@ def costs(run: RunFacts, text: Texts) -> Markup:
 
 def assumptions(run: RunFacts, text: Texts) -> Markup:
     """How the simulation works, in sentences and in parameters."""
-    keys = ("oos", "fills", "costs", "lost", "shorts")
+    holding = "perpetuals" if run.assumptions.get("market") == Market.PERP else "shorts"
+    keys = ("oos", "fills", "costs", "lost", holding)
     rules = element("ul", *(element("li", text(f"assumptions.{key}")) for key in keys), class_="plain")
     values = [
         (name_of(text, "assumption", name), _assumed(name, value, text))

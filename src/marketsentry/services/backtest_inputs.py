@@ -47,8 +47,8 @@ class RunInputs:
     """What is replayed.
 
     `features` (T, N, F) are the snapshots joined as-of each bar's close, NaN where there is none; `covered` (T, N)
-    marks the cells with one. `funding` (T, N) are the rates of perpetuals, None on spot. `lineages` names the snapshots of each target in the panel. `refused` are the
-    targets that cannot be replayed.
+    marks the cells with one. `lineages` names the snapshots of each target in the panel. `refused` are the
+    targets that cannot be replayed. `funding` (T, N) are the rates of perpetuals, None on spot.
     """
 
     span: Span

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marketsentry.core.backtest.params import ReplayParams
+from marketsentry.core.backtest.funding import holding_cost
+from marketsentry.core.backtest.params import ReplayParams, params_from
 from marketsentry.core.backtest.stored import RunFiles
 from marketsentry.core.gates.candidate import FLOORS
 from marketsentry.core.gates.verdict import Outcome, verdict_from_document
@@ -105,7 +106,7 @@ def run_facts(stored: StoredRun, files: RunFiles | None, model: RegisteredModel 
         bands=_bands(folds, curve, capital),
         windows=_windows(run.metrics, run.config) if files else (),
         gate=verdict_from_document(dict(run.metrics["gate"])) if files and run.metrics.get("gate") else None,
-        per_symbol=_symbols(run.metrics, sources, files, rows),
+        per_symbol=_symbols(run.metrics, run.config, sources, files, rows),
         assumptions={
             one.name: assumed[one.name] for one in fields(ReplayParams) if assumed.get(one.name) is not None
         },
@@ -195,16 +196,26 @@ def _costs(metrics: Json, curve: EquityCurve, capital: float) -> CostFacts:
     fee, slippage, impact = (
         _times(metrics["cost_breakdown"].get(name), capital) for name in ("fee", "slippage", "impact")
     )
+    funding = _times(metrics["cost_breakdown"].get("funding", 0.0), capital)
     net = float(curve.equity_quote[-1]) - capital if curve.n_bars else None
-    known = [value for value in (net, fee, slippage, impact) if value is not None]
-    gross = sum(known) if len(known) == 4 else None
-    return CostFacts(gross, fee, slippage, impact, net)
+    known = [value for value in (net, fee, slippage, impact, funding) if value is not None]
+    gross = sum(known) if len(known) == 5 else None
+    return CostFacts(gross, fee, slippage, impact, net, funding)
 
 
-def _symbols(metrics: Json, sources: Json, files: RunFiles | None, rows: slice) -> tuple[SymbolFacts, ...]:
+def _holding(config: Json, files: RunFiles) -> NDArray[np.float64] | None:
+    """What holding cost bar by bar; nothing in runs from before it was charged."""
+    if "market" not in config.get("replay", {}):
+        return None
+    return holding_cost(files.equity, files.weights, params_from(config["replay"]), files.funding)
+
+
+def _symbols(
+    metrics: Json, config: Json, sources: Json, files: RunFiles | None, rows: slice
+) -> tuple[SymbolFacts, ...]:
     curves: dict[str, NDArray[np.float64]] = {}
     if files is not None:
-        cumulated = symbol_pnl_curves(files.equity, files.weights, files.fills)[rows]
+        cumulated = symbol_pnl_curves(files.equity, files.weights, files.fills, _holding(config, files))[rows]
         curves = {symbol: cumulated[:, n] for n, symbol in enumerate(files.document["symbols"])}
     results = metrics.get("per_target", {})
     order = [symbol for symbol in metrics["targets"] if symbol in results]
@@ -215,6 +226,7 @@ def _symbols(metrics: Json, sources: Json, files: RunFiles | None, rows: slice) 
 
 def _symbol(symbol: str, one: Json, source: str | None, curve: NDArray[np.float64] | None) -> SymbolFacts:
     costs = [one.get(name) for name in ("fee_quote", "slippage_quote", "impact_quote")]
+    costs.append(one.get("funding_quote", 0.0))
     known = [cost for cost in costs if cost is not None]
     return SymbolFacts(
         symbol=symbol,

@@ -20,8 +20,8 @@ class BacktestRequest:
     `targets` empty means the default universe. `horizon` None means that of the model. `model_name` None means the
     default of the track; with a name and without `model_version` the newest version is taken. `lookback_days` is
     the window that ends at the newest snapshot. Its first `train_days` are not traded, and whatever model scores
-    a bar has been trained on at least that much. `test_days` is the length of each reported window. On the market of perpetuals the targets are contracts and
-    `leverage` is the gross that their venue lends for; on spot it is 1.
+    a bar has been trained on at least that much. `test_days` is the length of each reported window. On the market of
+    perpetuals the targets are contracts and `leverage` is the gross that their venue lends for; on spot it is 1.
     """
 
     track: str
@@ -73,7 +73,9 @@ class BacktestRequest:
             names = tuple(dict.fromkeys(perp_of(name) for name in names))
         contracts = [name for name in names if name == perp_of(name)]
         if contracts and self.market is Market.SPOT and self.track == "liquid":
-            raise InputError(f"targets of a spot market must not be perpetuals, was {contracts[0]}; see market")
+            raise InputError(
+                f"targets of a spot market must not be perpetuals, was {contracts[0]}; see market"
+            )
         return replace(self, targets=names)
 
     def document(self) -> dict[str, Any]:
