@@ -61,7 +61,7 @@ def sweep_one(
 ) -> None:
     """Replay all bars and leave in `sums` what the bars from `first` on came to.
 
-    `fills` (>= N, FILL_FIELDS), `equity` (BLOCK_BARS + latency,) and `weights` (the same, N) are scratch.
+    `fills` (>= 2 N, FILL_FIELDS), `equity` (BLOCK_BARS + latency,) and `weights` (the same, N) are scratch.
     `positions` (N, OPEN_FIELDS) and `sums` (SUM_FIELDS,) come in as zeros, `state` fresh.
     """
     n_bars, latency = market.ts_ns.size, state.orders.shape[0]
@@ -94,9 +94,12 @@ def sweep_one(
 
 @inlined
 def _rows(market: Market, start: int, stop: int) -> Market:
-    """Rows of the market; without confidence there are none to cut."""
+    """Rows of the market; without confidence or funding there are none to cut."""
     sure = market.confidence[start:stop] if market.confidence.shape[0] > 0 else market.confidence[:0]
-    return Market(market.ts_ns[start:stop], market.values[start:stop], market.predictions[start:stop], sure)
+    rates = market.funding[start:stop] if market.funding.shape[0] > 0 else market.funding[:0]
+    return Market(
+        market.ts_ns[start:stop], market.values[start:stop], market.predictions[start:stop], sure, rates
+    )
 
 
 @inlined

@@ -126,7 +126,7 @@ ACCOUNT_TEXTS: dict[str, tuple[str, str]] = {
         "The record has no bars of this run ({detail}), so no trade is drawn on them and nothing is bought and held.",
     ),
     # costs
-    "costs.funding": ("资金费", "Funding"),
+    "costs.funding": ("资金费与借币费", "Funding and borrowing"),
     "costs.of_gross": ("占毛收益", "Of gross"),
     "costs.by_symbol": ("分标的", "By symbol"),
     "costs.eaten": ("成本占毛收益", "Costs of gross"),

@@ -26,6 +26,8 @@ FRACTIONS = frozenset(
         "fee",
         "slippage",
         "impact",
+        "funding",
+        "shortfall",
         "participation",
     }
 )
@@ -40,6 +42,8 @@ COUNTS = frozenset(
         "folds",
         "targets",
         "periods_per_year",
+        "liquidations",
+        "funding_gaps",
     }
 )
 

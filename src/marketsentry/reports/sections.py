@@ -3,6 +3,7 @@
 import math
 
 from marketsentry.core.gates.backtest import FLOORS
+from marketsentry.core.market.symbols import Market
 from marketsentry.reports import charts
 from marketsentry.reports.facts import FoldFacts, Lang, RunFacts, SymbolFacts
 from marketsentry.reports.layout import Column, command, empty, pairs, section, table, tile, toned
@@ -111,7 +112,8 @@ def symbols(run: RunFacts, text: Texts, lang: Lang) -> Markup:
 
 def assumptions(run: RunFacts, text: Texts) -> Markup:
     """How the simulation works, in sentences and in parameters."""
-    keys = ("oos", "fills", "costs", "lost", "shorts")
+    holding = "perpetuals" if run.assumptions.get("market") == Market.PERP else "shorts"
+    keys = ("oos", "fills", "costs", "lost", holding)
     rules = element("ul", *(element("li", text(f"assumptions.{key}")) for key in keys), class_="plain")
     values = [
         (name_of(text, "assumption", name), _assumed(name, value, text))

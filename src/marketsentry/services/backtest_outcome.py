@@ -66,7 +66,7 @@ def replay_inputs(
         return scored
     chosen, predictions = scored
     profiles = profiles_of(request, panel)
-    result = replay(predictions, panel, params, profiles=profiles)
+    result = replay(predictions, panel, params, profiles=profiles, funding=inputs.funding)
     first = first_traded(inputs)
     metrics = summarise(
         result,
@@ -122,7 +122,8 @@ def score_window(
 def input_parts(scoring: ScoringModel, inputs: RunInputs, chosen: NDArray[np.int16]) -> dict[str, str]:
     """Hash what predictions are made from and traded on, part by part."""
     panel = inputs.panel
-    return {
+    rates = {} if inputs.funding is None else {"funding": hash_array(inputs.funding)}
+    return rates | {
         "model": scoring.registered.model.artifact_sha256,
         "bars": bars_hash(panel),
         "features": hash_array(inputs.features),

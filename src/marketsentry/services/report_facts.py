@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marketsentry.core.backtest.params import ReplayParams
+from marketsentry.core.backtest.funding import holding_cost
+from marketsentry.core.backtest.params import ReplayParams, params_from
 from marketsentry.core.backtest.stored import RunFiles
 from marketsentry.core.gates.candidate import FLOORS
 from marketsentry.core.gates.verdict import Outcome, verdict_from_document
@@ -118,7 +119,7 @@ def run_facts(
         bands=_bands(folds, curve, capital),
         windows=_windows(run.metrics, run.config) if files else (),
         gate=verdict_from_document(dict(run.metrics["gate"])) if files and run.metrics.get("gate") else None,
-        per_symbol=_symbols(run.metrics, sources, files, rows),
+        per_symbol=_symbols(run.metrics, run.config, sources, files, rows),
         assumptions={
             one.name: assumed[one.name] for one in fields(ReplayParams) if assumed.get(one.name) is not None
         },
@@ -236,10 +237,19 @@ def _cost_facts(net: float | None, paid: Mapping[str, float | None]) -> CostFact
     )
 
 
-def _symbols(metrics: Json, sources: Json, files: RunFiles | None, rows: slice) -> tuple[SymbolFacts, ...]:
+def _holding(config: Json, files: RunFiles) -> NDArray[np.float64] | None:
+    """What holding cost bar by bar; nothing in runs from before it was charged."""
+    if "market" not in config.get("replay", {}):
+        return None
+    return holding_cost(files.equity, files.weights, params_from(config["replay"]), files.funding)
+
+
+def _symbols(
+    metrics: Json, config: Json, sources: Json, files: RunFiles | None, rows: slice
+) -> tuple[SymbolFacts, ...]:
     curves: dict[str, NDArray[np.float64]] = {}
     if files is not None:
-        cumulated = symbol_pnl_curves(files.equity, files.weights, files.fills)[rows]
+        cumulated = symbol_pnl_curves(files.equity, files.weights, files.fills, _holding(config, files))[rows]
         curves = {symbol: cumulated[:, n] for n, symbol in enumerate(files.document["symbols"])}
     results = metrics.get("per_target", {})
     order = [symbol for symbol in metrics["targets"] if symbol in results]

@@ -177,6 +177,7 @@ def _replay_chunk(plan: _Plan, chunk: Sequence[int], n_threads: int) -> dict[int
         n_threads=n_threads,
         traded_from=first_traded(inputs),
         profiles=profiles_of(plan.prepared.request, inputs.panel),
+        funding=inputs.funding,
     )
     return {index: metrics_document(row) for index, row in zip(chunk, rows, strict=True)}
 

@@ -24,9 +24,11 @@ from marketsentry.kernels import sweep as sums_of
 
 METRICS = (
     "pnl_after_cost", "max_drawdown", "sharpe", "sortino", "volatility", "turnover", "exposure", "trades",
-    "fee", "slippage", "impact", "worst_day",
+    "fee", "slippage", "impact", "funding", "worst_day", "liquidations",
 )  # fmt: skip
-METRICS_DTYPE = np.dtype([(name, np.int64 if name == "trades" else np.float64) for name in METRICS])
+METRICS_DTYPE = np.dtype(
+    [(name, np.int64 if name in ("trades", "liquidations") else np.float64) for name in METRICS]
+)
 _TAPE_ROWS = 1_024
 
 
@@ -40,6 +42,7 @@ def sweep(
     confidence: NDArray[np.float64] | None = None,
     profiles: Sequence[Profile] | None = None,
     bucket_caps: BucketCaps | None = None,
+    funding: NDArray[np.float64] | None = None,
 ) -> NDArray[np.void]:
     """Replay every parameter set and summarise each.
 
@@ -61,6 +64,8 @@ def sweep(
         Per target, as for `replay`.
     bucket_caps
         As for `replay`.
+    funding
+        Shape (T, N), as for `replay`.
 
     Returns
     -------
@@ -85,11 +90,13 @@ def sweep(
         raise InputError(f"n_threads must be >= 1, was {n_threads}")
     if not 0 <= traded_from < max(panel.n_bars, 1):
         raise InputError(f"traded_from must lie in 0..{panel.n_bars - 1}, was {traded_from}")
-    check_replay(predictions, panel, sets[0], confidence, profiles)
+    check_replay(predictions, panel, sets[0], confidence, profiles, funding)
     years = {one.periods_per_year for one in sets}
     if len(years) > 1:
         raise InputError(f"the sets of a sweep must have one periods_per_year, had {sorted(years)}")
-    market = make_market(predictions, panel, confidence)
+    if len({one.market for one in sets}) > 1:
+        raise InputError("the sets of a sweep must have one market, had spot and perp")
+    market = make_market(predictions, panel, confidence, funding)
 
     def work(params: ReplayParams) -> tuple[float, ...]:
         groups = make_groups(profiles, bucket_caps, params, predictions.shape[1])
@@ -112,7 +119,7 @@ def _sweep_one(
         params.rules(with_confidence=market.confidence.size > 0),
         groups,
         state,
-        np.empty((max(_TAPE_ROWS, n_targets), kernel.FILL_FIELDS)),
+        np.empty((max(_TAPE_ROWS, 2 * n_targets), kernel.FILL_FIELDS)),
         np.empty(n_rows),
         np.empty((n_rows, n_targets)),
         np.zeros((n_targets, sums_of.OPEN_FIELDS)),
@@ -142,10 +149,11 @@ def _metrics(sums: NDArray[np.float64], state: kernel.State, params: ReplayParam
         int(sums[sums_of.N_TRADES]),
         *costs,
         float(state.account[acc.WORST_DAY]),
+        int(state.account[acc.LIQUIDATIONS]),
     )
 
 
-_COSTS = (acc.FEE, acc.SLIPPAGE, acc.IMPACT)
+_COSTS = (acc.FEE, acc.SLIPPAGE, acc.IMPACT, acc.FUNDING)
 
 
 def metrics_document(row: Any) -> dict[str, Any]:  # Any: one record of a structured array

@@ -17,7 +17,7 @@ from marketsentry.exceptions import InputError
 from marketsentry.kernels.sweep import BLOCK_BARS
 
 HOUR = parse_interval("1h")
-COSTS = ("fee", "slippage", "impact")
+COSTS = ("fee", "slippage", "impact", "funding")
 
 changes_any = st.fixed_dictionaries(
     {
