@@ -131,6 +131,7 @@ def make_manifest(
         "wf_metrics": walk_forward_summary(metrics),
         "final_metrics": metrics["final"],
         "purged_kfold": metrics["purged_kfold"],
+        "combinatorial": metrics["combinatorial"],
         "feature_dim": len(schema.names),
         "samples": metrics["samples"],
     }

@@ -1,5 +1,6 @@
 """The parts of an evidence pack on a small market whose truth is known."""
 
+import json
 from dataclasses import replace
 from functools import cache
 
@@ -61,8 +62,17 @@ def test_a_pack_reads_back_as_it_was_and_its_bytes_follow_from_the_seed() -> Non
 
 
 def test_a_pack_of_another_schema_is_refused() -> None:
-    with pytest.raises(ConflictError, match="must have schema evidence/1, had evidence/0"):
+    with pytest.raises(ConflictError, match="must have schema evidence/1 or evidence/2, had evidence/0"):
         read_pack(pack_bytes(replace(measured(), schema="evidence/0")))
+
+
+def test_a_pack_of_the_first_schema_reads_without_what_it_did_not_have() -> None:
+    document = json.loads(pack_bytes(measured()))
+    for name in ("overfitting", "kfold", "paths"):
+        del document[name]
+    found = read_pack(json.dumps({**document, "schema": "evidence/1"}).encode())
+    assert (found.schema, found.overfitting, found.kfold, found.paths) == ("evidence/1", None, (), None)
+    assert found.skill == measured().skill
 
 
 def test_every_part_is_there() -> None:
