@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from marketsentry.reports.evidence_texts import EVIDENCE_TEXTS
 from marketsentry.reports.facts import Lang
+from marketsentry.reports.overfitting_texts import OVERFITTING_TEXTS
 
 # key: (Chinese, English). Places in braces are filled by name.
 TEXTS: dict[str, tuple[str, str]] = {
@@ -339,6 +340,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "source.binance_perp": ("币安永续", "Binance perpetual"),
     "source.coinbase_spot": ("Coinbase 现货", "Coinbase spot"),
     **EVIDENCE_TEXTS,
+    **OVERFITTING_TEXTS,
 }
 
 Texts = Callable[..., str]

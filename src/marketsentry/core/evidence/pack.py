@@ -126,8 +126,9 @@ class TrialRow:
 class TrialEvidence:
     """The Sharpe ratio against the number and spread of the trials of its track, itself among them.
 
-    `n_measured` of the trials are sound and have a Sharpe ratio; `deviation` is their upper one, or with fewer than
-    two of them what chance gives a worthless strategy of this length. `expected_maximum` is what the best of as
+    `n_measured` of the trials are sound and have a Sharpe ratio; `deviation` is their upper one (that of
+    the trainings alone where it is larger), or with fewer than two of them what chance gives a worthless strategy of
+    this length. `expected_maximum` is what the best of as
     many worthless trials would show, `deflated_sharpe` the probability that the true ratio is above it. `newest` are
     the last earlier trials.
     """

@@ -218,6 +218,14 @@ def test_trials_count_whether_sound_or_not_and_only_the_sound_spread(is_sound: b
     assert found.expected_maximum == pytest.approx(expected_maximum_sharpe(11, found.deviation))
     if not is_sound:
         assert found.deviation == pytest.approx(2.0**0.5)
+    close = (2.9, 3.0, 3.1) * 300
+    swept = TrialHistory(10 + len(close), (1.0, 3.0, *close), (), (1.0, 3.0))
+    after = measure_trials(account, swept, HOW, is_sound=is_sound)
+    assert after.n_trials == found.n_trials + len(close)
+    assert after.deviation == found.deviation, "settings that hardly differ do not shrink the spread"
+    assert after.expected_maximum > found.expected_maximum
+    again = measure_trials(account, TrialHistory(30, (1.0, 3.0) + (3.0,) * 20), HOW, is_sound=is_sound)
+    assert again.deviation == found.deviation, "the same thing tried again is no smaller spread"
     first = measure_trials(account, TrialHistory(), HOW, is_sound=is_sound)
     assert (first.n_trials, first.expected_maximum) == (1, 0.0)
     unknown = measure_trials(account, TrialHistory(5), HOW, is_sound=False)
