@@ -190,7 +190,7 @@ async def test_cross_validation_stands_in_the_pack_and_in_the_manifest(
     assert near is not None
     assert near.all_above_zero_frac == 1.0
     assert near.choice is not None
-    assert near.choice.probability_of_loss == 0.0
+    assert near.choice.probability_of_loss < 0.1
 
 
 async def test_the_paths_are_those_of_models_that_did_not_see_their_test_groups(
