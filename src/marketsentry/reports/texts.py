@@ -5,6 +5,7 @@ from collections.abc import Callable
 from marketsentry.reports.account_texts import ACCOUNT_TEXTS
 from marketsentry.reports.evidence_texts import EVIDENCE_TEXTS
 from marketsentry.reports.facts import Lang
+from marketsentry.reports.overfitting_texts import OVERFITTING_TEXTS
 
 # key: (Chinese, English). Places in braces are filled by name.
 TEXTS: dict[str, tuple[str, str]] = {
@@ -360,6 +361,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "source.coinbase_spot": ("Coinbase 现货", "Coinbase spot"),
     **ACCOUNT_TEXTS,
     **EVIDENCE_TEXTS,
+    **OVERFITTING_TEXTS,
 }
 
 Texts = Callable[..., str]

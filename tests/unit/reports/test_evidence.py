@@ -3,10 +3,14 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from marketsentry.core.evidence import pack as parts
+from marketsentry.core.evidence.overfitting import Overfitting
+from marketsentry.core.evidence.paths import PathRow, Paths
 from marketsentry.core.stats.bootstrap import Bounds
+from marketsentry.core.stats.pbo import BacktestOverfitting
 from marketsentry.reports.evidence import evidence_section
 from marketsentry.reports.evidence_plots import calibration_plot, skill_plots, trials_plot
 from marketsentry.reports.facts import Lang
@@ -58,6 +62,48 @@ def test_every_part_is_shown_and_data_is_escaped(lang: Lang) -> None:
     assert "2024-05-06 07:08" in page
     assert "—" in page
     assert page.count("<h3>") == 6
+
+
+CHOICE = BacktestOverfitting(64, 16, 12_870, 0.37, 0.21, None, 2.22, -0.44, (1_287,) * 10)
+PATH = PathRow(0.0456, None, -0.123, 0.2, 1.23)
+CROSSED = replace(
+    PACK,
+    overfitting=Overfitting(64, ("cost_multiple",), 17, "peak_alone", 0.4, 0.5, 0.81, CHOICE),
+    kfold=(ROW, replace(ROW, name="1")),
+    paths=Paths(
+        6, 2, 15, 24, (PATH, replace(PATH, sharpe=None)), 0.5, 1.23, 1.23, 1.23,
+        (1_700_000_000_000_000_000, 1_710_000_000_000_000_000), ((1.0, 0.877), (1.0, 1.0)),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("lang", list(Lang))
+def test_overfitting_and_cross_validation_are_shown_where_they_were_measured(lang: Lang) -> None:
+    page = evidence_section(CROSSED, texts(lang))
+    assert page.count("<h3>") == 9
+    for shown in ("37%", "21%", "81%", "17", "2.22", "\u22120.44", "12,870", "1.23", "\u221212.30%", "50%"):
+        assert shown in page, shown
+    assert page.count('class="curve equity"') == 2
+    assert "2023-12-01" in page
+
+
+def test_many_paths_are_drawn_in_part_and_listed_whole() -> None:
+    assert CROSSED.paths is not None
+    many = replace(CROSSED.paths, rows=(PATH,) * 40, curves=tuple((1.0, 1.0 + k / 100) for k in range(40)))
+    page = evidence_section(replace(CROSSED, paths=many), texts(Lang.EN))
+    assert page.count('class="curve equity"') == 12
+    assert page.count("<td>40</td>") == 1
+
+
+def test_paths_without_equity_and_settings_without_a_ratio_are_told_in_words() -> None:
+    assert CROSSED.paths is not None
+    assert CROSSED.overfitting is not None
+    lost = replace(CROSSED.paths, curves=((np.nan, np.nan),) * 2)
+    none = replace(CROSSED.overfitting, choice=None, rank=None, shape="none")
+    page = evidence_section(replace(CROSSED, paths=lost, overfitting=none), texts(Lang.EN))
+    assert "There was nothing to choose from" in page
+    assert "No setting has a value" in page
+    assert 'class="curve equity"' not in page
 
 
 def test_a_version_whose_features_were_not_weighed_shows_no_table_of_them() -> None:

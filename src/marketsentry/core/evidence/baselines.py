@@ -21,11 +21,11 @@ from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.backtest.replay import ReplayResult, replay
 from marketsentry.core.backtest.summary import account_metrics
 from marketsentry.core.evidence.pack import Baseline
-from marketsentry.core.evidence.resampling import Floats, Resampling, ratio
+from marketsentry.core.evidence.resampling import Floats, Resampling
 from marketsentry.core.labels.forward_return import forward_return
 from marketsentry.core.market.bars import BarPanel
 from marketsentry.core.stats.ic import ic
-from marketsentry.core.stats.sharpe import sharpe
+from marketsentry.core.stats.sharpe import sharpe, sharpe_from_sums
 
 NAIVE = ("buy_and_hold", "equal_weight", "momentum")
 RIDGE = "ridge"
@@ -130,20 +130,15 @@ def _compare(
 def _lead(sums: Floats, periods_per_year: float) -> Floats:
     """Difference of two Sharpe ratios from sums (n, 5) of 1, r, r^2, s, s^2; a rival that never moved counts as 0."""
     n = sums[:, 0]
-    mine = _sharpe_of_sums(n, sums[:, 1], sums[:, 2])
-    other = _sharpe_of_sums(n, sums[:, 3], sums[:, 4])
+    mine = sharpe_from_sums(n, sums[:, 1], sums[:, 2])
+    other = sharpe_from_sums(n, sums[:, 3], sums[:, 4])
     lead: Floats = (mine - np.nan_to_num(other, nan=0.0)) * np.sqrt(periods_per_year)
     return lead
 
 
-def _sharpe_of_sums(n: Floats, total: Floats, squares: Floats) -> Floats:
-    mean = total / n
-    return ratio(mean, np.sqrt(np.maximum(squares / n - mean**2, 0.0) * n / (n - 1.0)))
-
-
 def sharpe_of_sums(sums: Floats) -> Floats:
     """Sharpe ratio per period from sums (n, 3) of 1, r, r^2; NaN where returns do not vary."""
-    return _sharpe_of_sums(*sums.T)
+    return sharpe_from_sums(*sums.T)
 
 
 def _owning(params: ReplayParams, part: BarPanel) -> ReplayParams:

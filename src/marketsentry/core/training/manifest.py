@@ -132,6 +132,7 @@ def make_manifest(
         "wf_metrics": walk_forward_summary(metrics),
         "final_metrics": metrics["final"],
         "purged_kfold": metrics["purged_kfold"],
+        "combinatorial": metrics["combinatorial"],
         "feature_dim": len(schema.names),
         "absent_features": list(absent_features(dataset)),
         "samples": metrics["samples"],
