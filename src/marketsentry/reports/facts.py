@@ -73,7 +73,8 @@ class FoldFacts:
 class CostFacts:
     """Where the money went, in quote currency; costs positive, `gross - all costs = net`.
 
-    `funding_quote` is what was paid to hold perpetuals, negative when received, None for a run without any.
+    `funding_quote` is what holding cost, funding of perpetuals or borrowing of short spot positions: negative when
+    received, None where nothing was charged.
     """
 
     gross_quote: float | None

@@ -223,9 +223,10 @@ def _costs(metrics: Json, curve: EquityCurve, capital: float) -> CostFacts:
 
 
 def _cost_facts(net: float | None, paid: Mapping[str, float | None]) -> CostFacts:
-    """Gross is what was earned plus all that was paid; a run without perpetuals has no line for funding."""
+    """Gross is what was earned plus all that was paid; where holding cost nothing there is no line for it."""
+    holding = paid.get("funding") or None
     parts = [net, *(paid.get(name) for name in ("fee", "slippage", "impact"))]
-    parts += [paid["funding"]] if "funding" in paid else []
+    parts += [holding] if paid.get("funding", 0.0) != 0.0 else []
     known = [value for value in parts if value is not None]
     return CostFacts(
         gross_quote=sum(known) if len(known) == len(parts) else None,
@@ -233,7 +234,7 @@ def _cost_facts(net: float | None, paid: Mapping[str, float | None]) -> CostFact
         slippage_quote=paid.get("slippage"),
         impact_quote=paid.get("impact"),
         net_quote=net,
-        funding_quote=paid.get("funding"),
+        funding_quote=holding,
     )
 
 

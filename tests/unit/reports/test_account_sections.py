@@ -167,7 +167,7 @@ def test_costs_by_symbol_take_gross_apart_and_funding_shows_only_where_there_is_
     funded = replace(costs, funding_quote=-75.0, net_quote=900.0)
     run = replace(run, costs=funded, per_symbol=tuple(replace(one, costs=funded) for one in symbols))
     text = Page(costs_section(run, EN)).text
-    assert "Funding +75.00" in text
+    assert "Funding and borrowing +75.00" in text
 
 
 def test_candles_lie_on_their_prices_and_marks_on_their_fills():
