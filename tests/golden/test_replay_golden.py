@@ -1,10 +1,11 @@
 """The replay of a fixed market: the commit that moves a number here says why.
 
-`python tests/golden/test_replay_golden.py` prints the file anew.
+`python tests/golden/test_replay_golden.py` prints the file of spot anew, with `perpetuals` after it the other one.
 """
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from marketsentry.core.backtest.summary import Window, summarise
 from marketsentry.core.lineage import hash_array
 from marketsentry.core.market.bars import BarPanel, BarState
 from marketsentry.core.market.interval import parse_interval
+from marketsentry.core.market.symbols import Market
 from marketsentry.core.risk.profiles import Profile
 
 GOLDEN = Path(__file__).with_name("replay.json")
+PERPETUALS = Path(__file__).with_name("perpetuals.json")
 N_BARS, N_TARGETS = 4_000, 5
 
 
@@ -71,9 +74,42 @@ def measure() -> dict[str, Any]:
     }
 
 
-def test_the_replay_of_the_fixed_market_has_not_moved() -> None:
-    golden = json.loads(GOLDEN.read_text())
-    found = measure()
+def measure_perpetuals() -> dict[str, Any]:
+    """The same market as contracts on leverage: extremes beyond the closes, funding every eight hours, one gap."""
+    panel, predictions = _inputs()
+    panel.values[:, :, 1] *= 1.0 + 0.5 * (panel.values[:, :, 4] % 499.0 == 7.0)
+    panel.values[:, :, 2] *= 1.0 - 0.5 * (panel.values[:, :, 4] % 499.0 == 11.0)
+    funding = np.zeros(predictions.shape)
+    funding[7::8] = (np.arange(funding[7::8].size).reshape(-1, N_TARGETS) % 13 - 5) * 1e-4
+    funding[1_007:1_020], funding[1_007], funding[1_015] = np.nan, np.inf, np.inf
+    params = params_for(
+        panel.interval, 4, market=Market.PERP, max_leverage=10.0, risk_budget=10.0, max_gross_exposure=10.0,
+        max_single_weight=5.0, max_turnover=20.0, position_volatility_frac=5.0, fee_bps=1.0,
+        half_spread_bps=0.5, impact_coefficient=0.1, participation_frac=1.0, entry_edge_bps=40.0,
+        taper_start_frac=0.5, taper_stop_frac=0.9, maintenance_margin_frac=0.05,
+    )  # fmt: skip
+    result = replay(predictions, panel, params, funding=funding)
+    metrics = summarise(result, predictions, panel)
+    return {
+        "inputs": {"bars": hash_array(panel.values), "funding": hash_array(funding)},
+        "n_fills": len(result.fills),
+        "n_trades": len(result.trades),
+        "n_liquidations": result.n_liquidations,
+        "funding_gaps": result.funding_gaps,
+        "equity": [float(result.equity[t]) for t in (49, 199, 1_019, 3_999)],
+        "funding_quote": [float(p) for p in result.funding_quote],
+        "pnl_quote": [float(p) for p in result.pnl_quote],
+        "metrics": {key: metrics[key] for key in ("turnover", "max_drawdown", "exposure", "shortfall")},
+        "cost_breakdown": metrics["cost_breakdown"],
+    }
+
+
+@pytest.mark.parametrize(("path", "measure_it"), [(GOLDEN, measure), (PERPETUALS, measure_perpetuals)])
+def test_the_replay_of_the_fixed_market_has_not_moved(
+    path: Path, measure_it: Callable[[], dict[str, Any]]
+) -> None:
+    golden = json.loads(path.read_text())
+    found = measure_it()
     assert found["inputs"] == golden["inputs"], "the inputs changed, not the replay"
     for name, expected in golden["result"].items():
         if isinstance(expected, dict):
@@ -85,6 +121,6 @@ def test_the_replay_of_the_fixed_market_has_not_moved() -> None:
 
 
 if __name__ == "__main__":
-    measured = measure()
+    measured = measure_perpetuals() if "perpetuals" in sys.argv else measure()
     inputs = measured.pop("inputs")
     sys.stdout.write(json.dumps({"tolerance": 1e-9, "inputs": inputs, "result": measured}, indent=2) + "\n")

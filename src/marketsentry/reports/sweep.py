@@ -57,15 +57,16 @@ def render_sweep(document: Mapping[str, Any], *, n_trials: int, version: str, la
         element("div", element("p", name_of(text, "sweep.shape", shape)), class_="stamp"),
         class_="hero",
     )
-    values = {key: _plain(value) for key, value in document["base"].items()}
+    values = [
+        (key, value if isinstance(value, str) else brief(key, _plain(value)))
+        for key, value in document["base"].items()
+    ]
     return page(
         _tiles(document, n_trials, text),
         *_heat_maps(document, text),
         _best(document, text),
         section(text("sweep.choice"), choice_body(document["overfitting"], text)),
-        section(
-            text("assumptions.title"), pairs([(key, brief(key, value)) for key, value in values.items()])
-        ),
+        section(text("assumptions.title"), pairs(values)),
         title=f"{name} · {text('sweep.kicker')}",
         hero=hero,
         footer=element(

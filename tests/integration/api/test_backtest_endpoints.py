@@ -124,7 +124,7 @@ async def test_a_request_of_defaults_is_answered_with_every_key(client: httpx.As
     assert (metrics["model_name"], metrics["model_version"]) == (MODEL, VERSION)
     assert metrics["targets"] == list(SYMBOLS)
     assert metrics["samples"] > 1_000
-    assert metrics["cost_breakdown"].keys() == {"fee", "slippage", "impact"}
+    assert metrics["cost_breakdown"].keys() == {"fee", "slippage", "impact", "funding"}
     assert metrics["periods_per_year"] == 8_760
     assert len(metrics["content_hash"]) == 64
 

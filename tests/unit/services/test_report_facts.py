@@ -136,7 +136,7 @@ def test_a_run_is_told_from_its_record_and_its_files(completed):
 def test_costs_lead_from_gross_to_net(completed):
     stored, files = completed
     costs = run_facts(stored, files, None).costs
-    paid = costs.fee_quote + costs.slippage_quote + costs.impact_quote
+    paid = costs.fee_quote + costs.slippage_quote + costs.impact_quote + costs.funding_quote
     assert paid > 0
     assert costs.gross_quote - paid == pytest.approx(costs.net_quote)
     assert costs.net_quote == pytest.approx(files.equity[-1] - 100_000.0)
