@@ -13,6 +13,8 @@ ROWS = {
     "features-step": "features:bench_features_step",
     "features-panel": "datasets:bench_features_panel",
     "train-panel": "training:bench_train_panel",
+    "infer-tree": "inference:bench_infer_tree",
+    "infer-tree-batch": "inference:bench_infer_tree_batch",
     "import": "record:bench_import",
     "import-again": "record:bench_import_again",
     "last-bars": "record:bench_last_bars",

@@ -120,7 +120,7 @@ async def _train(system: System, dataset: Dataset, run: int) -> TrainingResult:
 def _fit_with_lightgbm(dataset: Dataset) -> float:
     """Seconds that LightGBM takes for all folds and the served model, its own binning included."""
     request = _request(0)
-    plan, _ = make_plan(dataset, request)
+    plan = make_plan(dataset, request).walk_forward
     assert plan.final is not None
     params = LightGBMParams()
     label = dataset.labels[HORIZON]

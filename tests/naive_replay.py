@@ -6,7 +6,7 @@ It says what the rules are, not how the kernels compute them: dictionaries by na
 import math
 from dataclasses import dataclass, field
 
-OPEN, CLOSE, VOLUME = 0, 3, 4
+OPEN, HIGH, LOW, CLOSE, VOLUME = 0, 1, 2, 3, 4
 
 
 @dataclass
@@ -17,9 +17,13 @@ class Position:
     age: int = 0
     returns: list = field(default_factory=list)
     cash_flow: float = 0.0
+    funding: float = 0.0
+    gaps: int = 0
+    liquidations: int = 0
 
 
-def naive_replay(predictions, values, params, *, confidence=None, profiles=None, bucket_caps=None):
+def naive_replay(predictions, values, params, *, confidence=None, profiles=None, bucket_caps=None,
+                 funding=None):  # fmt: skip
     """Return equity per bar, weights per bar and target, and fills as (bar, target, signed qty, costs)."""
     n_bars, n_targets = predictions.shape
     positions = [Position() for _ in range(n_targets)]
@@ -30,14 +34,20 @@ def naive_replay(predictions, values, params, *, confidence=None, profiles=None,
         if t >= params.latency_bars:
             for n, p in enumerate(positions):
                 cash += _fill(t, n, p, decided[t - params.latency_bars][n], values[t, n], params, fills)
+        if params.market == "perp" and _is_out_of_margin(cash, positions, values[t], params):
+            cash += _liquidate(t, cash, positions, values[t], params, fills)
+            decided = [[0.0] * n_targets for _ in decided]
         for n, p in enumerate(positions):
+            rate = None if funding is None else funding[t, n]
+            cash -= _holding_cost(p, rate, values[t, n, CLOSE], params)
             _mark(p, values[t, n, CLOSE])
         equity_now = cash + sum(p.qty * p.mark for p in positions if p.qty != 0)
         peak = max(peak, equity_now)
         equity.append(equity_now)
         weights.append([_weight(p.qty, p.mark, equity_now) for p in positions])
         conf = [1.0] * n_targets if confidence is None else list(confidence[t])
-        _decide(positions, list(predictions[t]), conf, values[t, :, CLOSE], equity_now, peak, params,
+        known = [True] * n_targets if funding is None else [math.isfinite(rate) for rate in funding[t]]
+        _decide(positions, list(predictions[t]), conf, values[t, :, CLOSE], known, equity_now, peak, params,
                 profiles, bucket_caps)  # fmt: skip
         decided.append([p.target_qty for p in positions])
     return equity, weights, fills, positions
@@ -47,6 +57,75 @@ def _weight(qty, mark, equity):
     if qty == 0:
         return 0.0
     return qty * mark / equity if equity > 0 else math.nan
+
+
+def _paths(positions, bar):
+    """Per held position, its quantity and the price after each share of the way from the open to the worst."""
+    for n, p in enumerate(positions):
+        if p.qty != 0:
+            is_lost = not bar[n, OPEN] > 0
+            start = p.mark if is_lost else bar[n, OPEN]
+            worst = min(start, bar[n, LOW]) if p.qty > 0 else max(start, bar[n, HIGH])
+            yield n, p, start, start if is_lost else worst
+
+
+def _margin_left(share, cash, positions, bar, params):
+    equity = need = 0.0
+    for _, p, start, worst in _paths(positions, bar):
+        price = (1 - share) * start + share * worst
+        equity += p.qty * price
+        need += abs(p.qty) * price * params.maintenance_margin_frac
+    return cash + equity - need
+
+
+def _is_out_of_margin(cash, positions, bar, params):
+    return any(p.qty != 0 for p in positions) and _margin_left(1.0, cash, positions, bar, params) < 0
+
+
+def _liquidate(t, cash, positions, bar, params, fills):
+    """Find where margin ran out by halving the way, close all there; returns the flow of cash."""
+    low, high = 0.0, 1.0
+    if _margin_left(0.0, cash, positions, bar, params) <= 0:
+        high = 0.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        if _margin_left(middle, cash, positions, bar, params) > 0:
+            low = middle
+        else:
+            high = middle
+    closed = [(n, p, (1 - high) * start + high * worst) for n, p, start, worst in _paths(positions, bar)]
+    left = cash + sum(p.qty * price for _, p, price in closed)
+    notional = sum(abs(p.qty) * price for _, p, price in closed)
+    fee_frac = min(params.liquidation_fee_bps / 10_000, max(0.0, left) / notional)
+    flow = 0.0
+    for n, p, price in closed:
+        fee = fee_frac * abs(p.qty) * price
+        fills.append((t, n, -p.qty, fee, 0.0, 0.0))
+        p.cash_flow += p.qty * price - fee
+        flow += p.qty * price - fee
+        p.qty = 0.0
+    for p in positions:
+        p.target_qty = 0.0
+        p.liquidations += 1
+    return flow
+
+
+def _holding_cost(p, rate, close, params):
+    """Funding of a perpetual, the borrowing of a short spot position."""
+    if p.qty == 0:
+        return 0.0
+    notional = p.qty * (close if close > 0 else p.mark)
+    if params.market == "spot":
+        per_bar = params.borrow_bps_per_day / 10_000 * 365 / params.periods_per_year
+        cost = -notional * per_bar if p.qty < 0 else 0.0
+    elif rate == math.inf:
+        cost = abs(notional) * params.missing_funding_bps / 10_000
+        p.gaps += 1
+    else:
+        cost = 0.0 if math.isnan(rate) else notional * rate
+    p.funding += cost
+    p.cash_flow -= cost
+    return cost
 
 
 def _fill(t, n, p, goal, bar, params, fills):
@@ -102,7 +181,7 @@ def _needs_sigma(params):
     )
 
 
-def _decide(positions, predictions, confidence, closes, equity, peak, params, profiles, bucket_caps):
+def _decide(positions, predictions, confidence, closes, funded, equity, peak, params, profiles, bucket_caps):
     if not equity > 0:
         for p in positions:
             p.target_qty = 0.0
@@ -123,7 +202,7 @@ def _decide(positions, predictions, confidence, closes, equity, peak, params, pr
                           {k: v * params.risk_budget for k, v in bucket_caps.cap_of.items()})  # fmt: skip
     cap = params.max_single_weight
     wanted = [max(-cap, min(cap, w)) for w in wanted]
-    wanted = _scaled(wanted, params.max_gross_exposure)
+    wanted = _scaled(wanted, min(params.max_gross_exposure, params.max_leverage))
     if profiles is not None:
         sectors = [None if x.sector is None else x.sector.lower() for x in profiles]
         styles = [None if x.style is None else x.style.lower() for x in profiles]
@@ -131,12 +210,14 @@ def _decide(positions, predictions, confidence, closes, equity, peak, params, pr
         wanted = _grouped(wanted, styles, dict.fromkeys(styles, params.max_style_exposure))
     for n, p in enumerate(positions):
         blind = _needs_sigma(params) and not _sigma(p, params)
-        if not closes[n] > 0 or p.age > 0 or blind:
+        if not closes[n] > 0 or p.age > 0 or blind or not funded[n]:
             wanted[n] = _shrunk(wanted[n], current[n])
         if wanted[n] != 0 and abs(wanted[n] - current[n]) <= params.rebalance_band_frac:
             wanted[n] = current[n]
     wanted = _within_turnover(wanted, current, params.max_turnover)
     for p, w, now in zip(positions, wanted, current, strict=True):
+        if w != 0 and abs(w - now) * equity < params.min_notional_quote:
+            continue
         if w != now:
             p.target_qty = w * equity / p.mark if w != 0 else 0.0
 

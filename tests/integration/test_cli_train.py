@@ -83,7 +83,8 @@ def document(done: "subprocess.CompletedProcess[str]", code: int) -> Any:
 
 
 async def test_train_list_show_and_train_again(market: Transactions, environment: dict[str, str]) -> None:
-    words = (*TRAIN, "--symbols", "BTC,ETH,SOL", "--name", "panel", "--version", "v1", "--json")
+    crossed = ("--kfold", "3", "--cpcv", "4x2")
+    words = (*TRAIN, *crossed, "--symbols", "BTC,ETH,SOL", "--name", "panel", "--version", "v1", "--json")
     done = ms(environment, *words)
     first = json.loads(done.stdout)
     outcome = first["verdict"]["outcome"]
@@ -112,7 +113,12 @@ async def test_train_list_show_and_train_again(market: Transactions, environment
     told = document(ms(environment, "model", "evidence", "panel:v1", "--json"), 0)
     assert told["evidence"]["trials"]["n_trials"] >= 1
     assert told["sha256"] == shown["manifest"]["evidence"]["sha256"]
-    assert "buy_and_hold" in ms(environment, "model", "evidence", "panel").stdout
+    assert (told["evidence"]["schema"], len(told["evidence"]["kfold"])) == ("evidence/2", 3)
+    assert len(told["evidence"]["paths"]["rows"]) == shown["manifest"]["combinatorial"]["n_paths"] == 3
+    assert told["evidence"]["overfitting"]["n_settings"] == 64
+    printed = ms(environment, "model", "evidence", "panel").stdout
+    for part in ("buy_and_hold", "64 settings around the assumed one", "purged k-fold", "path of 4x2"):
+        assert part in printed, part
     assert ms(environment, "model", "evidence", "ghost").returncode == 3
 
     other = ms(environment, *words[:-1], "--seed", "7")
@@ -157,6 +163,9 @@ async def test_gaps_block_and_nothing_is_registered(
         (("--symbols", "BTC", "--memory-limit", "20"), 2, "memory limit must exceed"),
         (("--symbols", "BTC", "--model", "gone.py"), 3, "gone.py"),
         (("--symbols", "BTC", "--param", "trees=1"), 2, "must be among n_trees"),
+        (("--symbols", "BTC", "--cpcv", "6"), 2, "groups must be given as NxK, such as 6x2, was '6'"),
+        (("--symbols", "BTC", "--cpcv", "20x10"), 2, "<= 200 combinations"),
+        (("--symbols", "BTC", "--cpcv", "2x2"), 2, "n_test_groups must be in 1..n_groups - 1 (1), was 2"),
     ],
 )
 async def test_bad_calls_end_in_one_clear_line(

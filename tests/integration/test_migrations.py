@@ -82,6 +82,10 @@ def test_a_database_of_a_newer_program_is_refused(database_url: str) -> None:
             "event_links: missing FOREIGN KEY",
         ),
         ("DROP TRIGGER trials_are_append_only ON trials", "trials: missing CREATE TRIGGER"),
+        (
+            "ALTER TABLE trials DISABLE TRIGGER trials_are_not_truncated",
+            "trials: missing CREATE TRIGGER trials_are_not_truncated",
+        ),
         ("DROP TABLE market_bars_2020", "market_bars: n_partitions is 26, expected 27"),
         ("DROP VIEW technical_indicators_latest", "technical_indicators_latest: missing"),
         ("CREATE TABLE stray ()", "stray: unexpected"),

@@ -129,9 +129,15 @@ def test_a_model_of_an_unknown_lineage_is_refused(connection: psycopg.Connection
         )
 
 
-@pytest.mark.parametrize("change", ["UPDATE trials SET kind = 'x'", "DELETE FROM trials"])
-def test_trials_only_grow(connection: psycopg.Connection[Any], change: str) -> None:
+@pytest.mark.parametrize("change", ["UPDATE trials SET kind = 'x'", "DELETE FROM trials", "TRUNCATE trials"])
+@pytest.mark.parametrize("role", ["origin", "replica"])
+def test_trials_only_grow_whoever_owns_them(
+    connection: psycopg.Connection[Any], change: str, role: str
+) -> None:
     insert(connection, "trials", track="liquid", kind="train", model_name="m", params_hash="h")
+    owner = connection.execute("SELECT tableowner = current_user FROM pg_tables WHERE tablename = 'trials'")
+    assert owner.fetchone() == (True,), "revoking a right would not bind the owner"
+    connection.execute(f"SET LOCAL session_replication_role = {role}".encode())
     with pytest.raises(errors.RestrictViolation, match="trials is append-only"):
         connection.execute(change.encode())
 

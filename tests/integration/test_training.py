@@ -20,16 +20,23 @@ from marketsentry.core.gates.verdict import Outcome
 from marketsentry.core.training.artifact import fold_files, read_manifest, read_predictions, served_files
 from marketsentry.exceptions import ConflictError, InputError, NotFoundError
 from marketsentry.models.lightgbm_panel import LightGBMPanel
+from marketsentry.models.protocol import ignore_progress
 from marketsentry.ports import Transactions
-from marketsentry.ports.training import ModelSpec, Trainer
+from marketsentry.ports.training import FitJob, ModelSpec, Trainer
 from marketsentry.services.candidate import CandidateRequest, TrainingResult
 from marketsentry.services.evidence import export_evidence, load_evidence
 from marketsentry.services.registry import list_versions, show_version
-from marketsentry.services.training import train_candidate
+from marketsentry.services.training import make_plan, train_candidate
 from training_inputs import HORIZON, PEEKING, SOUND, SYMBOLS, InProcessTrainer, make_dataset
 
 REQUEST = CandidateRequest(
-    "panel", "v1", HORIZON, model=ModelSpec("lightgbm_panel", {"n_trees": 30}), n_threads=1, kfold_splits=3
+    "panel",
+    "v1",
+    HORIZON,
+    model=ModelSpec("lightgbm_panel", {"n_trees": 30}),
+    n_threads=1,
+    kfold_splits=3,
+    combinatorial=(4, 2),
 )
 EXAMPLE = Path(__file__).parents[2] / "examples" / "model_example.py"
 
@@ -159,6 +166,78 @@ async def test_the_evidence_is_stored_once_with_its_hash_and_can_be_exported(
     assert slow.gain_frac + fast.gain_frac == pytest.approx(1.0)
     with pytest.raises(NotFoundError, match="ghost"):
         await load_evidence("ghost", None, track="liquid", **where)
+
+
+async def test_cross_validation_stands_in_the_pack_and_in_the_manifest(
+    shared_desk: Desk, trained: Trained, dataset: Dataset
+) -> None:
+    where = {"transactions": shared_desk.transactions, "artifacts": shared_desk.artifacts}
+    pack = (await load_evidence("panel", None, track="liquid", **where)).pack
+    assert [row.name for row in pack.kfold] == ["0", "1", "2"]
+    kfold = trained.result.manifest["purged_kfold"]["folds"]
+    for row, fold in zip(pack.kfold, kfold, strict=True):
+        assert row.ic == pytest.approx(fold["ic"], rel=0.05), "the last labels of the history reach behind it"
+    paths = pack.paths
+    assert paths is not None
+    assert (paths.n_combinations, len(paths.rows)) == (6, 3)
+    assert paths.losing_frac == 0.0, "the market was made with a strong signal"
+    assert len({row.sharpe for row in paths.rows}) == 3
+    told = trained.result.manifest["combinatorial"]
+    assert told["n_paths"] == 3
+    assert told["sharpe_median"] == paths.sharpe_median
+    assert trained.result.manifest["recipe"]["combinatorial"] == [4, 2]
+    near = pack.overfitting
+    assert near is not None
+    assert near.all_above_zero_frac == 1.0
+    assert near.choice is not None
+    assert near.choice.probability_of_loss < 0.1
+
+
+async def test_the_paths_are_those_of_models_that_did_not_see_their_test_groups(
+    shared_desk: Desk, trained: Trained, dataset: Dataset
+) -> None:
+    """One combination fitted again by hand, row by row, gives the first path's first group."""
+    request = replace(REQUEST, name="by hand")
+    plan = make_plan(dataset, request).combinations
+    assert plan is not None
+    one = plan.combinations[plan.paths[0][0]]
+    label, present = dataset.labels[HORIZON], np.isfinite(dataset.panel.close)
+    gap = plan.purge_bars
+    assert gap == 48 + request.embargo_bars
+    tested = np.zeros(label.shape[0], dtype=bool)
+    for span in one.test:
+        tested[span] = True
+    near = np.convolve(tested, np.ones(2 * gap + 1), mode="same") > 0
+    keep = ~near & (np.arange(tested.size) < plan.groups[-1].stop)
+    bar, symbol = np.nonzero(keep[:, None] & np.isfinite(label) & present)
+    model = LightGBMPanel(n_trees=30)
+    model.fit(
+        dataset.features.values[bar, symbol],
+        label[bar, symbol],
+        seed=request.seed,
+        n_threads=1,
+        on_progress=ignore_progress,
+    )
+    spans = make_plan(dataset, request).spans()
+    fit = await shared_desk.process.fit_spans(
+        FitJob(
+            request.model,
+            dataset.features.values,
+            label,
+            present,
+            (spans[-6 + one.index],),
+            request.seed,
+            1,
+            request.memory_limit_bytes,
+        ),
+        on_progress=lambda _: None,
+    )
+    group = plan.groups[0]
+    first = one.hull.start
+    expected = model.predict(dataset.features.values[group].reshape(-1, 2)).reshape(-1, len(SYMBOLS))
+    np.testing.assert_array_equal(
+        fit.spans[0].predictions[group.start - first : group.stop - first], expected
+    )
 
 
 async def test_every_training_lowers_what_the_next_may_claim(desk: Desk) -> None:

@@ -37,20 +37,25 @@ def run(
     test_days: Annotated[int, typer.Option(help="Length of each reported window, 1..90.")] = 7,
     fee_bps: Annotated[float, typer.Option(help="Fee on traded notional.")] = 5.0,
     slippage_bps: Annotated[float, typer.Option(help="Half-spread on traded notional.")] = 3.0,
+    market: Annotated[str, typer.Option(help="spot or perpetual: BTC then means BTC-PERP.")] = "spot",
+    leverage: Annotated[
+        float, typer.Option(help="Gross that the venue of perpetuals lends for, 1..100.")
+    ] = 1.0,
     model_file: Annotated[str, typer.Option(help="Source of a model of your own, as it was trained.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Replay a registered model on stored bars and snapshots, and store the run.
 
     Only models that had not seen a bar score it. Exit code 0 when the run completed, 2 when it failed (it is
-    stored with its reason) or an input is wrong, 4 when the database failed.
+    stored with its reason) or an input is wrong, 4 when the database failed. Perpetuals need their bars, features
+    and rates of funding; RISK_MAX_SINGLE_WEIGHT and the other limits hold under any leverage.
 
     Example:  ms backtest run --model panel:v1 --symbols BTC,ETH --lookback-days 90 --json
     """
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.backtest_output import print_run, run_document
     from marketsentry.cli.resources import Stopwatch
-    from marketsentry.core.backtest.request import BacktestRequest
+    from marketsentry.core.backtest.request import BacktestRequest, market_named
     from marketsentry.ports.runs import StoredRun
     from marketsentry.services.backtest import backtest_defaults, run_backtest
 
@@ -71,6 +76,8 @@ def run(
                 test_days=test_days,
                 fee_bps=fee_bps,
                 slippage_bps=slippage_bps,
+                market=market_named(market),
+                leverage=leverage,
             )
             return await run_backtest(
                 request,

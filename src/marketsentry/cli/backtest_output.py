@@ -12,6 +12,7 @@ from marketsentry.ports.runs import StoredRun
 
 _SHOWN = ("samples", "ic", "rank_ic", "hit_rate", "pnl_after_cost", "max_drawdown", "sharpe", "sortino",
           "volatility", "exposure", "turnover", "trades", "lineage_coverage")  # fmt: skip
+_SHOWN_IF_ANY = ("liquidations", "funding_gaps", "shortfall")
 
 
 def run_document(stored: StoredRun) -> dict[str, Any]:
@@ -47,6 +48,9 @@ def print_run(stored: StoredRun, console: Console | None = None) -> None:
         table.add_row(name, _text(metrics[name]))
     for kind, share in metrics["cost_breakdown"].items():
         table.add_row(f"cost: {kind}", _text(share))
+    for name in _SHOWN_IF_ANY:
+        if metrics.get(name):
+            table.add_row(name, _text(metrics[name]))
     console.print(table)
     _print_targets(metrics["per_target"], console)
     passed = metrics["gate_passed"]

@@ -32,6 +32,10 @@ def sweep(
         int, typer.Option(help="Window that ends at the newest snapshot, 14..730.")
     ] = 90,
     train_days: Annotated[int, typer.Option(help="First part of it, not traded, 7..365.")] = 35,
+    market: Annotated[str, typer.Option(help="spot or perpetual: BTC then means BTC-PERP.")] = "spot",
+    leverage: Annotated[
+        float, typer.Option(help="Gross that the venue of perpetuals lends for, 1..100.")
+    ] = 1.0,
     model_file: Annotated[str, typer.Option(help="Source of a model of your own, as it was trained.")] = "",
     threads: Annotated[int, typer.Option(min=0, help="Settings replayed at once; 0 is every core.")] = 0,
     lang: Annotated[str, typer.Option(help="Of the page: zh or en.")] = "en",
@@ -51,7 +55,7 @@ def sweep(
     from marketsentry.cli.progress import steps_on_stderr
     from marketsentry.cli.resources import Stopwatch
     from marketsentry.cli.sweep_output import print_sweep, sweep_document
-    from marketsentry.core.backtest.request import BacktestRequest
+    from marketsentry.core.backtest.request import BacktestRequest, market_named
     from marketsentry.services.backtest import RunContext, backtest_defaults
     from marketsentry.services.sweep import SweepRequest, run_sweep
     from marketsentry.services.sweep_report import write_sweep_report
@@ -70,6 +74,8 @@ def sweep(
                 data_version=data_version or system.settings.data_version,
                 lookback_days=lookback_days,
                 train_days=train_days,
+                market=market_named(market),
+                leverage=leverage,
             )
             with steps_on_stderr() as on_progress:
                 result = await run_sweep(

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from marketsentry.core.evidence.pack import SkillRow
+from marketsentry.core.evidence.pack import EvidencePack, SkillRow
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.services.evidence import StoredEvidence
 
@@ -80,9 +80,40 @@ def print_evidence(found: StoredEvidence, written: Path | None) -> None:
             for one in pack.importance[:N_FEATURES]
         ],
     )
+    _print_overfitting(console, pack)
     console.print(f"sha256 {found.sha256} (verified)", markup=False)
     if written is not None:
         console.print(f"written to {written}", markup=False)
+
+
+def _print_overfitting(console: Console, pack: EvidencePack) -> None:
+    """Print the neighbourhood of the assumed replay parameters, and folds and paths where they were fitted."""
+    near, paths = pack.overfitting, pack.paths
+    if near is not None:
+        told = f"{near.n_settings} settings around the assumed one: {near.all_above_zero_frac:.0%} above zero"
+        if near.choice is not None:
+            told += (
+                f"; choosing the best would show Sharpe {near.choice.inside_sharpe_median:.2f} where it is chosen, "
+                f"{near.choice.outside_sharpe_median:.2f} elsewhere, probability of overfitting {near.choice.pbo:.0%}"
+            )
+        console.print()
+        console.print(told, markup=False)
+    head = ("purged k-fold", "samples", "IC", "interval", "rank IC", "interval")
+    _print(console, head, [_skill(row) for row in pack.kfold])
+    if paths is not None:
+        rows = [
+            (
+                str(k + 1),
+                _number(row.sharpe),
+                _number(row.pnl_after_cost_frac),
+                _number(row.max_drawdown_frac),
+                _number(row.ic, 4),
+            )
+            for k, row in enumerate(paths.rows)
+        ]
+        titles = (f"path of {paths.n_groups}x{paths.n_test_groups}", "Sharpe", "return", "drawdown", "IC")
+        _print(console, titles, rows)
+        console.print(f"{paths.losing_frac:.0%} of {len(rows)} paths lose", markup=False)
 
 
 def _skill(row: SkillRow) -> tuple[str, ...]:

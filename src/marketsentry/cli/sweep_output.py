@@ -8,6 +8,7 @@ from rich.text import Text
 
 from marketsentry.core.backtest.plateau import Shape
 from marketsentry.core.backtest.summary import rounded
+from marketsentry.core.stats.pbo import BacktestOverfitting
 from marketsentry.services.sweep import SweepResult
 
 _SHOWN = ("sharpe", "pnl_after_cost", "max_drawdown", "turnover", "trades")
@@ -38,6 +39,7 @@ def sweep_document(result: SweepResult) -> dict[str, Any]:
         "n_trials": result.n_trials,
         "best": rounded(document["best"]),
         "plateau": rounded(document["plateau"]),
+        "overfitting": rounded(document["overfitting"]),
     }
 
 
@@ -56,9 +58,23 @@ def print_sweep(result: SweepResult, console: Console | None = None) -> None:
     else:
         words, style = _WORDS[result.plateau.shape]
         console.print(Text(words, style=style))
+    if result.overfitting is None:
+        console.print("probability of overfitting: not measured, there was nothing to choose from")
+    else:
+        console.print(_overfitting(result.overfitting))
     if result.n_impossible:
         console.print(f"{result.n_impossible:,} combinations make no parameters and were left out")
     console.print(f"trials of the track so far: {result.n_trials:,}")
+
+
+def _overfitting(found: BacktestOverfitting) -> Text:
+    """One sentence on what choosing the best of these settings is worth."""
+    words = (
+        f"probability of overfitting {found.pbo:.0%}: Sharpe {found.inside_sharpe_median:.2f} where the best was "
+        f"chosen, {found.outside_sharpe_median:.2f} on other bars (medians of {found.n_splits:,} splits); it loses "
+        f"there in {found.probability_of_loss:.0%}"
+    )
+    return Text(words, style="green" if found.pbo < 0.5 else "red")
 
 
 def _text(value: float | None) -> str:

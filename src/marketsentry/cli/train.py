@@ -33,6 +33,10 @@ def train(
     ] = None,
     folds: Annotated[int, typer.Option(min=1, help="Walk-forward folds; the verdict wants at least 5.")] = 5,
     kfold: Annotated[int, typer.Option(min=0, help="Splits of an additional purged k-fold; 0 = none.")] = 0,
+    cpcv: Annotated[
+        str,
+        typer.Option(help="Combinatorial purged cross-validation, GROUPSxTESTED, e.g. 6x2; none if empty."),
+    ] = "",
     embargo: Annotated[int, typer.Option(min=0, help="Bars dropped beyond the label horizon.")] = 12,
     seed: Annotated[int | None, typer.Option(help="Default TRAIN_SEED.")] = None,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the fit; 0 = one per core.")] = 0,
@@ -73,6 +77,7 @@ def train(
         params=tuple(param or ()),
         folds=folds,
         kfold=kfold,
+        cpcv=cpcv,
         embargo=embargo,
         seed=seed,
         threads=threads,

@@ -13,6 +13,7 @@ from marketsentry.core.dataset import horizon_bars
 from marketsentry.core.gates.candidate import CandidateLimits
 from marketsentry.core.market.interval import Interval, parse_interval
 from marketsentry.core.market.timestamps import parse_time_ns
+from marketsentry.core.splits.combinatorial import parse_groups
 from marketsentry.exceptions import InputError
 from marketsentry.ports.training import ModelSpec, ParamValue
 from marketsentry.services.backtest import backtest_defaults
@@ -44,6 +45,7 @@ class TrainOptions:
     params: tuple[str, ...]
     folds: int
     kfold: int
+    cpcv: str
     embargo: int
     seed: int | None
     threads: int
@@ -69,6 +71,7 @@ def make_requests(options: TrainOptions, settings: Settings) -> tuple[DatasetReq
         n_folds=options.folds,
         embargo_bars=options.embargo,
         kfold_splits=options.kfold,
+        combinatorial=parse_groups(options.cpcv) if options.cpcv else None,
         seed=settings.train_seed if options.seed is None else options.seed,
         n_threads=options.threads or os.cpu_count() or 1,
         memory_limit_bytes=options.memory_limit_mib * MIB or free_memory_share(),

@@ -23,7 +23,8 @@ REALISED = 9  # closed price differences at fill prices, before fees
 FEE = 10
 SLIPPAGE = 11
 IMPACT = 12
-BOOK_FIELDS = 13
+FUNDING = 13  # paid for holding the position, less what was received
+BOOK_FIELDS = 14
 
 # Fields of the account row (ACCOUNT_FIELDS,).
 CASH = 0
@@ -34,7 +35,9 @@ DAY_START = 4  # equity at the last mark of the day before
 WORST_DAY = 5  # largest loss since the start of a UTC day, as a positive fraction of its start
 BUSY = 6  # bars for which orders may still be on their way or unfilled
 STEADY = 7  # 1 when the last decided weights follow from the predictions alone
-ACCOUNT_FIELDS = 8
+FUNDING_GAPS = 8  # charges of funding whose rate is unknown
+LIQUIDATIONS = 9
+ACCOUNT_FIELDS = 10
 
 
 @kernel

@@ -1,9 +1,10 @@
 """One bar of trading, and the loop over bars. All modes decide with `mark_bar` and `decide_bar`.
 
-The order of one bar: orders decided earlier fill at its open (`fill_bar`), positions are marked at its close
-(`mark_bar`), and with what is known then new targets are decided (`decide_bar`), which no bar can fill before
-the next open. `run` loops the three; its one shortcut leaves out `decide_bar` where that would provably
-decide what it decided before (`kernels.steady`), and holds over a stretch of such bars in one go.
+The order of one bar: orders decided earlier fill at its open (`fill_bar`), the venue takes the positions away if
+margin runs out inside it and charges for holding them at its close (`hold_bar`, on spot `charge_borrow`), they are
+marked at its close (`mark_bar`), and with what is known then new targets are decided (`decide_bar`), which no bar can
+fill before the next open. `run` loops the four; its one shortcut leaves out `decide_bar` where that would provably
+decide what it decided before (`kernels.steady`), and holds over a stretch of such bars in one go where holding is free.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from marketsentry.kernels.account import (
     BUSY,
     CASH,
     EQUITY,
+    FUNDING,
+    LIQUIDATIONS,
     MARK_PRICE,
     N_RETURNS,
     PEAK,
@@ -31,6 +34,12 @@ from marketsentry.kernels.account import (
 from marketsentry.kernels.compiling import inlined, kernel
 from marketsentry.kernels.cost import impact_bps, quote
 from marketsentry.kernels.fill import match
+from marketsentry.kernels.margin import (
+    charge_borrow,
+    charge_funding,
+    liquidation_point,
+    price_on_the_way,
+)
 from marketsentry.kernels.risk import clip_single, feasible_turnover, reduce_only, scale_gross, scale_groups
 from marketsentry.kernels.signal import is_usable, score_to_weight
 from marketsentry.kernels.sizing import drawdown_taper, next_variance, volatility_of, volatility_weight
@@ -40,16 +49,19 @@ OPEN, VOLUME = 0, 4
 
 # Columns of the fill tape (n_fills, FILL_FIELDS).
 FILL_BAR, FILL_SYMBOL, FILL_QTY, FILL_REFERENCE, FILL_PRICE, FILL_FEE, FILL_SLIPPAGE, FILL_IMPACT = range(8)
-FILL_FIELDS = 8
+FILL_FUNDING = 8  # what holding the target has cost so far, before this fill
+FILL_IS_LIQUIDATION = 9  # 1 where the venue closed the position
+FILL_FIELDS = 10
 
 
 class Market(NamedTuple):
-    """What can be seen: open times (T,), bars (T, N, 5), predictions and confidence (T, N)."""
+    """What can be seen: open times (T,), bars (T, N, 5), predictions, confidence and rates of funding (T, N)."""
 
     ts_ns: np.ndarray
     values: np.ndarray
     predictions: np.ndarray
     confidence: np.ndarray  # (0, 0) when every prediction counts fully
+    funding: np.ndarray = np.zeros((0, 0))  # (0, 0) on spot; see `kernels.margin`
 
 
 class Rules(NamedTuple):
@@ -79,6 +91,13 @@ class Rules(NamedTuple):
     max_turnover: float
     band: float
     is_static: bool  # decided weights depend on the predictions alone
+    min_notional: float
+    is_perpetual: bool
+    has_holding_cost: bool  # perpetual, or short positions that pay for what they borrow
+    borrow_frac: float  # of the notional, per bar
+    missing_funding_frac: float
+    maintenance_frac: float
+    liquidation_fee_frac: float
 
 
 class Groups(NamedTuple):
@@ -128,16 +147,81 @@ def fill_bar(t: int, market: Market, rules: Rules, state: State, fills: np.ndarr
         fee, slip, imp = quote(abs(qty) * price, rules.fee_bps, rules.half_spread_bps, impact)
         new_qty = goal if qty == wanted else book[n, QTY] + qty
         apply_fill(book, account, n, new_qty, price, paid, fee, slip, imp)
-        fills[n_fills, FILL_BAR] = t
-        fills[n_fills, FILL_SYMBOL] = n
-        fills[n_fills, FILL_QTY] = qty
-        fills[n_fills, FILL_REFERENCE] = price
-        fills[n_fills, FILL_PRICE] = paid
-        fills[n_fills, FILL_FEE] = fee
-        fills[n_fills, FILL_SLIPPAGE] = slip
-        fills[n_fills, FILL_IMPACT] = imp
+        _note_fill(fills[n_fills], t, n, qty, price, paid, fee, slip, imp, book[n, FUNDING], 0.0)
         n_fills += 1
     account[BUSY] = max(account[BUSY] - 1.0, 1.0 if unfilled else 0.0)
+    return n_fills
+
+
+@inlined
+def _note_fill(
+    row: np.ndarray,
+    t: int,
+    n: int,
+    qty: float,
+    reference: float,
+    price: float,
+    fee: float,
+    slippage: float,
+    impact: float,
+    funding: float,
+    is_liquidation: float,
+) -> None:
+    """Write one row of the tape."""
+    row[FILL_BAR] = t
+    row[FILL_SYMBOL] = n
+    row[FILL_QTY] = qty
+    row[FILL_REFERENCE] = reference
+    row[FILL_PRICE] = price
+    row[FILL_FEE] = fee
+    row[FILL_SLIPPAGE] = slippage
+    row[FILL_IMPACT] = impact
+    row[FILL_FUNDING] = funding
+    row[FILL_IS_LIQUIDATION] = is_liquidation
+
+
+@kernel
+def hold_bar(t: int, market: Market, rules: Rules, state: State, fills: np.ndarray, n_fills: int) -> int:
+    """Hold perpetuals through bar `t`; returns the new count of fills.
+
+    An account whose margin does not last is liquidated inside the bar; what is still held at the close pays funding.
+    """
+    book, account = state.book, state.account
+    point = liquidation_point(market.values[t], rules.maintenance_frac, book, account)
+    if point >= 0.0:
+        n_fills = _liquidate(t, point, market, rules, state, fills, n_fills)
+    charge_funding(market.funding[t], market.values[t, :, CLOSE], rules.missing_funding_frac, book, account)
+    return n_fills
+
+
+@kernel
+def _liquidate(
+    t: int, point: float, market: Market, rules: Rules, state: State, fills: np.ndarray, n_fills: int
+) -> int:
+    """Close every position where margin ran out, whatever the volume, and cancel what is on order.
+
+    The fee of the venue is at most the equity that is left; a loss beyond it is the account's.
+    """
+    book, account, prices = state.book, state.account, state.current
+    left, notional = account[CASH], 0.0
+    for n in range(book.shape[0]):
+        if book[n, QTY] != 0.0:
+            prices[n] = price_on_the_way(point, n, market.values[t], book)
+            left += book[n, QTY] * prices[n]
+            notional += abs(book[n, QTY]) * prices[n]
+    fee_frac = min(rules.liquidation_fee_frac, max(left, 0.0) / notional)
+    for n in range(book.shape[0]):
+        book[n, TARGET_QTY] = 0.0
+        state.orders[:, n] = 0.0
+        qty, price = book[n, QTY], prices[n]
+        if qty == 0.0:
+            continue
+        fee = fee_frac * abs(qty) * price
+        apply_fill(book, account, n, 0.0, price, price, fee, 0.0, 0.0)
+        _note_fill(fills[n_fills], t, n, -qty, price, price, fee, 0.0, 0.0, book[n, FUNDING], 1.0)
+        n_fills += 1
+    account[BUSY] = account[STEADY] = 0.0
+    account[LIQUIDATIONS] += 1.0
     return n_fills
 
 
@@ -177,7 +261,8 @@ def decide_bar(t: int, market: Market, rules: Rules, groups: Groups, state: Stat
     """Decide target quantities from what is known at the close of bar `t`; True if one changed.
 
     Without equity everything is closed. A target without usable prediction keeps its position for
-    `max_age_bars`, then closes; without a price or a needed volatility it can only be reduced.
+    `max_age_bars`, then closes; without a price, a needed volatility or the rate of funding of a perpetual it can only
+    be reduced.
     """
     book, account, weights, current = state.book, state.account, state.proposed, state.current
     equity = account[EQUITY]
@@ -202,6 +287,8 @@ def decide_bar(t: int, market: Market, rules: Rules, groups: Groups, state: Stat
     account[STEADY] = 1.0 if steady else 0.0
     changed = False
     for n in range(book.shape[0]):
+        if weights[n] != 0.0 and abs(weights[n] - current[n]) * equity < rules.min_notional:
+            continue
         if weights[n] != current[n]:
             book[n, TARGET_QTY] = weights[n] * equity / book[n, MARK_PRICE] if weights[n] != 0.0 else 0.0
             changed = True
@@ -254,11 +341,13 @@ def _make_loop(is_single: bool) -> Callable[..., tuple[int, int]]:
         latency = orders.shape[0]
         t = start
         while t < ts_ns.size:
+            if rules.is_perpetual and n_fills + 2 * n_targets > fills.shape[0]:
+                return t, n_fills
             if account[BUSY] > 0.0:
                 if n_fills + n_targets > fills.shape[0]:
                     return t, n_fills
                 n_fills = fill_bar(t, market, rules, state, fills, n_fills)
-            elif account[STEADY] > 0.0 and not rules.needs_volatility:
+            elif account[STEADY] > 0.0 and not rules.needs_volatility and not rules.has_holding_cost:
                 t += hold(
                     n_targets,
                     ts_ns[t:],
@@ -273,6 +362,10 @@ def _make_loop(is_single: bool) -> Callable[..., tuple[int, int]]:
                 )
                 if t == ts_ns.size:
                     break
+            if rules.is_perpetual:
+                n_fills = hold_bar(t, market, rules, state, fills, n_fills)
+            elif rules.has_holding_cost:
+                charge_borrow(t, n_targets, values, rules.borrow_frac, book, account)
             equity[t] = mark_bar(t, n_targets, ts_ns, values, rules, book, account)
             settled = _record_weights(t, n_targets, predictions, values, rules, book, account, weights)
             if not settled and decide_bar(t, market, rules, groups, state):
@@ -339,8 +432,10 @@ def _wish(
 
 @inlined
 def _can_open(t: int, n: int, market: Market, rules: Rules, book: np.ndarray) -> bool:
-    """Tell whether target `n` may grow: price, usable prediction and needed volatility are there."""
+    """Tell whether target `n` may grow: price, usable prediction, needed volatility and funding are there."""
     if not market.values[t, n, CLOSE] > 0.0 or book[n, AGE] > 0.0:
+        return False
+    if rules.is_perpetual and not np.isfinite(market.funding[t, n]):
         return False
     if not rules.needs_volatility:
         return True

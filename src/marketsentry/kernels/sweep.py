@@ -45,6 +45,11 @@ HELD = 0
 ENTERED = 1
 OPEN_FIELDS = 2
 
+# Columns of the parts (n_parts, PART_FIELDS) that the counted bars are cut into.
+PART_RETURNS = 0  # sum of returns
+PART_SQUARES = 1  # sum of squared returns
+PART_FIELDS = 2
+
 
 @njit(cache=True, error_model="numpy", nogil=True, _nrt=False)  # type: ignore[call-overload]
 def sweep_one(
@@ -58,21 +63,26 @@ def sweep_one(
     weights: np.ndarray,
     positions: np.ndarray,
     sums: np.ndarray,
+    edges: np.ndarray,
+    parts: np.ndarray,
 ) -> None:
-    """Replay all bars and leave in `sums` what the bars from `first` on came to.
+    """Replay all bars and leave in `sums` what the bars from `first` on came to, and in `parts` what each part did.
 
-    `fills` (>= N, FILL_FIELDS), `equity` (BLOCK_BARS + latency,) and `weights` (the same, N) are scratch.
-    `positions` (N, OPEN_FIELDS) and `sums` (SUM_FIELDS,) come in as zeros, `state` fresh.
+    `fills` (>= 2 N, FILL_FIELDS), `equity` (BLOCK_BARS + latency,) and `weights` (the same, N) are scratch.
+    `positions` (N, OPEN_FIELDS), `sums` (SUM_FIELDS,) and `parts` (n_parts, PART_FIELDS) come in as zeros, `state`
+    fresh. `edges` (n_parts + 1,) are the first bars of the parts and their end; no block goes across one.
     """
     n_bars, latency = market.ts_ns.size, state.orders.shape[0]
     sums[LAST_EQUITY] = state.account[EQUITY]
-    bar = 0
+    bar, part = 0, 0
     while bar < n_bars:
+        while part < parts.shape[0] - 1 and bar >= edges[part + 1]:
+            part += 1
         if bar == first:
             sums[START_EQUITY] = sums[PEAK_EQUITY] = sums[LAST_EQUITY]
         # Rows count from a multiple of the latency, so that the ring of orders stays in step.
         base = bar - bar % latency
-        stop = min(bar + BLOCK_BARS, n_bars if bar >= first else first)
+        stop = min(bar + BLOCK_BARS, edges[part + 1] if bar >= first else first)
         block = _rows(market, base, stop)
         if weights.shape[1] == 1:
             done, n_fills = loop_one(bar - base, block, rules, groups, state, fills, 0, equity, weights)
@@ -82,9 +92,9 @@ def sweep_one(
         if bar >= first:
             _add_fills(bar - base, fills, n_fills, equity, positions, sums)
             if weights.shape[1] == 1:  # a constant count, which the compiler unrolls
-                _add_bars(bar - base, done, 1, equity, weights, sums)
+                _add_bars(bar - base, done, 1, equity, weights, sums, parts[part])
             else:
-                _add_bars(bar - base, done, weights.shape[1], equity, weights, sums)
+                _add_bars(bar - base, done, weights.shape[1], equity, weights, sums, parts[part])
         else:
             for i in range(n_fills):
                 _is_entry(fills, i, positions)
@@ -94,9 +104,12 @@ def sweep_one(
 
 @inlined
 def _rows(market: Market, start: int, stop: int) -> Market:
-    """Rows of the market; without confidence there are none to cut."""
+    """Rows of the market; without confidence or funding there are none to cut."""
     sure = market.confidence[start:stop] if market.confidence.shape[0] > 0 else market.confidence[:0]
-    return Market(market.ts_ns[start:stop], market.values[start:stop], market.predictions[start:stop], sure)
+    rates = market.funding[start:stop] if market.funding.shape[0] > 0 else market.funding[:0]
+    return Market(
+        market.ts_ns[start:stop], market.values[start:stop], market.predictions[start:stop], sure, rates
+    )
 
 
 @inlined
@@ -144,9 +157,15 @@ def _is_entry(fills: np.ndarray, i: int, positions: np.ndarray) -> bool:
 
 @inlined
 def _add_bars(
-    start: int, stop: int, n_targets: int, equity: np.ndarray, weights: np.ndarray, sums: np.ndarray
+    start: int,
+    stop: int,
+    n_targets: int,
+    equity: np.ndarray,
+    weights: np.ndarray,
+    sums: np.ndarray,
+    part: np.ndarray,
 ) -> None:
-    """Add rows `start` to `stop`: drawdown, returns and exposure.
+    """Add rows `start` to `stop`: drawdown, returns and exposure; returns also to their `part` (PART_FIELDS,).
 
     Squares are taken about the first return of the block, and blocks join by the rule of Chan, Golub and LeVeque:
     no large numbers are subtracted, and returns that are all the same have no deviation at all.
@@ -180,6 +199,8 @@ def _add_bars(
     sums[SQUARES] += squares - shifted * mean + apart * apart * sums[N_RETURNS] * n_new / n_all
     sums[MEAN_RETURN] += apart * n_new / n_all
     sums[DOWN_SQUARES] += down
+    part[PART_RETURNS] += shifted + n_new * pivot
+    part[PART_SQUARES] += squares + pivot * (2.0 * shifted + n_new * pivot)
     sums[N_RETURNS] = n_all
     sums[PEAK_EQUITY], sums[DRAWDOWN] = peak, fall
     sums[N_WEIGHED] += n_weighed

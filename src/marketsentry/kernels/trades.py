@@ -9,7 +9,9 @@ from marketsentry.kernels.compiling import kernel
 from marketsentry.kernels.replay import (
     FILL_BAR,
     FILL_FEE,
+    FILL_FUNDING,
     FILL_IMPACT,
+    FILL_IS_LIQUIDATION,
     FILL_PRICE,
     FILL_QTY,
     FILL_REFERENCE,
@@ -26,7 +28,8 @@ TRADE_RECEIVED = 4  # the same over the exits
 TRADE_FEE = 5
 TRADE_SLIPPAGE = 6
 TRADE_IMPACT = 7
-TRADE_FIELDS = 8
+TRADE_FUNDING = 8  # less what holding the target had cost before the trade began
+TRADE_FIELDS = 9
 
 
 @kernel
@@ -43,15 +46,22 @@ def name_fills(tape: np.ndarray, out: np.ndarray) -> None:
         fill["fee_quote"] = tape[i, FILL_FEE]
         fill["slippage_quote"] = tape[i, FILL_SLIPPAGE]
         fill["impact_quote"] = tape[i, FILL_IMPACT]
+        fill["is_liquidation"] = tape[i, FILL_IS_LIQUIDATION] > 0.0
 
 
 @kernel
 def round_trips(
-    fills: np.ndarray, marks: np.ndarray, held: np.ndarray, live: np.ndarray, out: np.ndarray
+    fills: np.ndarray,
+    marks: np.ndarray,
+    funding: np.ndarray,
+    held: np.ndarray,
+    live: np.ndarray,
+    out: np.ndarray,
 ) -> int:
     """Group fills into trades, in order of their ends; trades still open come last.
 
-    `fills` (n_fills, FILL_FIELDS) in time order, `marks` (N,) last prices. `held` (N,) and `live` (N, TRADE_FIELDS) are
+    `fills` (n_fills, FILL_FIELDS) in time order, `marks` (N,) last prices, `funding` (N,) all that holding
+    each target has cost. `held` (N,) and `live` (N, TRADE_FIELDS) are
     scratch of zeros. `out` needs room for n_fills + N rows; returns how many were written. A fill through
     zero closes one trade and opens the next, sharing its costs by quantity.
     """
@@ -66,7 +76,7 @@ def round_trips(
             held[n] += np.copysign(closing, signed)
             rest = abs(signed) - closing
             if abs(held[n]) <= 1e-12 * live[n, TRADE_QTY]:
-                _finish(n, int(fills[i, FILL_BAR]), live[n], out[n_trades])
+                _finish(n, int(fills[i, FILL_BAR]), fills[i, FILL_FUNDING], live[n], out[n_trades])
                 n_trades += 1
                 held[n] = 0.0
             if rest > 0.0:
@@ -78,7 +88,7 @@ def round_trips(
     for n in range(held.size):
         if held[n] != 0.0:
             live[n, TRADE_RECEIVED] += abs(held[n]) * marks[n]
-            _finish(n, -1, live[n], out[n_trades])
+            _finish(n, -1, funding[n], live[n], out[n_trades])
             n_trades += 1
     return n_trades
 
@@ -89,6 +99,7 @@ def _enter(fills: np.ndarray, i: int, share: float, qty: float, trade: np.ndarra
     if trade[TRADE_QTY] == 0.0:
         trade[TRADE_SIDE] = np.copysign(1.0, fills[i, FILL_QTY])
         trade[TRADE_ENTRY_BAR] = fills[i, FILL_BAR]
+        trade[TRADE_FUNDING] = -fills[i, FILL_FUNDING]
     trade[TRADE_QTY] += qty
     trade[TRADE_PAID] += qty * fills[i, FILL_PRICE]
     _charge(fills, i, share, trade)
@@ -110,10 +121,11 @@ def _charge(fills: np.ndarray, i: int, share: float, trade: np.ndarray) -> None:
 
 
 @kernel
-def _finish(n: int, exit_bar: int, trade: np.ndarray, out: np.void) -> None:
+def _finish(n: int, exit_bar: int, funding: float, trade: np.ndarray, out: np.void) -> None:
     """Write the trade with average prices and its gain, and empty the scratch row; `exit_bar` is -1 while open.
 
-    Fill prices hold slippage and impact already, so only the fee is left to subtract.
+    `funding` is what holding the target has cost by then. Fill prices hold slippage and impact already, so only the
+    fee and the funding are left to subtract.
     """
     out["symbol"] = n
     out["side"] = int(trade[TRADE_SIDE])
@@ -125,6 +137,8 @@ def _finish(n: int, exit_bar: int, trade: np.ndarray, out: np.void) -> None:
     out["fee_quote"] = trade[TRADE_FEE]
     out["slippage_quote"] = trade[TRADE_SLIPPAGE]
     out["impact_quote"] = trade[TRADE_IMPACT]
-    out["pnl_quote"] = trade[TRADE_SIDE] * (trade[TRADE_RECEIVED] - trade[TRADE_PAID]) - trade[TRADE_FEE]
+    out["funding_quote"] = trade[TRADE_FUNDING] + funding
+    gained = trade[TRADE_SIDE] * (trade[TRADE_RECEIVED] - trade[TRADE_PAID])
+    out["pnl_quote"] = gained - trade[TRADE_FEE] - out["funding_quote"]
     for k in range(trade.size):
         trade[k] = 0.0

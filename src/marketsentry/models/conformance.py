@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from marketsentry.models.protocol import Model, ignore_progress
+from marketsentry.models.protocol import Explains, Model, ignore_progress
 
 SEED = 7
 N_THREADS = 1
+ADDS_UP_WITHIN = 1e-12
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +68,7 @@ def check_model(
     ConformanceReport
         Checks `declares`, `fits`, `shape`, `finite`, `pure`, `deterministic`, `row_order`, `row_by_row`,
         `missing`,
-        `dump_is_data`, `save_load`, `progress`.
+        `dump_is_data`, `save_load`, `progress`, `explains`.
     """
     problem = _make_problem(n_rows, n_features)
     checks = [_attempt("declares", lambda: _declares(new_model))]
@@ -84,6 +85,7 @@ def check_model(
             ("dump_is_data", lambda: _dump_is_data(new_model, problem)),
             ("save_load", lambda: _save_load(new_model, problem)),
             ("progress", lambda: _progress(new_model, problem)),
+            ("explains", lambda: _explains(new_model, problem)),
         )
         checks += [_attempt(name, check) for name, check in rest]
     return ConformanceReport(str(getattr(new_model, "name", new_model)), tuple(checks))
@@ -255,6 +257,26 @@ def _progress(new_model: Callable[[], Model], problem: _Problem) -> str:
     _require(bool(seen), "fit must call on_progress(done, total) at least once, at its end")
     _require(seen[-1][0] == seen[-1][1], f"the last on_progress must have done == total, was {seen[-1]}")
     return f"{len(seen)} reports"
+
+
+def _explains(new_model: Callable[[], Model], problem: _Problem) -> str:
+    X = problem.holed if new_model().accepts_missing else problem.X
+    model = _fit(new_model, X, problem.y)
+    if not isinstance(model, Explains):
+        return "not offered: the model has no method contributions"
+    parts, predicted = model.contributions(X), model.predict(X)
+    wanted = (X.shape[0], X.shape[1] + 1)
+    _require(parts.shape == wanted, f"contributions must have shape {wanted}, was {parts.shape}")
+    _require(bool(np.isfinite(parts).all()), "contributions must be finite")
+    _require(
+        bool((parts[:, -1] == parts[0, -1]).all()), "the last contribution must be one base for all rows"
+    )
+    off = float((np.abs(parts.sum(axis=1) - predicted) / np.maximum(np.abs(parts).sum(axis=1), 1e-300)).max())
+    _require(
+        off <= ADDS_UP_WITHIN,
+        f"contributions must sum to the prediction within {ADDS_UP_WITHIN:.0e} of their size, were off by {off:.3g}",
+    )
+    return f"contributions sum to the prediction within {off:.1e}"
 
 
 def _same(one: Floats, two: Floats) -> bool:

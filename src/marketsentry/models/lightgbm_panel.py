@@ -3,6 +3,9 @@
 The panel model does not see which symbol a row belongs to; what sets symbols apart must be in the features
 (ranks across symbols, volatility, volume). So it can serve a symbol it never saw, and one fit learns from
 all of them. Missing features (NaN) are handled by the trees themselves.
+
+LightGBM grows the trees; from then on the model is its text, which the compiled walk of `models.tree_walk` reads and
+predicts with, bit for bit as LightGBM would.
 """
 
 import re
@@ -16,6 +19,8 @@ from numpy.typing import NDArray
 
 from marketsentry.exceptions import ConflictError, InputError
 from marketsentry.models.protocol import Progress
+from marketsentry.models.tree_text import TreeText, read_tree_text
+from marketsentry.models.tree_walk import TreeWalk
 
 MODEL_FILE = "model.txt"
 BIN_SAMPLE_ROWS = (
@@ -88,7 +93,7 @@ class LightGBMPanel:
             raise InputError(
                 f"parameters of {self.name} must be among {known}, were {', '.join(params)}"
             ) from error
-        self._booster: lgb.Booster | None = None
+        self._fit: _Fit | None = None
 
     def fit(
         self,
@@ -108,36 +113,24 @@ class LightGBMPanel:
             on_progress(env.iteration + 1, n_trees)
 
         trained = lgb.train(native, data, num_boost_round=n_trees, callbacks=[report])
-        self._booster = lgb.Booster(
-            model_str=trained.model_to_string()
-        )  # the trees without the training data
+        alone = lgb.Booster(model_str=trained.model_to_string())  # the trees without the training data
+        self._fit = _Fit.read(_THREADS.sub("[num_threads: 0]", alone.model_to_string()))
 
     def predict(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum the trees; see `Model.predict`."""
-        booster = self._fitted()
-        if X.ndim != 2 or X.shape[1] != booster.num_feature():
-            raise InputError(f"X must have shape (n, {booster.num_feature()}), was {X.shape}")
-        if X.shape[0] == 0:
-            return np.empty(0)
-        return np.asarray(booster.predict(X), dtype=np.float64)
+        return self._fitted().walk.predict(X)
 
     def contributions(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give TreeSHAP values (Lundberg et al. 2020) and the base; see `Explains.contributions`."""
-        booster = self._fitted()
-        if X.ndim != 2 or X.shape[1] != booster.num_feature():
-            raise InputError(f"X must have shape (n, {booster.num_feature()}), was {X.shape}")
-        if X.shape[0] == 0:
-            return np.empty((0, X.shape[1] + 1))
-        return np.asarray(booster.predict(X, pred_contrib=True), dtype=np.float64)
+        """Give the Shapley values of the trees (TreeSHAP, path-dependent); see `Explains.contributions`."""
+        return self._fitted().walk.contributions(X)
 
     def feature_gain(self) -> NDArray[np.float64]:
         """Sum the gains of the splits by feature; see `TellsGain.feature_gain`."""
-        return np.asarray(self._fitted().feature_importance(importance_type="gain"), dtype=np.float64)
+        return self._fitted().trees.feature_gain()
 
     def dump(self) -> dict[str, bytes]:
         """Give LightGBM's text format; the number of threads is the machine's affair and left out."""
-        text = _THREADS.sub("[num_threads: 0]", self._fitted().model_to_string())
-        return {MODEL_FILE: text.encode()}
+        return {MODEL_FILE: self._fitted().text.encode()}
 
     @classmethod
     def parse(cls, files: Mapping[str, bytes]) -> Self:
@@ -148,12 +141,26 @@ class LightGBMPanel:
             )
         model = cls()
         try:
-            model._booster = lgb.Booster(model_str=files[MODEL_FILE].decode())
-        except (lgb.basic.LightGBMError, UnicodeDecodeError) as error:
+            model._fit = _Fit.read(files[MODEL_FILE].decode())
+        except (InputError, UnicodeDecodeError) as error:
             raise InputError(f"{MODEL_FILE} must be a LightGBM text model: {error}") from error
         return model
 
-    def _fitted(self) -> lgb.Booster:
-        if self._booster is None:
+    def _fitted(self) -> "_Fit":
+        if self._fit is None:
             raise ConflictError(f"{self.name} must be fitted before it predicts or is dumped")
-        return self._booster
+        return self._fit
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A fitted model: its text, and what was read from it."""
+
+    text: str
+    trees: TreeText
+    walk: TreeWalk
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        trees = read_tree_text(text)
+        return cls(text, trees, TreeWalk.of(trees))

@@ -41,7 +41,7 @@ class RegisteredModel:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One training, passed or not; the number of them is what a good score must be deflated by.
+    """One training or one setting of a sweep, passed or not; a good score must be deflated by how many there were.
 
     `metrics` hold at least `sharpe`, yearly or None, and `is_sound`, whether the leak test found nothing.
     """

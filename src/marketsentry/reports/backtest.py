@@ -2,13 +2,18 @@
 
 from marketsentry.core.gates.verdict import Outcome
 from marketsentry.reports import sections
+from marketsentry.reports.candles import candles_section
+from marketsentry.reports.equity import equity_section
 from marketsentry.reports.evidence import evidence_section
 from marketsentry.reports.facts import CandidateFacts, Lang, Report, RunFacts, Scheme
 from marketsentry.reports.layout import default_scheme, outcome_mark, page
 from marketsentry.reports.markup import Child, Markup, element
 from marketsentry.reports.numbers import day, minute
+from marketsentry.reports.rolling import days_section, rolling_section
 from marketsentry.reports.texts import Texts, name_of, texts
+from marketsentry.reports.trades import trades_section
 from marketsentry.reports.verdict import candidates_section, verdict_lead, verdict_section
+from marketsentry.reports.waterfall import costs_section
 
 
 def render_report(report: Report, *, lang: Lang, scheme: Scheme | None = None) -> str:
@@ -34,13 +39,14 @@ def render_report(report: Report, *, lang: Lang, scheme: Scheme | None = None) -
     verdict = verdict_section(candidate, text) if candidate is not None else None
     body: list[Child] = [verdict]
     if run is not None:
-        equity = sections.equity(run, text, lang)
+        equity = equity_section(run, text, lang)
         is_refusal = run.status != "completed" or (
             candidate is not None and candidate.outcome is not Outcome.PASS
         )
         body = [sections.tiles(run, text), *((verdict, equity) if is_refusal else (equity, verdict))]
-        body += [sections.months(run, text), sections.folds(run, text)]
-        body += [sections.symbols(run, text, lang), sections.costs(run, text)]
+        body += [sections.months(run, text), days_section(run, text), rolling_section(run, text, lang)]
+        body += [sections.folds(run, text), sections.symbols(run, text, lang), costs_section(run, text)]
+        body += [candles_section(run, text, lang), trades_section(run, text)]
     body.append(evidence_section(report.evidence, text) if report.evidence is not None else None)
     body.append(candidates_section(report.others, text))
     if run is not None:

@@ -5,7 +5,10 @@ from numpy.typing import NDArray
 
 
 def symbol_pnl_curves(
-    equity_quote: NDArray[np.float64], weights: NDArray[np.float64], fills: NDArray[np.void]
+    equity_quote: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    fills: NDArray[np.void],
+    holding_quote: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Cumulate the profit and loss of every symbol, net of its costs.
 
@@ -18,15 +21,19 @@ def symbol_pnl_curves(
     fills
         Structured array of fills with `bar`, `symbol` (column), `side`, `qty`, `price` and `fee_quote`, where
         `price` holds slippage and impact.
+    holding_quote
+        (T, N) what holding each position cost in each bar, funding or borrowing; None if nothing.
 
     Returns
     -------
     ndarray
-        (T, N) quote currency: value of what is held, plus what sales brought, less what buying and fees took.
+        (T, N) quote currency: value of what is held, plus what sales brought, less what buying, fees and holding took.
         The symbols of a bar add up to the equity less the capital at the start. NaN where a weight is NaN.
     """
     flows = np.zeros(weights.shape)
     paid = fills["side"] * fills["qty"] * fills["price"] + fills["fee_quote"]
     np.subtract.at(flows, (fills["bar"], fills["symbol"]), paid)
+    if holding_quote is not None:
+        flows -= holding_quote
     curves: NDArray[np.float64] = weights * equity_quote[:, None] + np.cumsum(flows, axis=0)
     return curves

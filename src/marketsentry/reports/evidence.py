@@ -1,13 +1,17 @@
-"""The evidence section of a report: what stands behind the verdict, table by table."""
+"""The evidence section of a report: what stands behind the verdict, picture by picture and table by table."""
 
 from collections.abc import Sequence
 
 from marketsentry.core.evidence.pack import EvidencePack, SkillRow
+from marketsentry.core.evidence.paths import Paths
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.reports.charts import signed_bar
+from marketsentry.reports.evidence_plots import calibration_plot, skill_plots, trials_plot
 from marketsentry.reports.layout import Column, section, table
 from marketsentry.reports.markup import Child, Markup, element, join
-from marketsentry.reports.numbers import MISSING, count, number, percent
+from marketsentry.reports.numbers import MISSING, count, day, number, percent
+from marketsentry.reports.overfitting import overfitting_body, paths_body
+from marketsentry.reports.scales import time_ticks
 from marketsentry.reports.texts import TEXTS, Texts
 
 N_FEATURES = 15
@@ -18,18 +22,21 @@ def evidence_section(pack: EvidencePack, text: Texts) -> Markup:
     lead = text("evidence.lead", level=percent(pack.level, digits=0), n=pack.n_resamples)
     return section(
         text("evidence.title"),
-        _part(text("evidence.skill"), _skill(pack, text)),
-        _part(text("evidence.trials"), _trials(pack, text)),
+        _part(text("evidence.skill"), skill_plots(pack, text), _skill(pack, text)),
+        _part(text("evidence.trials"), trials_plot(pack, text), _trials(pack, text)),
         _part(text("evidence.baselines"), _baselines(pack, text)),
         _part(text("evidence.sensitivity"), _sensitivity(pack, text)),
-        _part(text("evidence.calibration"), _calibration(pack, text)),
+        _part(text("evidence.calibration"), calibration_plot(pack, text), _calibration(pack, text)),
         _part(text("evidence.importance"), _importance(pack, text)) if pack.importance else None,
+        _part(text("overfit.title"), overfitting_body(pack.overfitting, text)) if pack.overfitting else None,
+        _part(text("paths.kfold"), _kfold(pack, text)) if pack.kfold else None,
+        _part(text("paths.title"), paths_body(pack.paths, _ticks(pack.paths), text)) if pack.paths else None,
         lead=lead,
     )
 
 
-def _part(title: str, body: Markup) -> Markup:
-    return join(element("h3", title), body)
+def _part(title: str, *body: Markup | None) -> Markup:
+    return join(element("h3", title), *body)
 
 
 def _skill(pack: EvidencePack, text: Texts) -> Markup:
@@ -46,6 +53,23 @@ def _skill(pack: EvidencePack, text: Texts) -> Markup:
         *_numbers(text("measure.rank_ic"), text("evidence.interval")),
     )
     return table(columns, [_skill_row(name, row) for name, row in rows])
+
+
+def _kfold(pack: EvidencePack, text: Texts) -> Markup:
+    columns = (
+        Column(text("evidence.part")),
+        *_numbers(text("measure.samples"), text("measure.ic"), text("evidence.interval")),
+        *_numbers(text("measure.rank_ic"), text("evidence.interval")),
+    )
+    return table(
+        columns, [_skill_row(f"{text('folds.fold')} {int(row.name) + 1}", row) for row in pack.kfold]
+    )
+
+
+def _ticks(paths: Paths) -> Sequence[tuple[int, str]]:
+    """Times of the axis under the curves, as days in UTC: the same in every language."""
+    chosen = time_ticks(paths.curve_ts_ns[0], paths.curve_ts_ns[-1], n_ticks=6)
+    return [(at, day(at)) for at in chosen.ts_ns]
 
 
 def _skill_row(name: str, row: SkillRow) -> tuple[Child, ...]:

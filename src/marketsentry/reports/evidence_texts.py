@@ -12,6 +12,7 @@ EVIDENCE_TEXTS: dict[str, tuple[str, str]] = {
     "measure.lead_over_momentum": ("夏普领先：动量", "Sharpe lead over momentum"),
     "measure.lead_over_ridge": ("夏普领先：岭回归", "Sharpe lead over a ridge"),
     "measure.doubled_costs_pnl_frac": ("两倍成本下的净收益率", "Return at twice the costs"),
+    "measure.absent_features": ("从未有值的特征数", "Features that never had a value"),
     "evidence.title": ("证据", "Evidence"),
     "evidence.lead": (
         "全部来自前向滚动折的样本外预测。区间为 {level} 的分块自助法区间，由 {n} 次重采样得到；“—”表示观测不足。",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from marketsentry.core.evidence.pack import EvidencePack
 from marketsentry.core.gates.verdict import GateCheck, GateVerdict, Outcome
 from marketsentry.exceptions import InputError
+from marketsentry.reports.account import Activity, CandleWindow, EquityBand, TradeLists
 
 
 class Lang(StrEnum):
@@ -69,10 +70,26 @@ class FoldFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CostFacts:
+    """Where the money went, in quote currency; costs positive, `gross - all costs = net`.
+
+    `funding_quote` is what holding cost, funding of perpetuals or borrowing of short spot positions: negative when
+    received, None where nothing was charged.
+    """
+
+    gross_quote: float | None
+    fee_quote: float | None
+    slippage_quote: float | None
+    impact_quote: float | None
+    net_quote: float | None
+    funding_quote: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SymbolFacts:
     """One symbol of the run. Money in quote currency, net of costs; `pnl_curve_quote` (n_bars,) adds up.
 
-    `refusal` is the reason code of a symbol that could not be replayed.
+    `refusal` is the reason code of a symbol that could not be replayed; `costs` take its PnL apart.
     """
 
     symbol: str
@@ -86,17 +103,7 @@ class SymbolFacts:
     hit_rate: float | None
     pnl_curve_quote: NDArray[np.float64] | None = None
     refusal: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CostFacts:
-    """Where the money went, in quote currency; costs positive, `gross - fee - slippage - impact = net`."""
-
-    gross_quote: float | None
-    fee_quote: float | None
-    slippage_quote: float | None
-    impact_quote: float | None
-    net_quote: float | None
+    costs: CostFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,10 @@ class RunFacts:
     `reason` and `detail` tell why a run failed. `metrics` are those of the backtest contract by name,
     `assumptions` the parameters of the simulation by name, `lineage` the content hashes by what they name,
     `replay_command` the command that runs it again.
+
+    `band` is None where returns cannot be resampled. `hold_quote` (n_bars,) is the capital spread evenly over the
+    symbols and held, `candles` show trades on bars: both need the bars that the run saw, and `market_refusal` tells
+    why they could not be had, as (code, detail).
     """
 
     run_id: str
@@ -160,6 +171,12 @@ class RunFacts:
     per_symbol: tuple[SymbolFacts, ...] = ()
     assumptions: Mapping[str, float | str | bool | None] = field(default_factory=dict)
     lineage: Mapping[str, str | None] = field(default_factory=dict)
+    band: EquityBand | None = None
+    activity: Activity | None = None
+    trades: TradeLists | None = None
+    hold_quote: NDArray[np.float64] | None = None
+    candles: tuple[CandleWindow, ...] = ()
+    market_refusal: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

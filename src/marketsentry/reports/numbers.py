@@ -1,6 +1,7 @@
 """Numbers as readers expect them. What is missing, NaN or infinite reads as a dash, never as zero."""
 
 import math
+from collections.abc import Callable
 
 from marketsentry.reports.facts import Lang
 from marketsentry.reports.scales import moment
@@ -25,6 +26,8 @@ FRACTIONS = frozenset(
         "fee",
         "slippage",
         "impact",
+        "funding",
+        "shortfall",
         "participation",
     }
 )
@@ -39,6 +42,8 @@ COUNTS = frozenset(
         "folds",
         "targets",
         "periods_per_year",
+        "liquidations",
+        "funding_gaps",
     }
 )
 
@@ -78,6 +83,31 @@ def money(value: float | None, *, signed: bool = False) -> str:
     if abs(value) >= 1e7:
         return _signed(value / 1e6, ",.1f", signed) + "M"
     return _signed(value, ",.0f" if abs(value) >= 1000 else ",.2f", signed)
+
+
+def price(value: float | None) -> str:
+    """A price with six significant digits, at least cents: 42,123.50, 0.0812345."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    digits = min(max(5 - math.floor(math.log10(abs(value))), 2), 12)
+    return _signed(value, f",.{digits}f", False)
+
+
+def plain_tick(ticks: tuple[float, ...]) -> Callable[[float], str]:
+    """Write the ticks of an axis with as many digits as they need to be told apart."""
+    digits = next(
+        (d for d in range(9) if all(abs(t * 10**d - round(t * 10**d)) < 1e-6 for t in ticks)),
+        9,
+    )
+    return lambda value: _signed(value, f",.{digits}f", False)
+
+
+def percent_tick(ticks: tuple[float, ...]) -> Callable[[float], str]:
+    """Write the ticks of an axis of fractions in percent, with digits only where they say something."""
+    scaled = plain_tick(tuple(one * 100 for one in ticks))
+    return lambda value: scaled(value * 100) + "%"
 
 
 def measure(name: str, value: float | None) -> str:

@@ -78,6 +78,16 @@ def value_scale(values: NDArray[np.float64], *, n_ticks: int = 5, include: float
     low, high = _span(values, include)
     if low <= 0 or high / low <= 8:
         return linear_scale(values, n_ticks=n_ticks, include=include)
+    return log_scale(values, n_ticks=n_ticks, include=include)
+
+
+def log_scale(values: NDArray[np.float64], *, n_ticks: int = 5, include: float | None = None) -> Scale:
+    """Make a logarithmic axis for positive values: evenly spaced ticks within a factor of eight, else 1, 2 and 5."""
+    low, high = _span(values, include)
+    if high / low <= 8:
+        linear = linear_scale(values, n_ticks=n_ticks, include=include)
+        above_zero = tuple(one for one in linear.ticks if one > 0)
+        return Scale(min(above_zero[0], low), above_zero[-1], above_zero, is_log=True)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     marks = [digit * 10.0**d for d in decades for digit in (1, 2, 5)]
     inside = [m for m in marks if low / 2.5 < m < high * 2.5]

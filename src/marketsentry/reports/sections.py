@@ -2,9 +2,8 @@
 
 import math
 
-import numpy as np
-
 from marketsentry.core.gates.backtest import FLOORS
+from marketsentry.core.market.symbols import Market
 from marketsentry.reports import charts
 from marketsentry.reports.facts import FoldFacts, Lang, RunFacts, SymbolFacts
 from marketsentry.reports.layout import Column, command, empty, pairs, section, table, tile, toned
@@ -43,20 +42,6 @@ def tiles(run: RunFacts, text: Texts) -> Markup:
         tile(text("measure.trades"), count(m.get("trades")), text("note.trades", symbols=len(run.symbols))),
         class_="tiles",
     )
-
-
-def equity(run: RunFacts, text: Texts, lang: Lang) -> Markup:
-    """Equity over drawdown."""
-    if not np.isfinite(run.curve.equity_quote).any():
-        return section(text("equity.title"), empty(text("equity.empty")))
-    chart = charts.equity_chart(run.curve, run.bands, capital_quote=run.capital_quote, text=text, lang=lang)
-    shown = charts.thinned_rows(run.curve).size
-    caption = None
-    if shown < run.curve.n_bars:
-        caption = element(
-            "p", text("equity.thinned", shown=f"{shown:,}", n=f"{run.curve.n_bars:,}"), class_="caption"
-        )
-    return section(text("equity.title"), chart, caption, lead=text("equity.lead"), is_whole=True)
 
 
 def months(run: RunFacts, text: Texts) -> Markup | None:
@@ -125,41 +110,10 @@ def symbols(run: RunFacts, text: Texts, lang: Lang) -> Markup:
     return section(text("symbols.title"), table(columns, rows), multiples, lead=text("symbols.lead"))
 
 
-def costs(run: RunFacts, text: Texts) -> Markup:
-    """From gross to net as a waterfall."""
-    c = run.costs
-    if c is None:
-        return section(text("costs.title"), empty(text("costs.empty")))
-    parts = [
-        ("gross", c.gross_quote, 1),
-        ("fee", c.fee_quote, -1),
-        ("slippage", c.slippage_quote, -1),
-        ("impact", c.impact_quote, -1),
-        ("net", c.net_quote, 1),
-    ]
-    signed = [(name, None if value is None else sign * value) for name, value, sign in parts]
-    bars = _waterfall_bars(signed)
-    columns = (
-        Column(text("costs.part")),
-        Column("", css="wide-cell"),
-        Column(text("costs.quote"), is_number=True),
-        Column(text("costs.capital"), is_number=True),
-    )
-    rows = [
-        (text(f"costs.{name}"), bar, money(value, signed=True), _of_capital(value, run.capital_quote))
-        for (name, value), bar in zip(signed, bars, strict=True)
-    ]
-    return section(
-        text("costs.title"),
-        table(columns, rows, css="waterfall", last_is_total=True),
-        lead=text("costs.lead"),
-        is_whole=True,
-    )
-
-
 def assumptions(run: RunFacts, text: Texts) -> Markup:
     """How the simulation works, in sentences and in parameters."""
-    keys = ("oos", "fills", "costs", "lost", "shorts")
+    holding = "perpetuals" if run.assumptions.get("market") == Market.PERP else "shorts"
+    keys = ("oos", "fills", "costs", "lost", holding)
     rules = element("ul", *(element("li", text(f"assumptions.{key}")) for key in keys), class_="plain")
     values = [
         (name_of(text, "assumption", name), _assumed(name, value, text))
@@ -271,21 +225,3 @@ def _heat_cell(value: float | None, largest: float) -> Markup:
     strength = 0.06 + 0.34 * abs(value) / largest
     css = "warm" if value > 0 else "cold" if value < 0 else None
     return element("td", percent(value, digits=1, signed=True), class_=css, style=f"--a:{strength:.2f}")
-
-
-def _waterfall_bars(signed: list[tuple[str, float | None]]) -> list[Markup] | list[None]:
-    """Each part from where the one before ended; gross and net from zero. None where any part is missing."""
-    values = [value for _, value in signed if value is not None and math.isfinite(value)]
-    if len(values) < len(signed):
-        return [None] * len(signed)
-    steps, at = [], 0.0
-    for (name, _), value in zip(signed, values, strict=True):
-        is_total = name in ("gross", "net")
-        start = 0.0 if is_total else at
-        at = start + value
-        steps.append((start, at, charts.tone(value) if is_total else "cost"))
-    return charts.waterfall(steps)
-
-
-def _of_capital(value: float | None, capital_quote: float) -> str:
-    return percent(None if value is None else value / capital_quote, signed=True)

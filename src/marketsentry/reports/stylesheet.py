@@ -6,6 +6,7 @@ CSS = """
   --page:#fff;--ink:#12161c;--soft:#59626f;--faint:#69727f;--line:#e2e5ea;--rule:#12161c;--wash:#f5f6f8;
     --card:#fff;
   --curve:#1a56c4;--band:rgba(26,86,196,.055);--band2:rgba(26,86,196,.018);--final:rgba(180,120,0,.10);
+  --likely:rgba(26,86,196,.13);--hold:#8a5a00;--second:#7a3fb0;--second-wash:rgba(122,63,176,.13);
   --green:9,119,72;--red:190,42,36;
   --pass:#1a56c4;--fail:#a8480a;--few:#59626f;
   --note:#fff6e0;--note-line:#d9a52b;--note-ink:#5b4300;
@@ -18,6 +19,7 @@ CSS = """
   --page:#0d1117;--ink:#e9ecf1;--soft:#a3acb9;--faint:#87919f;--line:#262d37;--rule:#e9ecf1;--wash:#151b23;
     --card:#11161d;
   --curve:#6ea3ff;--band:rgba(110,163,255,.09);--band2:rgba(110,163,255,.03);--final:rgba(240,190,80,.13);
+  --likely:rgba(110,163,255,.17);--hold:#e0a84a;--second:#c79bf2;--second-wash:rgba(199,155,242,.17);
   --green:62,207,142;--red:255,112,102;
   --pass:#6ea3ff;--fail:#f0964a;--few:#a3acb9;
   --note:#2a2211;--note-line:#a87f23;--note-ink:#f3d58e;
@@ -104,10 +106,52 @@ td.state .icon{margin-right:7px}
 .curve.equity{stroke:var(--curve)}.curve.loss{stroke:rgb(var(--loss));stroke-width:1.1}
 .area{stroke:none}.area.loss{fill:rgba(var(--loss),.16)}.area.equity{fill:var(--band)}
 .band rect{fill:var(--band2)}.band.odd rect{fill:var(--band)}.band.final rect{fill:var(--final)}
-.band line{stroke:var(--line)}
+.band line{stroke:var(--line)}.band.trade rect{fill:none}.band.trade line{stroke:none}
 .band text.name{fill:var(--ink);font-weight:600}
 .band text.gain{fill:rgb(var(--gain))}.band text.loss{fill:rgb(var(--loss))}
 .narrow{display:none}
+.curve.hold{stroke:var(--hold);stroke-width:1.2;stroke-dasharray:5 3}
+.curve.second{stroke:var(--second)}
+.ribbon{stroke:none;fill:var(--likely)}.ribbon.second{fill:var(--second-wash)}
+.mark path{fill:var(--ink);stroke:var(--page);stroke-width:1}
+.mark text{text-anchor:middle;font-weight:600;fill:var(--ink);stroke:var(--page);stroke-width:3px;
+  paint-order:stroke;stroke-linejoin:round}
+.mark.gain path{fill:rgb(var(--gain))}.mark.loss path{fill:rgb(var(--loss))}
+.mark.trough path{fill:rgb(var(--loss))}.mark.trough text{font-size:11px}
+.mark.exit path{fill:var(--page);stroke:var(--ink);stroke-width:1.3}
+.mark.other{opacity:.5}
+.link{fill:none;stroke-width:1.4;stroke-dasharray:4 3}
+.link.gain{stroke:rgb(var(--gain))}.link.loss{stroke:rgb(var(--loss))}
+.link.other{opacity:.5;stroke-width:1}
+.wick{fill:none;stroke-width:1}.wick.gain{stroke:rgb(var(--gain))}.wick.loss{stroke:rgb(var(--loss))}
+.body.gain{fill:rgb(var(--gain))}.body.loss{fill:rgb(var(--loss))}
+.plot .panel-title{font-weight:600;fill:var(--ink)}
+.whisker{stroke:var(--curve);stroke-width:1.6}.dots{fill:var(--curve)}
+.bins{fill:var(--curve);opacity:.55}.normal{fill:none;stroke:var(--ink);stroke-width:1.3}
+.rule{stroke:var(--soft);stroke-width:1;stroke-dasharray:3 4}.rule.strong{stroke:var(--ink);stroke-dasharray:none}
+.legend{list-style:none;display:flex;flex-wrap:wrap;gap:4px 22px;margin:0 0 10px;padding:0;font-size:13px;
+  color:var(--soft)}
+.legend li{display:flex;align-items:center;gap:8px}
+.key{display:inline-block;width:22px;height:0;border-top:2px solid var(--curve)}
+.key.hold{border-top:2px dashed var(--hold)}.key.baseline{border-top:1px dashed var(--faint)}
+.key.likely{height:11px;border:0;background:var(--likely)}.key.second{border-color:var(--second)}
+.key.normal{border-color:var(--ink)}.key.bins{height:11px;border:0;background:var(--curve);opacity:.55}
+.key.up,.key.down{width:0;height:0;border:5px solid transparent;border-top:0;border-bottom:9px solid var(--ink)}
+.key.down{border-bottom:0;border-top:9px solid var(--ink)}
+.axes{position:relative}.axis.switch{justify-content:flex-end;font-size:13px;margin:-4px 0 6px}
+.axes:has(input[value=linear]:checked) .view.log,.axes:has(input[value=log]:checked) .view.linear{display:none}
+section>h3,h3.part{margin:30px 0 8px}section>.head+h3{margin-top:0}
+figure.plate{margin:0 0 14px}.axis-name{font-size:13px;color:var(--soft);margin-bottom:2px}
+.plain-chart .plot{touch-action:auto}.own .dots{r:6px;stroke:var(--page);stroke-width:2}
+.unsound .dots{fill:var(--faint)}
+.rule.luck{stroke:var(--hold);stroke-dasharray:5 3}.key.luck{border-top:2px dashed var(--hold)}
+.duo{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:14px 40px;align-items:start}
+.windows{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:22px 28px;margin:6px 0 10px}
+.windows figure{margin:0}.duo+.scroll,.plate+p+.scroll{margin-top:16px}
+.windows figcaption{font-size:13px;line-height:1.45;min-height:3.9em}
+figcaption b{font-weight:650}figcaption .soft{display:block}
+details.symbol{margin-top:0;border-top:1px solid var(--line);padding:10px 0}
+details.symbol summary{color:var(--ink);font-weight:650;font-size:15px}
 .cursor{visibility:hidden}.cursor.on{visibility:visible}
 .cursor line{stroke:var(--ink);stroke-opacity:.45}
 .cursor circle{stroke:var(--page);stroke-width:1.5;fill:var(--curve)}
@@ -168,6 +212,8 @@ footer p{border-top:1px solid var(--line);padding-top:14px}footer p+p{border:0;p
   .tile:nth-child(3n+1){border-left:0;padding-left:0}.tile:nth-child(n+4){border-top:1px solid var(--line)}
   .hero{grid-template-columns:1fr;gap:18px}.stamp{text-align:left}.stamp p{margin-left:0;max-width:60ch}
 }
+@media (max-width:900px){.windows{grid-template-columns:repeat(2,minmax(0,1fr))}}
+@media (max-width:760px){.duo{grid-template-columns:1fr}}
 @media (max-width:760px){.band .wide{display:none}.band .narrow{display:inline}}
 @media (max-width:560px){
   main,header,footer{padding-left:18px;padding-right:18px}
@@ -183,7 +229,7 @@ footer p{border-top:1px solid var(--line);padding-top:14px}footer p+p{border:0;p
   td .code{display:block;margin:0}.checks .code{display:none}td,th{padding-right:10px}
   td.wide-cell,th.wide-cell,.optional{display:none}
   .waterfall td.wide-cell,.waterfall th.wide-cell{display:table-cell}
-  .multiples{grid-template-columns:1fr}
+  .multiples,.duo,.windows{grid-template-columns:1fr}
   .hashes{grid-template-columns:1fr;gap:0}.hashes dd{margin-bottom:8px}
 }
 @media print{
@@ -191,7 +237,7 @@ footer p{border-top:1px solid var(--line);padding-top:14px}footer p+p{border:0;p
   :root{color-scheme:light}
   body{font-size:13px;zoom:.8;-webkit-print-color-adjust:exact;print-color-adjust:exact}
   main,header,footer{max-width:none;padding-left:0;padding-right:0}
-  .switch,.readout,.cursor,.command button{display:none}
+  .switch,.readout,.cursor,.screen,.command button{display:none}
   .hero{grid-template-columns:minmax(0,1fr) auto}.stamp{text-align:right}
     .stamp p{margin-left:auto}
   .tiles{grid-template-columns:repeat(6,minmax(0,1fr))}.tile dd{font-size:15pt}
@@ -199,9 +245,14 @@ footer p{border-top:1px solid var(--line);padding-top:14px}footer p+p{border:0;p
   .tile,.tile:nth-child(3n+1){border-top:0!important;border-left:1px solid var(--line);
     padding:10px 6px 10px 9px}
   .tile:first-child{border-left:0;padding-left:0}
-  section{padding:18px 0 4px}.whole{break-inside:avoid}.head,h2,h3,h4{break-after:avoid}
-  .chart,tr,.candidate>ul,.multiples>div,.command,.pairs div{break-inside:avoid}
+  section{padding:18px 0 4px}.whole,.head{break-inside:avoid}
+  .head,h2,h3,h4,summary,.legend{break-after:avoid}
+  .heat{min-width:0}.heat td{padding:5px 2px;font-size:11px;white-space:nowrap}
+  details.symbol,footer{break-inside:avoid}
+  thead,tbody tr:nth-child(-n+2){break-after:avoid}tbody tr:nth-last-child(2){break-after:avoid}
+  .chart,figure,tr,.candidate>ul,.multiples>div,.command,.pairs div{break-inside:avoid}
   .multiples{grid-template-columns:repeat(3,1fr);gap:14px 18px}
+  .windows{grid-template-columns:repeat(3,1fr);gap:14px 18px}.duo{grid-template-columns:repeat(2,1fr)}
   .scroll{overflow:visible}table{font-size:13px}td{padding-top:5px;padding-bottom:5px}
   .band .wide{display:inline}.band .narrow{display:none}
   thead{display:table-header-group}a{color:inherit}

@@ -34,6 +34,51 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Ribbon:
+    """The area between two curves (n,) over the points of the chart, NaN where there is none."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    css: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """Candles at the points of the chart: `values` (n, 4) open, high, low, close; each takes `width_ns` of the axis."""
+
+    values: NDArray[np.float64]
+    width_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A sign of fixed size at a place: `shape` is a key of `SHAPES`, `text` stands beside it."""
+
+    ts_ns: int
+    value: float
+    css: str
+    shape: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A dashed line between two places, each (time, value)."""
+
+    start: tuple[int, float]
+    end: tuple[int, float]
+    css: str
+
+
+SHAPES = {
+    "up": "M0 3l5 9h-10z",
+    "down": "M0 -3l5 -9h-10z",
+    "cross": "M-4 -4l8 8M4 -4l-8 8",
+    "dot": "M-3 0a3 3 0 1 0 6 0a3 3 0 1 0 -6 0",
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     """A plot over the shared time axis. `baseline` is a value that gets a dashed line."""
 
@@ -42,6 +87,11 @@ class Panel:
     tick_text: Callable[[float], str]
     series: tuple[Series, ...]
     baseline: float | None = None
+    ribbons: tuple[Ribbon, ...] = ()
+    candles: Candles | None = None
+    marks: tuple[Mark, ...] = ()
+    links: tuple[Link, ...] = ()
+    title: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +107,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class TimeChart:
-    """Panels over one time axis. `ts_ns` (n,) are the times of the points, `ticks` (time, label) pairs."""
+    """Panels over one time axis. `ts_ns` (n,) are the times of the points, `ticks` (time, label) pairs.
+
+    `extent_ns` are the ends of the axis, those of the points if it is not given; `named_ns` (n,) the times by which the
+    read-out calls the points, themselves if it is not given.
+    """
 
     ts_ns: NDArray[np.int64]
     panels: tuple[Panel, ...]
@@ -67,6 +121,8 @@ class TimeChart:
     head: int = 8
     gap: int = 26
     css: str = ""
+    extent_ns: tuple[int, int] | None = None
+    named_ns: NDArray[np.int64] | None = None
 
 
 def draw(chart: TimeChart) -> Markup:
@@ -149,7 +205,7 @@ def _panel_tops(chart: TimeChart) -> list[int]:
 
 def _place(chart: TimeChart, ts_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     """Place of times along the axis, 0 to 1; a single point lies in the middle."""
-    first, last = int(chart.ts_ns[0]), int(chart.ts_ns[-1])
+    first, last = chart.extent_ns or (int(chart.ts_ns[0]), int(chart.ts_ns[-1]))
     if last == first:
         return np.full(ts_ns.shape, 0.5)
     return (ts_ns - first) / (last - first)
@@ -189,7 +245,11 @@ def _panel(chart: TimeChart, panel: Panel, top: int) -> Markup:
         base = element("line", class_="baseline", x1="0", x2="100%", y1=y, y2=y)
     plot = element(
         "svg",
+        *(_ribbon(x, panel, one) for one in panel.ribbons),
+        *(_candles(chart, x, panel, panel.candles) if panel.candles else ()),
+        *(_link(chart, panel, one) for one in panel.links),
         *curves,
+        class_="curves",
         x="0",
         y=top,
         width="100%",
@@ -197,7 +257,60 @@ def _panel(chart: TimeChart, panel: Panel, top: int) -> Markup:
         viewBox=f"0 0 {WIDTH} {panel.height}",
         preserveAspectRatio="none",
     )
-    return join(*ticks, base, plot)
+    name = element("text", panel.title, class_="panel-title", x="0", y=top - 7) if panel.title else None
+    return join(*ticks, name, base, plot, *(_mark(chart, panel, top, one) for one in panel.marks))
+
+
+def _ribbon(x: NDArray[np.float64], panel: Panel, ribbon: Ribbon) -> Markup:
+    """One closed area per unbroken stretch."""
+    low, high = (panel.height * (1 - panel.scale.fraction(one)) for one in (ribbon.low, ribbon.high))
+    known = np.isfinite(low) & np.isfinite(high)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], known, [False])).astype(np.int8)))
+    data = "".join(
+        f"{path_data(x[a:b], high[a:b])}L{path_data(x[a:b][::-1], low[a:b][::-1])[1:]}Z"
+        for a, b in zip(edges[::2], edges[1::2], strict=True)
+        if b - a > 1
+    )
+    return element("path", class_=f"ribbon {ribbon.css}", d=data)
+
+
+def _candles(chart: TimeChart, x: NDArray[np.float64], panel: Panel, candles: Candles) -> list[Markup]:
+    """Wicks as lines of one pixel, bodies as filled boxes at least half a unit high; risen and fallen ones apart."""
+    opened, high, low, close = (panel.height * (1 - panel.scale.fraction(one)) for one in candles.values.T)
+    first, last = chart.extent_ns or (int(chart.ts_ns[0]), int(chart.ts_ns[-1]))
+    width = 0.7 * WIDTH * candles.width_ns / max(last - first, 1)
+    drawn = []
+    for css, chosen in (("gain", close <= opened), ("loss", close > opened)):
+        some = np.flatnonzero(chosen)
+        wicks = "".join(f"M{x[i]:.1f} {high[i]:.1f}V{low[i]:.1f}" for i in some)
+        bodies = "".join(
+            f"M{x[i] - width / 2:.1f} {min(opened[i], close[i]):.1f}h{width:.1f}"
+            f"v{max(abs(opened[i] - close[i]), 0.5):.1f}h{-width:.1f}z"
+            for i in some
+        )
+        drawn.append(element("path", class_=f"wick {css}", d=wicks, vector_effect="non-scaling-stroke"))
+        drawn.append(element("path", class_=f"body {css}", d=bodies))
+    return drawn
+
+
+def _link(chart: TimeChart, panel: Panel, link: Link) -> Markup:
+    x = _place(chart, np.array([link.start[0], link.end[0]])) * WIDTH
+    y = panel.height * (1 - panel.scale.fraction(np.array([link.start[1], link.end[1]])))
+    return element("path", class_=f"link {link.css}", d=path_data(x, y), vector_effect="non-scaling-stroke")
+
+
+def _mark(chart: TimeChart, panel: Panel, top: int, mark: Mark) -> Markup:
+    y = top + panel.height * (1 - panel.scale.place(mark.value))
+    word = element("text", mark.text, x=0, y=16 if mark.shape == "dot" else -7) if mark.text else None
+    return element(
+        "svg",
+        element("path", d=SHAPES[mark.shape]),
+        word,
+        class_=f"mark {mark.css}",
+        x=f"{_percent(chart, mark.ts_ns):.3f}%",
+        y=round(y, 1),
+        overflow="visible",
+    )
 
 
 def _curve(x: NDArray[np.float64], panel: Panel, series: Series) -> list[Markup]:
@@ -249,7 +362,7 @@ def _points(chart: TimeChart, tops: list[int]) -> str:
         for s in chart.spans
     ]
     x = [round(float(v) * WIDTH, 2) for v in _place(chart, chart.ts_ns)]
-    at = [minute(int(t)) for t in chart.ts_ns]
+    at = [minute(int(t)) for t in (chart.ts_ns if chart.named_ns is None else chart.named_ns)]
     return json.dumps(
         {"x": x, "at": at, "series": series, "spans": spans}, separators=(",", ":"), allow_nan=False
     ).replace("<", "\\u003c")

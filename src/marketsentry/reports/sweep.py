@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from marketsentry.reports.facts import Lang
 from marketsentry.reports.layout import Column, default_scheme, page, pairs, section, table, tile
 from marketsentry.reports.markup import Markup, element
-from marketsentry.reports.numbers import MISSING, brief, count, measure, percent
+from marketsentry.reports.numbers import MISSING, brief, count, measure, number, percent
+from marketsentry.reports.overfitting import choice_body
 from marketsentry.reports.texts import Texts, name_of, texts
 
 N_CLASSES = 8
@@ -61,6 +62,7 @@ def render_sweep(document: Mapping[str, Any], *, n_trials: int, version: str, la
         _tiles(document, n_trials, text),
         *_heat_maps(document, text),
         _best(document, text),
+        section(text("sweep.choice"), choice_body(document["overfitting"], text)),
         section(
             text("assumptions.title"), pairs([(key, brief(key, value)) for key, value in values.items()])
         ),
@@ -119,12 +121,18 @@ def _tiles(document: Mapping[str, Any], n_trials: int, text: Texts) -> Markup:
     share, positive = found.get("neighbour_share"), found.get("all_above_zero_frac")
     n = count(found.get("n_neighbours"))
     rank_by = document["rank_by"]
+    choice = document["overfitting"] or {}
+    inside, outside = (
+        number(choice.get(f"{side}_sharpe_median"), digits=2) for side in ("inside", "outside")
+    )
     return element(
         "dl",
         tile(text("sweep.settings"), count(len(document["rows"])), None),
         tile(text("sweep.best"), measure(rank_by, found.get("value")), name_of(text, "measure", rank_by)),
         tile(text("sweep.share"), percent(share, digits=0), text("sweep.share_note", n=n)),
         tile(text("sweep.positive"), percent(positive, digits=0), None),
+        tile(text("sweep.pbo"), percent(choice.get("pbo"), digits=0),
+             text("sweep.pbo_note", inside=inside, outside=outside)),
         tile(text("sweep.trials"), count(n_trials), text("sweep.trials_note")),
         class_="tiles",
     )  # fmt: skip

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from marketsentry.reports.account_texts import ACCOUNT_TEXTS
 from marketsentry.reports.evidence_texts import EVIDENCE_TEXTS
 from marketsentry.reports.facts import Lang
+from marketsentry.reports.overfitting_texts import OVERFITTING_TEXTS
 
 # key: (Chinese, English). Places in braces are filled by name.
 TEXTS: dict[str, tuple[str, str]] = {
@@ -77,6 +79,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "measure.volatility": ("年化波动率", "Volatility p.a."),
     "measure.exposure": ("平均敞口", "Mean exposure"),
     "measure.trades": ("成交笔数", "Trades"),
+    "measure.liquidations": ("强平次数", "Liquidations"),
+    "measure.funding_gaps": ("缺失的资金费", "Charges of unknown funding"),
+    "measure.shortfall": ("穿仓损失", "Loss beyond the equity"),
     "measure.n_trades": ("成交笔数", "Trades"),
     "measure.samples": ("样本数", "Samples"),
     "measure.n_samples": ("样本数", "Samples"),
@@ -117,7 +122,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "equity.equity": ("权益", "Equity"),
     "equity.return": ("收益率", "Return"),
     "equity.drawdown": ("回撤", "Drawdown"),
-    "equity.log": ("对数坐标", "logarithmic axis"),
     "equity.start": ("起始资金", "starting capital"),
     "equity.aria": (
         "权益从 {start} 到 {end}，最大回撤 {drawdown}。用左右方向键读数。",
@@ -222,6 +226,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reason.model_load_failed": ("模型文件无法读取", "the model artifact could not be loaded"),
     "reason.insufficient_features": ("可用特征行不足", "too few rows with features"),
     "reason.insufficient_prices": ("价格不足", "too few prices"),
+    "reason.insufficient_funding": ("资金费率不足", "too few rates of funding"),
     "reason.lineage_mismatch": ("血缘不一致", "the lineage does not match"),
     "reason.not_measured": ("{measure}：未能测得，要求 {limit}", "{measure}: not measured, needs {limit}"),
     "reason.below_limit": (
@@ -247,8 +252,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "and can close at the next traded bar.",
     ),
     "assumptions.shorts": (
-        "空头与多头成本相同：不计借币费，也不计资金费率。",
-        "Short positions cost what long ones do: no borrow fee and no funding is charged.",
+        "现货账户总敞口不超过权益；卖空的币按名义价值每日计借币费。",
+        "A spot account holds no more than its equity; "
+        "what it sells short it borrows, for a daily share of the notional.",
+    ),
+    "assumptions.perpetuals": (
+        "永续合约为全仓保证金：按交易所费率收付资金费，费率缺失时按惩罚值计入成本；"
+        "K 线内最不利价格下权益低于维持保证金即强平，强平价成交并收强平费。",
+        "Perpetuals share one cross margin account. They pay and receive the venue's funding, a punishing rate "
+        "where it is unknown. The account is liquidated where the worst prices of a bar leave less than the "
+        "maintenance margin, "
+        "at that price and with the venue's fee.",
     ),
     "assumptions.oos": (
         "预测全部来自样本外：每根 K 线由未见过它的模型预测。",
@@ -282,6 +296,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "assumption.max_sector_exposure": ("单板块敞口上限", "Largest sector exposure"),
     "assumption.max_style_exposure": ("单风格敞口上限", "Largest style exposure"),
     "assumption.rebalance_band_frac": ("不调仓区间", "Changes left undone up to"),
+    "assumption.min_notional_quote": ("最小下单额", "Smallest order"),
+    "assumption.market": ("市场", "Market"),
+    "assumption.max_leverage": ("最大杠杆", "Largest leverage"),
+    "assumption.maintenance_margin_frac": ("维持保证金率", "Maintenance margin"),
+    "assumption.liquidation_fee_bps": ("强平费", "Liquidation fee"),
+    "assumption.missing_funding_bps": ("资金费率缺失时的成本", "Charge where funding is unknown"),
+    "assumption.borrow_bps_per_day": ("每日借币费", "Borrowing of shorts, a day"),
     "value.yes": ("是", "yes"),
     "value.no": ("否", "no"),
     # lineage
@@ -338,7 +359,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "source.binance_spot": ("币安现货", "Binance spot"),
     "source.binance_perp": ("币安永续", "Binance perpetual"),
     "source.coinbase_spot": ("Coinbase 现货", "Coinbase spot"),
+    **ACCOUNT_TEXTS,
     **EVIDENCE_TEXTS,
+    **OVERFITTING_TEXTS,
 }
 
 Texts = Callable[..., str]

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from marketsentry.core.backtest.params import ReplayParams, params_for
 from marketsentry.core.backtest.request import BacktestRequest
 from marketsentry.core.backtest.stored import pack_run, run_hash
@@ -205,7 +208,7 @@ async def execute(
     if isinstance(outcome, Refusal):
         return await begun.store_failed(request, outcome, registered, inputs.refused)
     config = completed_config(request, scoring, inputs, params, context.code_version)
-    return await begun.store_completed(request, config, outcome, inputs.refused, registered)
+    return await begun.store_completed(request, config, outcome, inputs.refused, registered, inputs.funding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,9 +273,18 @@ async def prepare(
 
 
 def usual_params(request: BacktestRequest, scoring: ScoringModel, defaults: BacktestDefaults) -> ReplayParams:
-    """Give the parameters of a run that pins none: the defaults with the costs of the request."""
-    costs = {"fee_bps": request.fee_bps, "half_spread_bps": request.slippage_bps}
-    return params_for(scoring.interval, scoring.horizon_bars, **{**defaults.replay, **costs})
+    """Give the parameters of a run that pins none: the defaults with the costs and the market of the request.
+
+    What a venue lends for the sizing may ask for; the limits of the risk check hold as ever.
+    """
+    asked = {
+        "fee_bps": request.fee_bps,
+        "half_spread_bps": request.slippage_bps,
+        "market": request.market,
+        "max_leverage": request.leverage,
+        "risk_budget": request.leverage,
+    }
+    return params_for(scoring.interval, scoring.horizon_bars, **{**defaults.replay, **asked})
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +312,7 @@ class _Begun:
         outcome: Outcome,
         refused: Mapping[str, Refusal],
         registered: RegisteredModel,
+        funding: NDArray[np.float64] | None,
     ) -> StoredRun:
         content_hash = run_hash(outcome.parts)
         document = {
@@ -309,7 +322,7 @@ class _Begun:
             "metrics": outcome.metrics,
             "symbols": list(outcome.result.symbols),
         }
-        files = await asyncio.to_thread(pack_run, document, outcome.result, outcome.predictions)
+        files = await asyncio.to_thread(pack_run, document, outcome.result, outcome.predictions, funding)
         artifact = await asyncio.to_thread(self.context.artifacts.put, ARTIFACT_KIND, files)
         metrics = completed_metrics(
             request,

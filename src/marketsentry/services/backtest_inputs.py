@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.backtest.funding import funding_of_bars, missing_share
 from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.backtest.request import BacktestRequest, Span, span_of
 from marketsentry.core.dataset import has_bar
+from marketsentry.core.features.context import KnownSeries, known_funding
 from marketsentry.core.gates.data_quality import QualityLimits, judge_data_quality
 from marketsentry.core.market.bars import BarPanel, BarSeries, align_panel
 from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.quality import measure_quality
+from marketsentry.core.market.symbols import Market
 from marketsentry.exceptions import NotFoundError
 from marketsentry.ports import Stores
 from marketsentry.ports.datasets import SnapshotRows
@@ -21,11 +24,13 @@ from marketsentry.services.backtest_model import Refusal, ScoringModel
 
 INSUFFICIENT_FEATURES = "insufficient_features"
 INSUFFICIENT_PRICES = "insufficient_prices"
+INSUFFICIENT_FUNDING = "insufficient_funding"
 LINEAGE_MISMATCH = "lineage_mismatch"
 DATA_QUALITY_BLOCKED = "data_quality_blocked"
 MIN_ROWS = 8
 MIN_PRICES = 3
 MIN_COVERAGE = 0.98
+MAX_FUNDING_UNKNOWN = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class RunInputs:
 
     `features` (T, N, F) are the snapshots joined as-of each bar's close, NaN where there is none; `covered` (T, N)
     marks the cells with one. `lineages` names the snapshots of each target in the panel. `refused` are the
-    targets that cannot be replayed.
+    targets that cannot be replayed. `funding` (T, N) are the rates of perpetuals, None on spot.
     """
 
     span: Span
@@ -52,6 +57,7 @@ class RunInputs:
     covered: NDArray[np.bool_]
     lineages: dict[str, str]
     refused: dict[str, Refusal] = field(default_factory=dict)
+    funding: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class _Target:
     no_trade_ts_ns: NDArray[np.int64]
     snapshots: SnapshotRows
     lineage_id: str
+    funding: KnownSeries | None
 
 
 async def read_inputs(
@@ -104,7 +111,9 @@ async def read_inputs(
     window = span_of(request, scoring.interval, end_ns)
     read: dict[str, _Target] = {}
     for target, lineage in chosen.items():
-        one = await _read_target(stores, scoring, target, lineage, window, quality)
+        one = await _read_target(
+            stores, scoring, target, lineage, window, quality, is_perpetual=request.market is Market.PERP
+        )
         if isinstance(one, Refusal):
             refused[target] = one
         else:
@@ -140,6 +149,8 @@ async def _read_target(
     lineage: SnapshotSpan,
     window: Span,
     quality: QualityLimits,
+    *,
+    is_perpetual: bool,
 ) -> _Target | Refusal:
     snapshots = await stores.datasets.read_snapshots(
         lineage.lineage_id,
@@ -182,7 +193,17 @@ async def _read_target(
         return Refusal(
             DATA_QUALITY_BLOCKED, f"the bars of {target} fail the gate: {', '.join(verdict.reasons)}"
         )
-    return _check_coverage(_Target(bars, no_trade, snapshots, lineage.lineage_id), scoring.interval)
+    funding = None
+    if is_perpetual:
+        funding = known_funding(await stores.events.load_funding(target, as_of_ns=window.end_ns))
+        share = float(missing_share(funding_of_bars(align_panel([bars]), {target: funding}))[0])
+        if not share <= MAX_FUNDING_UNKNOWN:
+            return Refusal(
+                INSUFFICIENT_FUNDING,
+                f"the rate of funding of {target} is unknown on {share:.1%} of the bars in the window, may be on "
+                f"{MAX_FUNDING_UNKNOWN:.0%}; see `ms data import`",
+            )
+    return _check_coverage(_Target(bars, no_trade, snapshots, lineage.lineage_id, funding), scoring.interval)
 
 
 def _check_coverage(target: _Target, interval: Interval) -> _Target | Refusal:
@@ -208,6 +229,7 @@ def _join(read: Mapping[str, _Target], window: Span, refused: dict[str, Refusal]
         features[bars, n] = one.snapshots.values[rows]
         covered[bars, n] = True
     covered &= has_bar(panel)
+    rates = {symbol: one.funding for symbol, one in read.items() if one.funding is not None}
     return RunInputs(
         span=window,
         panel=panel,
@@ -215,6 +237,7 @@ def _join(read: Mapping[str, _Target], window: Span, refused: dict[str, Refusal]
         covered=covered,
         lineages={symbol: one.lineage_id for symbol, one in read.items()},
         refused=dict(refused),
+        funding=None if not rates else funding_of_bars(panel, rates),
     )
 
 

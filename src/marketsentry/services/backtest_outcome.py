@@ -66,7 +66,7 @@ def replay_inputs(
         return scored
     chosen, predictions = scored
     profiles = profiles_of(request, panel)
-    result = replay(predictions, panel, params, profiles=profiles)
+    result = replay(predictions, panel, params, profiles=profiles, funding=inputs.funding)
     first = first_traded(inputs)
     metrics = summarise(
         result,
@@ -122,14 +122,20 @@ def score_window(
 def input_parts(scoring: ScoringModel, inputs: RunInputs, chosen: NDArray[np.int16]) -> dict[str, str]:
     """Hash what predictions are made from and traded on, part by part."""
     panel = inputs.panel
-    return {
+    rates = {} if inputs.funding is None else {"funding": hash_array(inputs.funding)}
+    return rates | {
         "model": scoring.registered.model.artifact_sha256,
-        "bars": hash_params(
-            {"ts_ns": panel.ts_ns, "values": panel.values, "state": panel.state, "sources": panel.sources}
-        ),
+        "bars": bars_hash(panel),
         "features": hash_array(inputs.features),
         "scorers": hash_array(chosen),
     }
+
+
+def bars_hash(panel: BarPanel) -> str:
+    """Name the bars of a run by their content: times, values, what is known of each cell, and sources."""
+    return hash_params(
+        {"ts_ns": panel.ts_ns, "values": panel.values, "state": panel.state, "sources": panel.sources}
+    )
 
 
 def first_traded(inputs: RunInputs) -> int:

@@ -20,7 +20,8 @@ class CandidateRequest:
     """What to train and how to judge it.
 
     `horizon` names the label; `embargo_bars` widens the purge beyond it; `final_frac` of the bars are the
-    untouched last block; `kfold_splits` > 0 adds a purged k-fold as a second look. `replay` are costs and
+    untouched last block; `kfold_splits` > 0 adds a purged k-fold as a second look, `combinatorial` (groups, groups
+    tested at once) a combinatorial purged cross-validation. `replay` are costs and
     sizing, the defaults of the replay if None. `features` says where the features come from, for the
     record.
     """
@@ -36,6 +37,7 @@ class CandidateRequest:
     embargo_bars: int = 12
     final_frac: float = 0.15
     kfold_splits: int = 0
+    combinatorial: tuple[int, int] | None = None
     seed: int = 42
     n_threads: int = 2
     memory_limit_bytes: int = 4096 * MIB

@@ -17,7 +17,7 @@ from marketsentry.services.backtest import BacktestDefaults, RunContext, execute
 from marketsentry.services.backtest_inputs import Pin
 
 COMPARED = ("ic", "hit_rate", "turnover", "pnl_after_cost", "max_drawdown", "lineage_coverage")
-_INPUTS = ("request", "code", "model", "params", "bars", "features", "scorers")
+_INPUTS = ("request", "code", "model", "params", "bars", "funding", "features", "scorers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,9 @@ def find_difference(source: StoredRun, repeated: StoredRun, artifacts: Artifacts
         return other
     parts, again = one.document["parts"], other.document["parts"]
     for name in _INPUTS:
-        if parts[name] != again[name]:
+        if parts.get(name) != again.get(name):
             shown = first_difference_of(one.document["config"], other.document["config"], "config")
-            hashes = Difference(f"parts.{name}", parts[name], again[name])
+            hashes = Difference(f"parts.{name}", parts.get(name), again.get(name))
             return shown if shown and name in ("request", "params") else hashes
     for name in ARRAYS:
         found = _array_difference(name, getattr(one, name), getattr(other, name))

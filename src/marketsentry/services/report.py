@@ -18,6 +18,7 @@ from marketsentry.reports.facts import Lang, Report, Scheme
 from marketsentry.services.candidate import TrainingResult
 from marketsentry.services.evidence import read_evidence
 from marketsentry.services.report_facts import candidate_of_model, candidate_of_training, run_facts
+from marketsentry.services.report_market import RunMarket, read_market
 
 Choice = TypeVar("Choice", Lang, Scheme)
 
@@ -73,10 +74,11 @@ async def write_report(
         raise InputError("a report needs a run or at least one candidate, had neither")
     stored, model = await _read(run_id, transactions) if run_id is not None else (None, None)
     files = await asyncio.to_thread(_read_files, stored, artifacts)
+    market = await _read_market(stored, files, transactions)
     evidence = await asyncio.to_thread(read_evidence, model.model, artifacts) if model else None
     report = Report(
         version=__version__,
-        run=run_facts(stored, files, model) if stored else None,
+        run=await asyncio.to_thread(run_facts, stored, files, model, market) if stored else None,
         candidate=candidate_of_model(model.model) if model else None,
         others=tuple(candidate_of_training(one) for one in beside),
         evidence=evidence.pack if evidence is not None else None,
@@ -92,6 +94,15 @@ async def _read(run_id: int, transactions: Transactions) -> tuple[StoredRun, Reg
             return stored, None
         name, version = stored.run.metrics["model_name"], stored.run.metrics["model_version"]
         return stored, await stores.models.get(name, version, track=stored.run.track)
+
+
+async def _read_market(
+    stored: StoredRun | None, files: RunFiles | None, transactions: Transactions
+) -> RunMarket | None:
+    if stored is None or files is None:
+        return None
+    async with transactions() as stores:
+        return await read_market(stores, stored, files)
 
 
 def _read_files(stored: StoredRun | None, artifacts: Artifacts) -> RunFiles | None:

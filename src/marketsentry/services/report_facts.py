@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marketsentry.core.backtest.params import ReplayParams
+from marketsentry.core.backtest.funding import holding_cost
+from marketsentry.core.backtest.params import ReplayParams, params_from
 from marketsentry.core.backtest.stored import RunFiles
 from marketsentry.core.gates.candidate import FLOORS
 from marketsentry.core.gates.verdict import Outcome, verdict_from_document
@@ -30,6 +31,10 @@ from marketsentry.reports.facts import (
     SymbolFacts,
 )
 from marketsentry.services.candidate import TrainingResult
+from marketsentry.services.report_account import account_activity, equity_band, held_equity
+from marketsentry.services.report_candles import candle_windows
+from marketsentry.services.report_market import RunMarket
+from marketsentry.services.report_trades import run_trades, trade_lists
 
 Json = Mapping[str, Any]
 
@@ -63,7 +68,12 @@ def candidate_of_training(result: TrainingResult) -> CandidateFacts:
     )
 
 
-def run_facts(stored: StoredRun, files: RunFiles | None, model: RegisteredModel | None) -> RunFacts:
+def run_facts(
+    stored: StoredRun,
+    files: RunFiles | None,
+    model: RegisteredModel | None,
+    market: RunMarket | None = None,
+) -> RunFacts:
     """Tell what a run did.
 
     Parameters
@@ -74,6 +84,8 @@ def run_facts(stored: StoredRun, files: RunFiles | None, model: RegisteredModel 
         Its arrays; None for a run that failed.
     model
         The version that was replayed; None if it was not registered.
+    market
+        The bars that the run saw, or why they could not be had; None for a run that failed.
 
     Returns
     -------
@@ -85,6 +97,8 @@ def run_facts(stored: StoredRun, files: RunFiles | None, model: RegisteredModel 
     rows = _traded_rows(run.config, files)
     curve = _curve(run.config, files, rows)
     folds = _model_folds(model.model, run.config) if model and files else ()
+    trades = run_trades(files) if files else None
+    panel = market.panel if market else None
     return RunFacts(
         run_id=str(stored.id),
         run_name=run.run_name,
@@ -105,11 +119,19 @@ def run_facts(stored: StoredRun, files: RunFiles | None, model: RegisteredModel 
         bands=_bands(folds, curve, capital),
         windows=_windows(run.metrics, run.config) if files else (),
         gate=verdict_from_document(dict(run.metrics["gate"])) if files and run.metrics.get("gate") else None,
-        per_symbol=_symbols(run.metrics, sources, files, rows),
+        per_symbol=_symbols(run.metrics, run.config, sources, files, rows),
         assumptions={
             one.name: assumed[one.name] for one in fields(ReplayParams) if assumed.get(one.name) is not None
         },
         lineage=_lineage(stored, files, model),
+        band=equity_band(curve, horizon_bars=assumed["horizon_bars"]) if files else None,
+        activity=account_activity(files, rows, capital) if files else None,
+        trades=trade_lists(trades) if trades else None,
+        hold_quote=held_equity(run.config, panel, rows, first=_first_traded(run.config, files))
+        if files and panel
+        else None,
+        candles=candle_windows(panel, trades) if panel and trades else (),
+        market_refusal=market.refusal if market else None,
     )
 
 
@@ -117,8 +139,11 @@ def _traded_rows(config: Json, files: RunFiles | None) -> slice:
     """Rows from the last bar before trading begins, so that the curve starts at the capital."""
     if files is None:
         return slice(0, 0)
-    first = int(np.searchsorted(files.ts_ns, parse_time_ns(config["window"]["traded_from"])))
-    return slice(max(first - 1, 0), files.ts_ns.size)
+    return slice(max(_first_traded(config, files) - 1, 0), files.ts_ns.size)
+
+
+def _first_traded(config: Json, files: RunFiles) -> int:
+    return int(np.searchsorted(files.ts_ns, parse_time_ns(config["window"]["traded_from"])))
 
 
 def _curve(config: Json, files: RunFiles | None, rows: slice) -> EquityCurve:
@@ -191,20 +216,41 @@ def _bands(folds: tuple[FoldFacts, ...], curve: EquityCurve, capital: float) -> 
 
 
 def _costs(metrics: Json, curve: EquityCurve, capital: float) -> CostFacts:
-    """Costs come as fractions of the capital; gross is what the account earned plus all of them."""
-    fee, slippage, impact = (
-        _times(metrics["cost_breakdown"].get(name), capital) for name in ("fee", "slippage", "impact")
-    )
+    """Costs come as fractions of the capital."""
+    paid = {name: _times(value, capital) for name, value in metrics["cost_breakdown"].items()}
     net = float(curve.equity_quote[-1]) - capital if curve.n_bars else None
-    known = [value for value in (net, fee, slippage, impact) if value is not None]
-    gross = sum(known) if len(known) == 4 else None
-    return CostFacts(gross, fee, slippage, impact, net)
+    return _cost_facts(net, paid)
 
 
-def _symbols(metrics: Json, sources: Json, files: RunFiles | None, rows: slice) -> tuple[SymbolFacts, ...]:
+def _cost_facts(net: float | None, paid: Mapping[str, float | None]) -> CostFacts:
+    """Gross is what was earned plus all that was paid; where holding cost nothing there is no line for it."""
+    holding = paid.get("funding") or None
+    parts = [net, *(paid.get(name) for name in ("fee", "slippage", "impact"))]
+    parts += [holding] if paid.get("funding", 0.0) != 0.0 else []
+    known = [value for value in parts if value is not None]
+    return CostFacts(
+        gross_quote=sum(known) if len(known) == len(parts) else None,
+        fee_quote=paid.get("fee"),
+        slippage_quote=paid.get("slippage"),
+        impact_quote=paid.get("impact"),
+        net_quote=net,
+        funding_quote=holding,
+    )
+
+
+def _holding(config: Json, files: RunFiles) -> NDArray[np.float64] | None:
+    """What holding cost bar by bar; nothing in runs from before it was charged."""
+    if "market" not in config.get("replay", {}):
+        return None
+    return holding_cost(files.equity, files.weights, params_from(config["replay"]), files.funding)
+
+
+def _symbols(
+    metrics: Json, config: Json, sources: Json, files: RunFiles | None, rows: slice
+) -> tuple[SymbolFacts, ...]:
     curves: dict[str, NDArray[np.float64]] = {}
     if files is not None:
-        cumulated = symbol_pnl_curves(files.equity, files.weights, files.fills)[rows]
+        cumulated = symbol_pnl_curves(files.equity, files.weights, files.fills, _holding(config, files))[rows]
         curves = {symbol: cumulated[:, n] for n, symbol in enumerate(files.document["symbols"])}
     results = metrics.get("per_target", {})
     order = [symbol for symbol in metrics["targets"] if symbol in results]
@@ -214,13 +260,17 @@ def _symbols(metrics: Json, sources: Json, files: RunFiles | None, rows: slice) 
 
 
 def _symbol(symbol: str, one: Json, source: str | None, curve: NDArray[np.float64] | None) -> SymbolFacts:
-    costs = [one.get(name) for name in ("fee_quote", "slippage_quote", "impact_quote")]
-    known = [cost for cost in costs if cost is not None]
+    paid = {
+        name: one.get(f"{name}_quote")
+        for name in ("fee", "slippage", "impact", "funding")
+        if name != "funding" or "funding_quote" in one
+    }
+    known = [cost for cost in paid.values() if cost is not None]
     return SymbolFacts(
         symbol=symbol,
         source=source,
         pnl_quote=one.get("pnl_quote"),
-        cost_quote=sum(known) if len(known) == len(costs) else None,
+        cost_quote=sum(known) if len(known) == len(paid) else None,
         n_trades=one.get("trades"),
         turnover=one.get("turnover"),
         exposure_frac=one.get("exposure"),
@@ -228,6 +278,7 @@ def _symbol(symbol: str, one: Json, source: str | None, curve: NDArray[np.float6
         hit_rate=one.get("hit_rate"),
         pnl_curve_quote=curve,
         refusal=one.get("reason"),
+        costs=None if one.get("reason") else _cost_facts(one.get("pnl_quote"), paid),
     )
 
 

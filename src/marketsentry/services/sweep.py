@@ -9,7 +9,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.backtest.plateau import Plateau, measure_plateau
 from marketsentry.core.backtest.request import BacktestRequest
 from marketsentry.core.backtest.search import Method, Search, Value, places_of, settings_of, valid_sets
-from marketsentry.core.backtest.sweep import METRICS, metrics_document, sweep
+from marketsentry.core.backtest.sweep import METRICS, N_BLOCKS, blocks_document, metrics_document, sweep
 from marketsentry.core.lineage import hash_params, hash_parts
+from marketsentry.core.stats.pbo import BacktestOverfitting, BlockSums, backtest_overfitting, block_edges
 from marketsentry.exceptions import ConflictError, InputError
 from marketsentry.ports.artifacts import ArtifactRef
 from marketsentry.ports.models import Trial
@@ -63,8 +64,8 @@ class SweepResult:
     """A finished sweep.
 
     `document` is `sweep.json` of the artifact: `columns` and one row per setting in `rows`, values of parameters
-    first, then metrics; `best` rows by rank, `plateau`. `n_resumed` settings were stored already, `n_impossible`
-    make no parameters and were not tried. `n_trials` counts the trials of the track so far.
+    first, then metrics; `best` rows by rank, `plateau`, `overfitting`. `n_resumed` settings were stored already,
+    `n_impossible` make no parameters and were not tried. `n_trials` counts the trials of the track so far.
     """
 
     sweep_hash: str
@@ -74,6 +75,7 @@ class SweepResult:
     n_impossible: int
     n_trials: int
     plateau: Plateau | None
+    overfitting: BacktestOverfitting | None
     document: Mapping[str, Any]
     artifact: ArtifactRef
 
@@ -163,6 +165,7 @@ def _plan(
         "request": hash_params(prepared.request.document()),
         "base": hash_params(base.document()),
         "search": hash_params(_search_document(request.search)),
+        "blocks": hash_params({"n_blocks": N_BLOCKS}),
         "code": code_version,
     }
     return _Plan(request, prepared, predictions, settings, sets, base, hash_parts("sweep", parts))
@@ -177,16 +180,20 @@ def _replay_chunk(plan: _Plan, chunk: Sequence[int], n_threads: int) -> dict[int
         n_threads=n_threads,
         traded_from=first_traded(inputs),
         profiles=profiles_of(plan.prepared.request, inputs.panel),
+        funding=inputs.funding,
     )
-    return {index: metrics_document(row) for index, row in zip(chunk, rows, strict=True)}
+    return {
+        index: {**metrics_document(row), "blocks": blocks_document(row)}
+        for index, row in zip(chunk, rows, strict=True)
+    }
 
 
 async def _stored(plan: _Plan, context: RunContext) -> dict[int, dict[str, Any]]:
-    """Read the metrics of the settings that an earlier, interrupted call has stored."""
+    """Read what an earlier, interrupted call has stored of its settings: metrics and block sums."""
     model = plan.prepared.scoring.registered.model
     async with context.transactions() as stores:
         rows = await stores.sweeps.settings_of(plan.sweep_hash, track=model.track, model_name=model.name)
-    return {int(row["setting"]): {name: row[name] for name in METRICS} for row in rows}
+    return {int(row["setting"]): {name: row[name] for name in (*METRICS, "blocks")} for row in rows}
 
 
 def _trial(plan: _Plan, index: int, metrics: Mapping[str, Any]) -> Trial:
@@ -210,7 +217,8 @@ def _trial(plan: _Plan, index: int, metrics: Mapping[str, Any]) -> Trial:
 async def _store(
     plan: _Plan, metrics: Sequence[Mapping[str, Any]], n_resumed: int, context: RunContext
 ) -> SweepResult:
-    document, plateau = _document(plan, metrics)
+    overfitting = await asyncio.to_thread(_overfitting, plan, metrics)
+    document, plateau = _document(plan, metrics, overfitting)
     files = {SWEEP_JSON: json.dumps(document, sort_keys=True, allow_nan=False).encode()}
     artifact = await asyncio.to_thread(context.artifacts.put, ARTIFACT_KIND, files)
     async with context.transactions() as stores:
@@ -223,12 +231,25 @@ async def _store(
         n_impossible=plan.request.search.n_settings - len(plan.sets),
         n_trials=n_trials,
         plateau=plateau,
+        overfitting=overfitting,
         document=document,
         artifact=artifact,
     )
 
 
-def _document(plan: _Plan, metrics: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], Plateau | None]:
+def _overfitting(plan: _Plan, settings: Sequence[Mapping[str, Any]]) -> BacktestOverfitting | None:
+    """Measure it from the stored block sums; a setting without any was ruined."""
+    inputs = plan.prepared.inputs
+    n_returns = np.diff(block_edges(inputs.panel.n_bars - first_traded(inputs))).astype(np.float64)
+    lost = [[math.nan, math.nan]] * N_BLOCKS
+    blocks = np.array([one["blocks"] or lost for one in settings])
+    sums = BlockSums(n_returns, blocks[:, :, 0], blocks[:, :, 1])
+    return backtest_overfitting(sums, periods_per_year=plan.base.periods_per_year)
+
+
+def _document(
+    plan: _Plan, metrics: Sequence[Mapping[str, Any]], overfitting: BacktestOverfitting | None
+) -> tuple[dict[str, Any], Plateau | None]:
     search, rank_by = plan.request.search, plan.request.rank_by
     names = [axis.name for axis in search.axes]
     ranked = np.array([math.nan if one[rank_by] is None else one[rank_by] for one in metrics])
@@ -247,8 +268,12 @@ def _document(plan: _Plan, metrics: Sequence[Mapping[str, Any]]) -> tuple[dict[s
         "parameters": names,
         "columns": [*names, *METRICS],
         "rows": rows,
-        "best": [{"setting": int(i), **_plain(plan.settings[i]), **metrics[i]} for i in order],
+        "best": [
+            {"setting": int(i), **_plain(plan.settings[i]), **{name: metrics[i][name] for name in METRICS}}
+            for i in order
+        ],
         "plateau": None if plateau is None else plateau.document(),
+        "overfitting": None if overfitting is None else asdict(overfitting),
     }
     return {**document, "content_hash": hash_params(document)}, plateau
 

@@ -6,7 +6,8 @@ transaction.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version as library_version
 from pathlib import PurePath
 from typing import Any
@@ -19,9 +20,11 @@ from marketsentry.core.evidence.trials import N_NEWEST, TrialHistory
 from marketsentry.core.features.feature_set import FeatureSet
 from marketsentry.core.gates.candidate import PROOFS
 from marketsentry.core.gates.verdict import verdict_from_document
+from marketsentry.core.splits.combinatorial import Combination, CombinatorialPlan, combinatorial_purged
 from marketsentry.core.splits.purged_kfold import PurgedFold, purged_kfold
 from marketsentry.core.splits.walk_forward import WalkForward, walk_forward
 from marketsentry.core.training.artifact import MANIFEST, pack_artifact
+from marketsentry.core.training.coverage import absent_features
 from marketsentry.core.training.judgement import Fitted, Judgement, judge_training
 from marketsentry.core.training.manifest import Recipe, make_manifest, make_recipe
 from marketsentry.exceptions import ConflictError, InputError, NotFoundError
@@ -88,17 +91,17 @@ async def train_candidate(
     if dataset.blocked:
         return blocked_result(request, dataset.blocked)
     started = time.perf_counter()
-    plan, kfold = make_plan(dataset, request)
+    plans = make_plan(dataset, request)
+    plan = plans.walk_forward
+    absent_features(dataset)  # refuses a dataset in which nothing has a value, before anything is fitted
     recipe = await asyncio.to_thread(_recipe, dataset, request, plan)
     stored = await _find_same(request, recipe, transactions)
     if stored is not None:
         return _result(stored, None, is_reused=True)
-    fit = await trainer.fit_spans(_make_job(dataset, request, plan, kfold), on_progress=on_progress)
+    fit = await trainer.fit_spans(_make_job(dataset, request, plans), on_progress=on_progress)
     async with transactions() as stores:
         history = await stores.models.trial_history(track=request.track, n_newest=N_NEWEST)
-    judged = await asyncio.to_thread(
-        _judge, dataset, request, plan, kfold, fit, feature_set, history, recipe.hash
-    )
+    judged = await asyncio.to_thread(_judge, dataset, request, plans, fit, feature_set, history, recipe.hash)
     manifest = make_manifest(recipe, dataset, plan, judged.metrics)
     artifact = await asyncio.to_thread(_store_artifact, manifest, len(plan.folds), fit, judged, artifacts)
     evidence = await asyncio.to_thread(store_pack, judged.pack, artifacts)
@@ -110,8 +113,31 @@ async def train_candidate(
     return _result(registered, usage, is_reused=False)
 
 
-def make_plan(dataset: Dataset, request: CandidateRequest) -> tuple[WalkForward, tuple[PurgedFold, ...]]:
-    """Cut the history into folds and last block, and if asked for a purged k-fold of what lies before it."""
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """How the history is cut: the walk-forward, and beside it what was asked for; all lie before the last block."""
+
+    walk_forward: WalkForward
+    kfold: tuple[PurgedFold, ...]
+    combinations: CombinatorialPlan | None
+
+    def spans(self) -> tuple[FitSpan, ...]:
+        """What is fitted, in this order: folds, last block, purged folds, combinations (tested on their hulls)."""
+        final = self.walk_forward.final
+        assert final is not None
+        return (
+            *(FitSpan((fold.train,), fold.test, permutes=True) for fold in self.walk_forward.folds),
+            FitSpan((final.train,), final.test),
+            *(FitSpan(fold.train, fold.test) for fold in self.kfold),
+            *(FitSpan(one.train, one.hull) for one in self._combinations()),
+        )
+
+    def _combinations(self) -> tuple[Combination, ...]:
+        return self.combinations.combinations if self.combinations else ()
+
+
+def make_plan(dataset: Dataset, request: CandidateRequest) -> Plans:
+    """Cut the history into folds and last block, and if asked for cross-validations of what lies before it."""
     bars = _horizon_bars(dataset, request.horizon)
     n_bars = dataset.panel.n_bars
     plan = walk_forward(
@@ -131,13 +157,23 @@ def make_plan(dataset: Dataset, request: CandidateRequest) -> tuple[WalkForward,
             horizon_bars=bars,
             embargo_bars=request.embargo_bars,
         )
+    combinations = None
+    if request.combinatorial is not None:
+        n_groups, n_test_groups = request.combinatorial
+        combinations = combinatorial_purged(
+            plan.final.train.stop,
+            n_groups=n_groups,
+            n_test_groups=n_test_groups,
+            horizon_bars=bars,
+            embargo_bars=request.embargo_bars,
+        )
     known = np.isfinite(dataset.labels[request.horizon]) & has_bar(dataset.panel)
     for fold in (*plan.folds, plan.final):
         for what, span, least in (("train", fold.train, MIN_TRAIN_ROWS), ("test", fold.test, MIN_TEST_ROWS)):
             n_rows = int(np.count_nonzero(known[span]))
             if n_rows < least:
                 raise InputError(f"fold {fold.index} must have >= {least} {what} rows, had {n_rows}")
-    return plan, kfold
+    return Plans(plan, kfold, combinations)
 
 
 def _recipe(dataset: Dataset, request: CandidateRequest, plan: WalkForward) -> Recipe:
@@ -155,6 +191,7 @@ def _recipe(dataset: Dataset, request: CandidateRequest, plan: WalkForward) -> R
         settings={
             "seed": request.seed,
             "kfold_splits": request.kfold_splits,
+            "combinatorial": list(request.combinatorial) if request.combinatorial else None,
             "replay": _replay_params(dataset, request).document(),
             "libraries": {name: library_version(name) for name in LIBRARIES},
         },
@@ -181,18 +218,13 @@ async def _find_same(
     return stored
 
 
-def _make_job(
-    dataset: Dataset, request: CandidateRequest, plan: WalkForward, kfold: Sequence[PurgedFold]
-) -> FitJob:
-    assert plan.final is not None
-    spans = [FitSpan((fold.train,), fold.test, permutes=True) for fold in plan.folds]
-    spans.append(FitSpan((plan.final.train,), plan.final.test))
+def _make_job(dataset: Dataset, request: CandidateRequest, plans: Plans) -> FitJob:
     return FitJob(
         model=request.model,
         features=dataset.features.values,
         labels=dataset.labels[request.horizon],
         present=has_bar(dataset.panel),
-        spans=(*spans, *(FitSpan(fold.train, fold.test) for fold in kfold)),
+        spans=plans.spans(),
         seed=request.seed,
         n_threads=request.n_threads,
         memory_limit_bytes=request.memory_limit_bytes,
@@ -202,34 +234,38 @@ def _make_job(
 def _judge(
     dataset: Dataset,
     request: CandidateRequest,
-    plan: WalkForward,
-    kfold: Sequence[PurgedFold],
+    plans: Plans,
     fit: FitResult,
     feature_set: FeatureSet,
     history: TrialHistory,
     recipe_hash: str,
 ) -> Judgement:
-    n_judged = len(plan.folds) + 1
+    n_judged = len(plans.walk_forward.folds) + 1
+    predictions = [span.predictions for span in fit.spans]
+    n_crossed = n_judged + len(plans.kfold)
     fitted = Fitted(
-        predictions=tuple(span.predictions for span in fit.spans[:n_judged]),
-        kfold_predictions=tuple(span.predictions for span in fit.spans[n_judged:]),
+        predictions=tuple(predictions[:n_judged]),
+        kfold_predictions=tuple(predictions[n_judged:n_crossed]),
         train_rows=tuple(span.n_train_rows for span in fit.spans[:n_judged]),
         train_mse=fit.spans[n_judged - 1].train_mse,
         permutation=tuple(span.permutation for span in fit.spans if span.permutation is not None),
         gain=fit.spans[n_judged - 1].gain,
+        combination_predictions=tuple(predictions[n_crossed:]),
     )
     return judge_training(
         dataset,
         fitted,
         horizon=request.horizon,
-        plan=plan,
-        kfold=kfold,
+        plan=plans.walk_forward,
+        kfold=plans.kfold,
         feature_set=feature_set,
         replay_params=_replay_params(dataset, request),
         limits=request.limits,
         history=history,
         recipe_hash=recipe_hash,
         seed=request.seed,
+        combinations=plans.combinations,
+        n_threads=request.n_threads,
     )
 
 

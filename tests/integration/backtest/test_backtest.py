@@ -36,6 +36,7 @@ from marketsentry.services.backtest import BacktestDefaults, RunContext, read_st
 from marketsentry.services.candidate import CandidateRequest
 from marketsentry.services.datasets import DatasetRequest, build_dataset
 from marketsentry.services.replay_check import ReplayReport, check_replay
+from marketsentry.services.report import write_report
 from marketsentry.services.training import train_candidate
 from marketsentry.settings import Settings
 from small_market import HOUR, FixedClock
@@ -464,3 +465,29 @@ def test_the_command_line_runs_and_replays(trained: Trained, engines: Engines, t
     assert ms("replay", "999999") == (2, {"status": "failed", "reason": "run_not_found"})
     code, failed = ms("backtest", "run", "--model", "nobody")
     assert (code, failed["metrics"]["reason"]) == (2, "model_artifact_missing")
+
+
+async def test_the_report_draws_trades_on_the_bars_that_the_run_saw_and_on_no_others(
+    desk: Desk, trained: Trained, tmp_path: Path
+) -> None:
+    stored = await desk.run(fee_bps=0.0, slippage_bps=0.0)
+    assert stored.run.metrics["trades"] > 0
+    ports = {"transactions": desk.transactions, "artifacts": desk.artifacts}
+    html = (await write_report(stored.id, lang="en", out=tmp_path / "a.html", **ports)).read_text()
+    assert html.count("<figure><figcaption>") >= 2
+    assert "Universe bought and held" in html
+    btc = trained.series[0]
+    last = slice(btc.ts_ns.size - 30, btc.ts_ns.size - 29)
+    moved = replace(btc, ts_ns=btc.ts_ns[last], values=btc.values[last] * 1.001)
+    try:
+        async with desk.transactions() as stores:
+            await stores.bars.merge(moved)
+        html = (await write_report(stored.id, lang="en", out=tmp_path / "b.html", **ports)).read_text()
+    finally:
+        async with desk.transactions() as stores:
+            await stores.bars.merge(btc)
+    seen = desk.files(stored).document["parts"]["bars"]
+    assert f"The record no longer holds the bars that this run saw (hash {seen[:12]} → " in html
+    assert "<figure><figcaption>" not in html
+    assert "Universe bought and held" not in html
+    assert "Most profitable" in html

@@ -10,21 +10,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from marketsentry.adapters.artifacts import FileArtifacts
 from marketsentry.adapters.dataset_files import ParquetDatasets
 from marketsentry.adapters.embedded import Engines
 from marketsentry.adapters.postgres.database import Database
+from marketsentry.core.backtest.params import params_for
 from marketsentry.core.backtest.request import BacktestRequest
 from marketsentry.core.backtest.search import Axis, Method, Search
+from marketsentry.core.dataset import Dataset
+from marketsentry.core.evidence.pack import TrialEvidence
 from marketsentry.core.features.builtin import BUILTIN
 from marketsentry.core.market.synthetic import make_market
+from marketsentry.core.stats.pbo import BlockSums, backtest_overfitting
 from marketsentry.exceptions import ConflictError, InputError
 from marketsentry.ports.training import ModelSpec
 from marketsentry.services.backtest import BacktestDefaults, RunContext, run_backtest
 from marketsentry.services.candidate import CandidateRequest
 from marketsentry.services.datasets import DatasetRequest, build_dataset
+from marketsentry.services.evidence import load_evidence
 from marketsentry.services.sweep import SweepRequest, SweepResult, run_sweep
 from marketsentry.services.sweep_report import write_sweep_report
 from marketsentry.services.training import train_candidate
@@ -59,12 +65,12 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def trained(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+def trained(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, Dataset]:
     folder = tmp_path_factory.mktemp("sweep")
     market = make_market(seed=11, symbols=SYMBOLS, interval=HOUR, n_bars=120 * 24, signal_strength=2.0)
     clock = FixedClock(datetime(2026, 3, 4, tzinfo=UTC))
 
-    async def fill() -> None:
+    async def fill() -> Dataset:
         async with Database(module_database_url) as database:
             async with database.transactions() as stores:
                 for series in market.series:
@@ -88,14 +94,14 @@ def trained(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) 
                 artifacts=FileArtifacts(folder / "artifacts", model_dir=folder / "models"),
                 clock=clock,
             )
+            return dataset
 
-    asyncio.run(fill())
-    return module_database_url, folder
+    return module_database_url, folder, asyncio.run(fill())
 
 
 @pytest.fixture
-async def desk(trained: tuple[str, Path]) -> AsyncIterator[Desk]:
-    url, folder = trained
+async def desk(trained: tuple[str, Path, Dataset]) -> AsyncIterator[Desk]:
+    url, folder, _ = trained
     artifacts = FileArtifacts(folder / "artifacts", model_dir=folder / "models")
     async with Database(url) as database:
         clock = FixedClock(datetime(2026, 3, 4, tzinfo=UTC))
@@ -124,6 +130,72 @@ async def test_an_interrupted_sweep_goes_on_and_counts_every_setting_once(desk: 
     assert resumed.n_trials == again.n_trials == before + 9
     assert resumed.content_hash == again.content_hash
     assert resumed.artifact == again.artifact
+    assert resumed.overfitting is not None
+    assert resumed.overfitting == again.overfitting
+    assert (resumed.overfitting.n_settings, resumed.overfitting.n_blocks) == (9, 16)
+
+
+async def test_the_overfitting_of_a_sweep_is_that_of_the_returns_of_its_replays(desk: Desk) -> None:
+    fees = Search(Method.GRID, (Axis("entry_edge_bps", (0.0, 1.0, 3.0, 8.0)),))
+    result = await desk.sweep(fees)
+    returns = []
+    for edge in fees.axes[0].values:
+        one = await run_sweep(
+            SweepRequest(WINDOW, Search(Method.GRID, (Axis("entry_edge_bps", (edge,)),))),
+            context=desk.context,
+            defaults=DEFAULTS,
+            n_threads=1,
+        )
+        assert one.overfitting is None, "one setting is no choice"
+        async with desk.context.transactions() as stores:
+            [row] = await stores.sweeps.settings_of(one.sweep_hash, track="liquid", model_name="panel")
+        returns.append(row["blocks"])
+    blocks = np.array(returns)
+    sums = BlockSums(np.full(16, 60.0), blocks[:, :, 0], blocks[:, :, 1])
+    assert backtest_overfitting(sums, periods_per_year=365.0 * 24) == result.overfitting, (
+        "40 days of hours are traded, in 16 blocks"
+    )
+
+
+async def test_a_sweep_of_n_settings_raises_what_the_next_training_is_held_against_by_n(
+    desk: Desk, trained: tuple[str, Path, Dataset]
+) -> None:
+    async def train(name: str) -> TrialEvidence:
+        free = params_for(HOUR, 1, fee_bps=0.0, half_spread_bps=0.0, cost_multiple=0.0)
+        model = ModelSpec("lightgbm_panel", {"n_trees": 10})
+        request = CandidateRequest(name, "v1", "1h", model=model, n_folds=3, seed=5, replay=free)
+        await train_candidate(
+            trained[2],
+            request,
+            feature_set=BUILTIN,
+            trainer=InProcessTrainer(),
+            transactions=desk.context.transactions,
+            artifacts=desk.context.artifacts,
+            clock=desk.context.clock,
+        )
+        found = await load_evidence(
+            name,
+            None,
+            track="liquid",
+            transactions=desk.context.transactions,
+            artifacts=desk.context.artifacts,
+        )
+        return found.pack.trials
+
+    draws = Search(Method.RANDOM, (Axis("full_conviction_sigmas", (0.1, 2.0)),), 50, 3)
+    before = await train("before")
+    await desk.sweep(draws)
+    after = await train("after")
+    assert after.n_trials == before.n_trials + 1 + 50, "the same recipe under another name is tried again"
+    assert after.expected_maximum > before.expected_maximum
+    assert after.sharpe == before.sharpe
+    assert before.deflated_sharpe is not None
+    assert after.deflated_sharpe is not None
+    assert after.deflated_sharpe < before.deflated_sharpe
+
+    await desk.sweep(draws)
+    await train("after")
+    assert await desk.n_trials() == after.n_trials, "what is answered from the record is not tried again"
 
 
 async def test_every_setting_has_the_metrics_of_its_own_backtest(desk: Desk) -> None:
@@ -179,7 +251,9 @@ async def test_a_sweep_that_cannot_be_made_says_why_and_counts_nothing(desk: Des
     assert await desk.n_trials() == before
 
 
-def test_the_command_line_sweeps(trained: tuple[str, Path], engines: Engines, tmp_path: Path) -> None:
+def test_the_command_line_sweeps(
+    trained: tuple[str, Path, Dataset], engines: Engines, tmp_path: Path
+) -> None:
     environment = {
         **os.environ,
         "DATABASE_URL": trained[0],

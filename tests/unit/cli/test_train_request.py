@@ -17,6 +17,7 @@ OPTIONS = TrainOptions(
     params=("n_trees=20", "l2=0.5"),
     folds=6,
     kfold=0,
+    cpcv="6x2",
     embargo=5,
     seed=None,
     threads=3,
@@ -36,6 +37,7 @@ def test_settings_fill_what_was_not_typed() -> None:
     wanted, candidate = make_requests(OPTIONS, settings)
     assert wanted.symbols == ("BTC", "ETH")
     assert str(wanted.interval) == "1h"
+    assert candidate.combinatorial == (6, 2)
     assert wanted.since_ns == 1_704_067_200 * 10**9
     assert wanted.until_ns is None
     assert (candidate.seed, candidate.n_folds, candidate.embargo_bars, candidate.n_threads) == (9, 6, 5, 3)

@@ -28,6 +28,13 @@ row = np.empty(out.shape[1:])
 BUILTIN.step(BUILTIN.new_state(N), bars[0], int(ts_ns[0]), context[0], row)
 triple_barrier(close, close, close, horizon_bars=9, upper_frac=0.01, lower_frac=0.01)
 assert np.isfinite(out[-1]).all(), out[-1]
+from marketsentry.models.lightgbm_panel import LightGBMPanel
+from marketsentry.models.protocol import ignore_progress
+X = np.where(rng.random((200, 4)) < 0.2, np.nan, rng.normal(size=(200, 4)))
+model = LightGBMPanel(n_trees=11)
+model.fit(X, np.nan_to_num(X[:, 0]), seed=0, n_threads=1, on_progress=ignore_progress)
+for n in (0, 1, 7, 33, 200):
+    assert np.allclose(model.contributions(X[:n]).sum(axis=1), model.predict(X[:n]), atol=1e-12)
 print("done")
 """
 

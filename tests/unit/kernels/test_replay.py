@@ -8,6 +8,7 @@ from marketsentry.core.backtest.replay import make_groups, make_state
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.kernels import account as acc
 from marketsentry.kernels import replay as kernel
+from marketsentry.kernels.margin import charge_borrow
 
 HOUR = parse_interval("1h")
 
@@ -115,6 +116,7 @@ def test_one_bar_at_a_time_decides_what_the_loop_decides():
         )
         if state.account[acc.BUSY] > 0:
             n_fills = kernel.fill_bar(0, one, rules, state, fills, n_fills)
+        charge_borrow(0, 3, one.values, rules.borrow_frac, state.book, state.account)
         kernel.mark_bar(0, 3, one.ts_ns, one.values, rules, state.book, state.account)
         if kernel.decide_bar(0, one, rules, groups, state):
             state.account[acc.BUSY] = 1.0

@@ -44,7 +44,7 @@ def _naive(steps, marks):
 @given(steps_any)
 def test_round_trips_agree_with_counting_units(steps):
     marks = np.array([100.0, 90.0])
-    trades = trades_of(_tape(steps), marks)
+    trades = trades_of(_tape(steps), marks, np.zeros(marks.size))
     expected = _naive(steps, marks)
     assert len(trades) == len(expected)
     for trade, trip in zip(trades, expected, strict=True):
@@ -56,7 +56,9 @@ def test_round_trips_agree_with_counting_units(steps):
 
 
 def test_a_turn_closes_one_trade_and_opens_the_next():
-    trades = trades_of(_tape([(0, 2.0, 100.0, 1.0), (0, -3.0, 110.0, 3.0)]), np.array([105.0, 0.0]))
+    trades = trades_of(
+        _tape([(0, 2.0, 100.0, 1.0), (0, -3.0, 110.0, 3.0)]), np.array([105.0, 0.0]), np.zeros(2)
+    )
     assert trades["side"].tolist() == [1, -1]
     assert trades["fee_quote"].tolist() == pytest.approx([1.0 + 2.0, 1.0])
     assert trades["pnl_quote"].tolist() == pytest.approx([20.0 - 3.0, 5.0 - 1.0])

@@ -137,3 +137,34 @@ def test_the_example_model_keeps_every_promise() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert failures(module.RidgeModel) == {}
+
+
+class Explained(MeanModel):
+    """What it says of its predictions is true: the first feature, and the mean."""
+
+    def contributions(self, X: Floats) -> Floats:
+        parts = np.zeros((X.shape[0], X.shape[1] + 1))
+        parts[:, 0] = self.predict(X) - self.mean
+        parts[:, -1] = self.mean
+        return parts
+
+
+class Forgeries(Explained):
+    def contributions(self, X: Floats) -> Floats:
+        return super().contributions(X) * 1.001
+
+
+class Baseless(Explained):
+    def contributions(self, X: Floats) -> Floats:
+        return super().contributions(X)[:, :-1]
+
+
+def test_contributions_that_add_up_pass() -> None:
+    assert failures(Explained) == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "detail"), [(Forgeries, "must sum to the prediction"), (Baseless, "must have shape (600, 9)")]
+)
+def test_contributions_that_do_not_add_up_are_named(model: type[MeanModel], detail: str) -> None:
+    assert detail in failures(model)["explains"]

@@ -20,7 +20,7 @@ def fitted(seed: int = 1, **params: int) -> LightGBMPanel:
 def test_it_keeps_every_promise_of_a_model() -> None:
     report = check_model(lambda: LightGBMPanel(n_trees=8))
     assert report.passed, [check for check in report.checks if not check.passed]
-    assert len(report.checks) == 12
+    assert len(report.checks) == 13
 
 
 def test_another_seed_gives_other_trees() -> None:

@@ -2,7 +2,18 @@ import math
 
 import pytest
 
-from marketsentry.reports.numbers import MINUS, MISSING, count, measure, money, number, percent
+from marketsentry.reports.numbers import (
+    MINUS,
+    MISSING,
+    count,
+    measure,
+    money,
+    number,
+    percent,
+    percent_tick,
+    plain_tick,
+    price,
+)
 
 
 @pytest.mark.parametrize("show", [percent, number, count, money, lambda v: measure("ic", v)])
@@ -34,3 +45,18 @@ def test_what_is_not_a_number_reads_as_a_dash(show, value):
 )
 def test_numbers_carry_their_unit(shown, expected):
     assert shown == expected
+
+
+def test_prices_keep_six_digits_and_at_least_cents():
+    assert price(42_123.5) == "42,123.50"
+    assert price(0.0812345) == "0.0812345"
+    assert price(100.123456) == "100.123"
+    assert price(None) == price(float("nan")) == MISSING
+    assert price(0.0) == "0"
+
+
+def test_ticks_have_the_digits_that_tell_them_apart():
+    assert [plain_tick((0.0, 2.5, 5.0))(v) for v in (0.0, 2.5)] == ["0.0", "2.5"]
+    assert [plain_tick((-1_000.0, 0.0))(v) for v in (-1_000.0, 0.0)] == ["\u22121,000", "0"]
+    assert percent_tick((-0.06, -0.04))(-0.06) == "\u22126%"
+    assert percent_tick((0.0, 0.0025))(0.0025) == "0.25%"

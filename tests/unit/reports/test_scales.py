@@ -1,3 +1,4 @@
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from marketsentry.reports.facts import Lang
 from marketsentry.reports.numbers import tick_time
-from marketsentry.reports.scales import linear_scale, nice_step, thin, time_ticks, value_scale
+from marketsentry.reports.scales import linear_scale, log_scale, nice_step, thin, time_ticks, value_scale
 
 DAY_NS = 86_400_000_000_000
 finite = st.floats(-1e9, 1e9, allow_nan=False, width=32)
@@ -92,3 +93,16 @@ def test_thinning_keeps_ends_and_extremes(values, max_points):
 
 def test_thinning_leaves_short_curves_whole():
     assert thin(np.arange(5.0), max_points=8).tolist() == [0, 1, 2, 3, 4]
+
+
+@given(st.floats(1e-3, 1e6), st.floats(1.0, 1e4))
+def test_a_logarithmic_axis_holds_its_values_and_rises(low, factor):
+    values = np.array([low, low * factor])
+    scale = log_scale(values)
+    assert scale.is_log
+    assert 0 < scale.low <= low
+    assert scale.high >= low * factor
+    assert list(scale.ticks) == sorted(set(scale.ticks))
+    places = [scale.place(tick) for tick in scale.ticks]
+    assert places == sorted(places)
+    assert scale.place(math.sqrt(scale.low * scale.high)) == pytest.approx(0.5)

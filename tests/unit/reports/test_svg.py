@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from marketsentry.reports import svg
-from marketsentry.reports.charts import drawdown_frac, equity_chart, signed_bar, waterfall
+from marketsentry.reports.charts import drawdown_frac, signed_bar, waterfall
+from marketsentry.reports.equity import equity_chart
 from marketsentry.reports.facts import Lang
 from marketsentry.reports.scales import Scale
 from marketsentry.reports.texts import texts
@@ -84,5 +85,5 @@ def test_narrow_folds_keep_their_number_or_nothing():
     sliver = replace(first, test_end_ns=int(first.test_start_ns + width * 0.01))
     slim = replace(first, test_end_ns=int(first.test_start_ns + width * 0.05))
     for band, names in ((first, ["1", "Fold 1"]), (slim, ["1"]), (sliver, [])):
-        drawn = equity_chart(run.curve, (band,), capital_quote=100_000.0, text=texts(Lang.EN), lang=Lang.EN)
-        assert re.findall(r'<text class="name[^>]*>([^<]*)', drawn) == names
+        drawn = equity_chart(replace(run, bands=(band,)), text=texts(Lang.EN), lang=Lang.EN)
+        assert re.findall(r'<text class="name[^>]*>([^<]*)', drawn) == 2 * names

@@ -9,7 +9,12 @@ from marketsentry.reports.sweep import heat_grid, render_sweep
 METRICS = {"sharpe": 1.5, "pnl_after_cost": 0.1, "max_drawdown": 0.05, "turnover": 3.0, "trades": 7}
 
 
-def document(rows, parameters=("fee_bps", "participation_frac"), plateau=None):
+CHOICE = {"n_settings": 3, "n_blocks": 16, "n_splits": 12_870, "pbo": 0.37, "probability_of_loss": 0.21,
+          "degradation_slope": None, "inside_sharpe_median": 2.22, "outside_sharpe_median": 0.44,
+          "rank_tenths": [1287] * 10}  # fmt: skip
+
+
+def document(rows, parameters=("fee_bps", "participation_frac"), plateau=None, overfitting=None):
     columns = [*parameters, "sharpe"]
     best = [{**dict(zip(columns, rows[0], strict=True)), **METRICS, "sharpe": rows[0][-1]}]
     return {
@@ -21,6 +26,7 @@ def document(rows, parameters=("fee_bps", "participation_frac"), plateau=None):
         "rows": rows,
         "best": best,
         "plateau": plateau,
+        "overfitting": overfitting,
     }
 
 
@@ -29,10 +35,14 @@ def test_the_page_shows_the_settings_and_what_the_best_stands_on(lang):
     rows = [[1.0, 0.1, 1.25], [2.0, None, None], [2.0, 0.1, -0.5]]
     plateau = {"shape": "peak_alone", "value": 1.25, "n_neighbours": 4, "neighbour_share": 0.31,
                "all_above_zero_frac": 0.5}  # fmt: skip
-    html = render_sweep(document(rows, plateau=plateau), n_trials=4_321, version="0.1", lang=lang)
+    html = render_sweep(
+        document(rows, plateau=plateau, overfitting=CHOICE), n_trials=4_321, version="0.1", lang=lang
+    )
 
     assert "4,321" in html
     assert "31%" in html
+    for shown in ("37%", "21%", "2.22", "0.44", "12,870", "10.0%"):
+        assert shown in html, shown
     assert "&lt;panel&gt;:v1" in html
     assert "<panel>" not in html
     assert html.count('class="warm"') == html.count('class="cold"') == 1
@@ -43,6 +53,7 @@ def test_the_page_shows_the_settings_and_what_the_best_stands_on(lang):
 def test_a_page_without_any_value_says_so():
     html = render_sweep(document([[1.0, None]], ("fee_bps",)), n_trials=1, version="0.1", lang=Lang.EN)
     assert "No setting has a value" in html
+    assert "There was nothing to choose from" in html
 
 
 def test_cells_are_medians_over_everything_else():

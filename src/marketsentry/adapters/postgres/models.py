@@ -58,12 +58,14 @@ _ADD_TRIAL = """
     VALUES (%(track)s, %(kind)s, %(model_name)s, %(params_hash)s, %(metrics)s)
 """
 
-# A trial recorded before `is_sound` was kept is sound unless its version was refused.
+# A setting of a sweep, and a training recorded before `is_sound` was kept, are sound unless their version was refused.
 _TRIALS = """
     SELECT t.model_name, t.kind, t.created_at, (t.metrics->>'sharpe')::float8 AS sharpe,
            coalesce((t.metrics->>'is_sound')::boolean, NOT EXISTS (
                SELECT 1 FROM model_registry m
-               WHERE m.track = t.track AND m.state = 'refused' AND m.manifest->>'recipe_hash' = t.params_hash
+               WHERE m.track = t.track AND m.state = 'refused'
+                 AND (m.manifest->>'recipe_hash' = t.params_hash
+                      OR (m.model_name = t.model_name AND m.model_version = t.metrics->>'model_version'))
            )) AS is_sound
     FROM trials t
     WHERE t.track = %(track)s
@@ -157,8 +159,13 @@ class PostgresModelStore:
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_TRIALS, {"track": track})
             rows = await cursor.fetchall()
-        sharpes = tuple(row["sharpe"] for row in rows if row["is_sound"] and row["sharpe"] is not None)
-        return TrialHistory(len(rows), sharpes, tuple(_trial_row(row) for row in rows[:n_newest]))
+        sound = [row for row in rows if row["is_sound"] and row["sharpe"] is not None]
+        return TrialHistory(
+            n_trials=len(rows),
+            sharpes=tuple(row["sharpe"] for row in sound),
+            newest=tuple(_trial_row(row) for row in rows[:n_newest]),
+            fitted_sharpes=tuple(row["sharpe"] for row in sound if row["kind"] != "sweep"),
+        )
 
 
 def _trial_row(row: Mapping[str, Any]) -> TrialRow:

@@ -46,7 +46,8 @@ FROM pg_index AS i
 WHERE i.indrelid = %(table)s::regclass
   AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid AND c.conrelid = i.indrelid)
 UNION ALL
-SELECT pg_get_triggerdef(t.oid)
+SELECT concat_ws(' ', pg_get_triggerdef(t.oid),
+                 CASE t.tgenabled WHEN 'A' THEN '(always)' WHEN 'D' THEN '(disabled)' WHEN 'R' THEN '(replica)' END)
 FROM pg_trigger AS t
 WHERE t.tgrelid = %(table)s::regclass AND NOT t.tgisinternal
 ORDER BY 1

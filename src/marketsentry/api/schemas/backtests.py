@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from marketsentry.api.schemas.times import UtcTime
+from marketsentry.core.market.symbols import Market
 
 Track = Literal["vc", "liquid"]
 Horizon = Literal["1h", "1d", "7d"]
@@ -53,6 +54,14 @@ class BacktestIn(BaseModel):
     test_days: int = Field(7, ge=1, le=90, description="length of each reported test window")
     fee_bps: Bps = Field(5, description="fee on traded notional")
     slippage_bps: Bps = Field(3, description="half-spread paid on traded notional; impact comes on top")
+    market: Market = Field(Market.SPOT, description="`perp` trades perpetuals: `BTC` then means `BTC-PERP`")
+    leverage: float = Field(
+        1,
+        ge=1,
+        le=100,
+        allow_inf_nan=False,
+        description="gross that the venue of perpetuals lends for; 1 on spot",
+    )
 
 
 class BacktestOut(BaseModel):

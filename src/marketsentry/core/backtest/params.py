@@ -8,7 +8,17 @@ Assumptions of the simulated market
   the bar's volume; the rest goes on in the next bar until a new decision replaces it. Lost bars and bars
   without trades fill nothing.
 - A fill pays the fee, half the spread and square-root impact, each once, on its notional at the open.
-- Short positions cost what long ones do: no borrow fee and no funding is charged.
+- A spot account owns what it holds: gross weights stay within its equity. What it sells short it borrows, for
+  `borrow_bps_per_day` of the notional at each close.
+- A perpetual is a linear contract in quote currency; all positions share the account's equity as margin (cross
+  margin). It pays or receives the venue's funding rates on the notional at the close of the bar that ends with or
+  after the charge, for what is held there; a fill at the next open comes after the charge. A rate that is not in
+  the record costs either side `missing_funding_bps`, is counted, and nothing opens until a rate is known again.
+- A perpetual account is liquidated when its equity falls below `maintenance_margin_frac` of its notional at the worst
+  prices of a bar: every long at its low and every short at its high. All positions then close where that happened,
+  whatever the volume (at the open if margin was gone there), and pay `liquidation_fee_bps`, at most the equity that
+  is left. A loss beyond the equity stays on the account as negative equity.
+- A change of a position below `min_notional_quote` is not ordered, except going flat.
 - A position whose symbol has no bar is marked at its last price.
 - Crypto trades around the clock: a year has 365 days.
 """
@@ -20,6 +30,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from marketsentry.core.market.interval import Interval
+from marketsentry.core.market.symbols import Market
 from marketsentry.exceptions import InputError
 from marketsentry.kernels.replay import Rules
 
@@ -49,6 +60,15 @@ class ReplayParams:
     risk_budget: gross the sizing may ask for.
     max_single_weight .. max_style_exposure: the limits of the risk check.
     rebalance_band_frac: weight changes up to this are left undone, except going flat.
+    min_notional_quote: smallest order, in quote currency; 0 lifts the limit.
+    market: spot or perpetual; it decides what holding costs and whether leverage exists.
+    max_leverage: gross that the venue lends for, at least 1; 1 on spot. The smaller of it and `max_gross_exposure`
+        rules.
+    maintenance_margin_frac: of the notional, below which a perpetual account is liquidated. The default is above the
+        first brackets of BTC and ETH on large venues (0.4 to 0.5 %) and that of most others.
+    liquidation_fee_bps: on the notional of a liquidation.
+    missing_funding_bps: charged where the rate of funding is unknown.
+    borrow_bps_per_day: of short spot positions; the default is 11 % a year.
     """
 
     periods_per_year: float
@@ -79,6 +99,13 @@ class ReplayParams:
     max_sector_exposure: float = 0.45
     max_style_exposure: float = 0.55
     rebalance_band_frac: float = 0.02
+    min_notional_quote: float = 10.0
+    market: Market = Market.SPOT
+    max_leverage: float = 1.0
+    maintenance_margin_frac: float = 0.01
+    liquidation_fee_bps: float = 100.0
+    missing_funding_bps: float = 75.0
+    borrow_bps_per_day: float = 3.0
 
     def __post_init__(self) -> None:
         positive = ("periods_per_year", "capital_quote", "participation_frac", "volatility_halflife_bars",
@@ -87,7 +114,8 @@ class ReplayParams:
         for name in positive:
             self._must(getattr(self, name) > 0.0, name, "> 0")
         for name in ("fee_bps", "half_spread_bps", "impact_coefficient", "entry_edge_bps", "cost_multiple",
-                     "full_conviction_sigmas", "rebalance_band_frac", "taper_start_frac"):  # fmt: skip
+                     "full_conviction_sigmas", "rebalance_band_frac", "taper_start_frac", "min_notional_quote",
+                     "liquidation_fee_bps", "missing_funding_bps", "borrow_bps_per_day"):  # fmt: skip
             self._must(0.0 <= getattr(self, name) < math.inf, name, ">= 0 and finite")
         for name in ("horizon_bars", "latency_bars", "volatility_warmup_bars"):
             self._must(getattr(self, name) >= 1, name, ">= 1")
@@ -101,6 +129,21 @@ class ReplayParams:
         self._must(self.exit_edge_bps <= self.entry_threshold_bps, "exit_edge_bps", "<= the entry threshold")
         target = self.position_volatility_frac
         self._must(target is None or 0.0 < target < math.inf, "position_volatility_frac", "> 0 or None")
+        self._must(self.market in tuple(Market), "market", f"one of {', '.join(Market)}")
+        if self.is_perpetual:
+            self._must(1.0 <= self.max_leverage < math.inf, "max_leverage", ">= 1 and finite")
+        else:
+            self._must(self.max_leverage == 1.0, "max_leverage", "1 on spot")
+        self._must(
+            0.0 < self.maintenance_margin_frac < 1.0 / self.max_leverage,
+            "maintenance_margin_frac",
+            f"> 0 and below the initial margin {1.0 / self.max_leverage:g}",
+        )
+
+    @property
+    def is_perpetual(self) -> bool:
+        """Whether contracts are traded, not the asset itself."""
+        return self.market == Market.PERP
 
     @property
     def round_trip_cost_bps(self) -> float:
@@ -115,7 +158,9 @@ class ReplayParams:
     def document(self) -> dict[str, Any]:
         """Every parameter by name as JSON values; an unlimited participation is None."""
         values = dataclasses.asdict(self)
-        return {name: None if value == math.inf else value for name, value in values.items()}
+        return {name: None if value == math.inf else value for name, value in values.items()} | {
+            "market": str(self.market)
+        }
 
     def rules(self, *, with_confidence: bool) -> Rules:
         """Lay the parameters out as the kernels take them."""
@@ -142,10 +187,17 @@ class ReplayParams:
             taper_floor=float(self.taper_floor_frac),
             risk_budget=float(self.risk_budget),
             max_single=float(self.max_single_weight),
-            max_gross=float(self.max_gross_exposure),
+            max_gross=float(min(self.max_gross_exposure, self.max_leverage)),
             max_turnover=float(self.max_turnover),
             band=float(self.rebalance_band_frac),
             is_static=not sized and not with_confidence,
+            min_notional=float(self.min_notional_quote),
+            is_perpetual=self.is_perpetual,
+            has_holding_cost=self.is_perpetual or (self.allow_short and self.borrow_bps_per_day > 0.0),
+            borrow_frac=1e-4 * self.borrow_bps_per_day * 365.0 / self.periods_per_year,
+            missing_funding_frac=1e-4 * self.missing_funding_bps,
+            maintenance_frac=float(self.maintenance_margin_frac),
+            liquidation_fee_frac=1e-4 * self.liquidation_fee_bps,
         )
 
     def _must(self, holds: bool, name: str, limit: str) -> None:
@@ -189,4 +241,6 @@ def params_from(document: Mapping[str, Any]) -> ReplayParams:
     values = dict(document)
     if values["participation_frac"] is None:
         values["participation_frac"] = math.inf
+    if "market" in values:
+        values["market"] = Market(values["market"])
     return ReplayParams(**values)

@@ -29,7 +29,9 @@ class ReplayResult:
     `equity` (T,): cash and positions at each close. `weights` (T, N): held notional over equity there, NaN
     where equity is not positive. `fills` and `trades` are structured arrays (`core.backtest.tape`); a trade
     is a round trip, and those still open have ``exit_bar == -1``. `pnl_quote` (N,) is net of all costs;
-    `fee_quote`, `slippage_quote`, `impact_quote` (N,) are positive. `worst_day_frac` is the largest loss
+    `fee_quote`, `slippage_quote`, `impact_quote` (N,) are positive; `funding_quote` (N,) is what holding cost: funding
+    or the borrowing of short spot positions, negative where it was received. `funding_gaps` counts charges whose rate
+    is unknown, `n_liquidations` how often the venue closed the positions. `worst_day_frac` is the largest loss
     within a UTC day as a positive fraction of the equity at its start.
     """
 
@@ -44,6 +46,9 @@ class ReplayResult:
     fee_quote: NDArray[np.float64]
     slippage_quote: NDArray[np.float64]
     impact_quote: NDArray[np.float64]
+    funding_quote: NDArray[np.float64]
+    funding_gaps: int
+    n_liquidations: int
     worst_day_frac: float
 
     @property
@@ -59,6 +64,11 @@ class ReplayResult:
         """Equity at the close before each bar (T,); the capital before the first."""
         return np.concatenate(([self.params.capital_quote], self.equity[:-1]))
 
+    @property
+    def shortfall_quote(self) -> float:
+        """What the account owes beyond its equity at the end; a venue's insurance may or may not bear it."""
+        return max(0.0, -float(self.equity[-1]))
+
 
 def replay(
     predictions: NDArray[np.float64],
@@ -68,6 +78,7 @@ def replay(
     confidence: NDArray[np.float64] | None = None,
     profiles: Sequence[Profile] | None = None,
     bucket_caps: BucketCaps | None = None,
+    funding: NDArray[np.float64] | None = None,
 ) -> ReplayResult:
     """Trade predictions over a panel of bars.
 
@@ -86,6 +97,8 @@ def replay(
         Per target, the sector, style and bucket whose exposure is capped. None: there are no groups.
     bucket_caps
         Caps of the buckets as a share of the risk budget.
+    funding
+        Shape (T, N). Rates of funding as `funding_of_bars` lays them on the panel; needed for perpetuals, None on spot.
 
     Returns
     -------
@@ -95,21 +108,21 @@ def replay(
     Raises
     ------
     InputError
-        If the panel is empty, shapes differ, a prediction is infinite or the bars' interval does not fit
-        `params.periods_per_year`.
+        If the panel is empty, shapes differ, a prediction is infinite, the bars' interval does not fit
+        `params.periods_per_year`, or funding is missing for perpetuals or given for spot.
 
     Notes
     -----
     O(T N). Memory beyond the inputs: equity, weights and the fills. The same inputs give the same bits.
     """
-    check_replay(predictions, panel, params, confidence, profiles)
+    check_replay(predictions, panel, params, confidence, profiles, funding)
     n_bars, n_targets = predictions.shape
-    market = make_market(predictions, panel, confidence)
+    market = make_market(predictions, panel, confidence, funding)
     groups = make_groups(profiles, bucket_caps, params, n_targets)
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))
     rules = params.rules(with_confidence=confidence is not None)
     equity, weights = np.empty(n_bars), np.empty((n_bars, n_targets))
-    n_rows = max(_TAPE_ROWS, n_targets, predictions.size // _CELLS_PER_FILL)
+    n_rows = max(_TAPE_ROWS, 2 * n_targets, predictions.size // _CELLS_PER_FILL)
     tape = np.empty((n_rows, kernel.FILL_FIELDS))
     bar, n_fills = 0, 0
     while bar < n_bars:
@@ -120,7 +133,10 @@ def replay(
 
 
 def make_market(
-    predictions: NDArray[np.float64], panel: BarPanel, confidence: NDArray[np.float64] | None
+    predictions: NDArray[np.float64],
+    panel: BarPanel,
+    confidence: NDArray[np.float64] | None,
+    funding: NDArray[np.float64] | None = None,
 ) -> kernel.Market:
     """Lay out what can be seen as the kernels take it."""
     return kernel.Market(
@@ -128,6 +144,7 @@ def make_market(
         np.ascontiguousarray(panel.values),
         np.ascontiguousarray(predictions, dtype=np.float64),
         np.zeros((0, 0)) if confidence is None else np.ascontiguousarray(confidence, dtype=np.float64),
+        np.zeros((0, 0)) if funding is None else np.ascontiguousarray(funding, dtype=np.float64),
     )
 
 
@@ -180,6 +197,7 @@ def check_replay(
     params: ReplayParams,
     confidence: NDArray[np.float64] | None,
     profiles: Sequence[Profile] | None,
+    funding: NDArray[np.float64] | None = None,
 ) -> None:
     """Refuse what cannot be replayed together, with `InputError`."""
     shape = (panel.n_bars, len(panel.symbols))
@@ -195,6 +213,11 @@ def check_replay(
         raise InputError(f"confidence must have the shape of the panel {shape}, was {confidence.shape}")
     if profiles is not None and len(profiles) != shape[1]:
         raise InputError(f"profiles must name {shape[1]} targets, was {len(profiles)}")
+    if params.is_perpetual != (funding is not None):
+        given = "none" if funding is None else "some"
+        raise InputError(f"a replay of market {params.market} must get funding rates: perp only, got {given}")
+    if funding is not None and funding.shape != shape:
+        raise InputError(f"funding must have the shape of the panel {shape}, was {funding.shape}")
     if not math.isclose(params.periods_per_year, panel.interval.periods_per_year):
         raise InputError(
             f"periods_per_year must be {panel.interval.periods_per_year} for {panel.interval} bars, "
@@ -219,10 +242,13 @@ def _result(
         equity=equity,
         weights=weights,
         fills=fills_of(tape),
-        trades=trades_of(tape, book[:, acc.MARK_PRICE]),
-        pnl_quote=book[:, acc.REALISED] + unrealised - book[:, acc.FEE],
+        trades=trades_of(tape, book[:, acc.MARK_PRICE], book[:, acc.FUNDING]),
+        pnl_quote=book[:, acc.REALISED] + unrealised - book[:, acc.FEE] - book[:, acc.FUNDING],
         fee_quote=book[:, acc.FEE].copy(),
         slippage_quote=book[:, acc.SLIPPAGE].copy(),
         impact_quote=book[:, acc.IMPACT].copy(),
+        funding_quote=book[:, acc.FUNDING].copy(),
+        funding_gaps=int(state.account[acc.FUNDING_GAPS]),
+        n_liquidations=int(state.account[acc.LIQUIDATIONS]),
         worst_day_frac=float(state.account[acc.WORST_DAY]),
     )

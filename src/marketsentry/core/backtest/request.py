@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from marketsentry.core.market.interval import Interval
+from marketsentry.core.market.symbols import Market, perp_of
 from marketsentry.exceptions import InputError
 
 TRACKS = ("liquid", "vc")
+MAX_LEVERAGE = 100.0
 DAY_NS = 86_400_000_000_000
 
 
@@ -18,7 +20,8 @@ class BacktestRequest:
     `targets` empty means the default universe. `horizon` None means that of the model. `model_name` None means the
     default of the track; with a name and without `model_version` the newest version is taken. `lookback_days` is
     the window that ends at the newest snapshot. Its first `train_days` are not traded, and whatever model scores
-    a bar has been trained on at least that much. `test_days` is the length of each reported window.
+    a bar has been trained on at least that much. `test_days` is the length of each reported window. On the market of
+    perpetuals the targets are contracts and `leverage` is the gross that their venue lends for; on spot it is 1.
     """
 
     track: str
@@ -32,6 +35,8 @@ class BacktestRequest:
     test_days: int = 7
     fee_bps: float = 5.0
     slippage_bps: float = 3.0
+    market: Market = Market.SPOT
+    leverage: float = 1.0
 
     def __post_init__(self) -> None:
         if self.track not in TRACKS:
@@ -43,6 +48,11 @@ class BacktestRequest:
             value = getattr(self, name)
             if not (math.isfinite(value) and 0 <= value <= 1000):
                 raise InputError(f"{name} must be in 0..1000, was {value}")
+        if self.market is Market.PERP and self.track != "liquid":
+            raise InputError(f"market must be spot for track {self.track}, was {self.market}")
+        most = MAX_LEVERAGE if self.market is Market.PERP else 1.0
+        if not 1.0 <= self.leverage <= most:
+            raise InputError(f"leverage must be in 1..{most:g} on {self.market}, was {self.leverage}")
         if self.train_days + self.test_days > self.lookback_days:
             raise InputError(
                 f"train_days + test_days must be <= lookback_days ({self.lookback_days}), "
@@ -54,8 +64,18 @@ class BacktestRequest:
             raise InputError(f"targets must be named once each, were {', '.join(self.targets)}")
 
     def with_targets(self, targets: tuple[str, ...]) -> "BacktestRequest":
-        """Give the same request for these targets; those of the liquid track are upper case."""
+        """Give the same request for these targets; those of the liquid track are upper case.
+
+        On the market of perpetuals an asset means its contract (`BTC`, `BTC-PERP`); on spot a contract is refused.
+        """
         names = tuple(name.upper() for name in targets) if self.track == "liquid" else targets
+        if self.market is Market.PERP:
+            names = tuple(dict.fromkeys(perp_of(name) for name in names))
+        contracts = [name for name in names if name == perp_of(name)]
+        if contracts and self.market is Market.SPOT and self.track == "liquid":
+            raise InputError(
+                f"targets of a spot market must not be perpetuals, was {contracts[0]}; see market"
+            )
         return replace(self, targets=names)
 
     def document(self) -> dict[str, Any]:
@@ -72,6 +92,8 @@ class BacktestRequest:
             "test_days": self.test_days,
             "fee_bps": self.fee_bps,
             "slippage_bps": self.slippage_bps,
+            "market": str(self.market),
+            "leverage": self.leverage,
         }
 
 
@@ -82,6 +104,14 @@ class Span:
     start_ns: int
     traded_from_ns: int
     end_ns: int
+
+
+def market_named(text: str) -> Market:
+    """Read the name of a market: `spot`, `perp` or `perpetual`; raises `InputError` for another."""
+    names = {"spot": Market.SPOT, "perp": Market.PERP, "perpetual": Market.PERP}
+    if text.lower() not in names:
+        raise InputError(f"market must be one of {', '.join(names)}, was {text!r}")
+    return names[text.lower()]
 
 
 def span_of(request: BacktestRequest, interval: Interval, end_ns: int) -> Span:
@@ -115,4 +145,5 @@ def request_from(document: dict[str, Any]) -> BacktestRequest:
     """Read a request back from a stored run's configuration."""
     names = BacktestRequest.__dataclass_fields__
     values = {name: document[name] for name in names if name in document}
+    values["market"] = Market(values.get("market", Market.SPOT))
     return BacktestRequest(**{**values, "targets": tuple(values["targets"])})

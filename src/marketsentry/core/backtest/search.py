@@ -1,6 +1,7 @@
 """Which parameter settings a sweep tries: a grid, random draws, or a Sobol sequence over ranges.
 
-Settings are changes of `ReplayParams` by field name. What the model fixes (the bars and the horizon) is not searched.
+Settings are changes of `ReplayParams` by field name. What the model fixes (the bars and the horizon) is not searched,
+and neither is the market.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ MAX_SETTINGS = 200_000
 SEARCHED = tuple(
     field.name
     for field in dataclasses.fields(ReplayParams)
-    if field.name not in ("periods_per_year", "horizon_bars")
+    if field.name not in ("periods_per_year", "horizon_bars", "market")
 )
 _WHOLE = ("latency_bars", "prediction_ttl_bars", "volatility_warmup_bars")
 

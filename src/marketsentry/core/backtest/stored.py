@@ -4,6 +4,7 @@
     ts_ns.npy          (T,) int64 bar open times              equity.npy     (T,) float64 quote currency
     weights.npy        (T, N) float64 held weights            fills.npy      structured, `core.backtest.tape`
     predictions.npy    (T, N) float64 out-of-sample scores    trades.npy     structured, `core.backtest.tape`
+    funding.npy        (T, N) float64 rates of funding, for perpetuals only
 
 Nothing in it depends on the clock: the same inputs give the same bytes.
 """
@@ -22,6 +23,7 @@ from marketsentry.core.lineage import hash_array, hash_bytes, hash_params, hash_
 from marketsentry.exceptions import ConflictError
 
 RUN_JSON = "run.json"
+FUNDING_NPY = "funding.npy"
 ARRAYS = ("ts_ns", "equity", "weights", "predictions", "fills", "trades")
 
 
@@ -36,6 +38,7 @@ class RunFiles:
     predictions: NDArray[np.float64]
     fills: NDArray[np.void]
     trades: NDArray[np.void]
+    funding: NDArray[np.float64] | None = None
 
 
 def output_parts(
@@ -58,7 +61,10 @@ def run_hash(parts: Mapping[str, str]) -> str:
 
 
 def pack_run(
-    document: Mapping[str, Any], result: ReplayResult, predictions: NDArray[np.float64]
+    document: Mapping[str, Any],
+    result: ReplayResult,
+    predictions: NDArray[np.float64],
+    funding: NDArray[np.float64] | None = None,
 ) -> dict[str, bytes]:
     """Lay out the files of a run; `document` holds JSON values without NaN."""
     arrays: dict[str, NDArray[Any]] = {
@@ -69,6 +75,8 @@ def pack_run(
         "fills": result.fills,
         "trades": result.trades,
     }
+    if funding is not None:
+        arrays["funding"] = funding
     text = json.dumps(document, sort_keys=True, indent=2, allow_nan=False)
     return {f"{name}.npy": _npy(array) for name, array in arrays.items()} | {RUN_JSON: text.encode()}
 
@@ -96,6 +104,8 @@ def read_run(files: Mapping[str, bytes]) -> RunFiles:
             f"a stored run must hold {missing[0]}, held {', '.join(sorted(files)) or 'nothing'}"
         )
     arrays = {name: np.load(io.BytesIO(files[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS}
+    if FUNDING_NPY in files:
+        arrays["funding"] = np.load(io.BytesIO(files[FUNDING_NPY]), allow_pickle=False)
     return RunFiles(document=json.loads(files[RUN_JSON]), **arrays)
 
 

@@ -7,10 +7,12 @@
 | turnover | traded notional over equity, summed: 2.0 is one round trip of the whole account |
 | pnl_after_cost | last equity over the capital, minus 1 |
 | max_drawdown | deepest fall below the running peak of the equity, as a positive fraction |
-| cost_breakdown | fee, slippage and impact paid, as fractions of the capital |
+| cost_breakdown | fee, slippage, impact and funding (or borrowing of spot shorts) paid, as fractions of the capital |
 | sharpe, sortino, volatility | of equity returns per bar, annualised with `periods_per_year` (365 days) |
 | exposure | mean gross weight over bars |
 | trades | round trips begun |
+| liquidations, funding_gaps | times the venue closed all positions, charges of funding without a known rate |
+| shortfall | what the account owes beyond its equity at the end, as a fraction of the capital |
 | gate_passed | ic > 0 and pnl_after_cost > 0 and max_drawdown < 0.2 |
 
 An undefined value is None. Rounding is presentation: `rounded` is for the wire, the stored values are whole.
@@ -41,7 +43,7 @@ GATE_MAX_DRAWDOWN = 0.2
 METRIC_KEYS = (
     "samples", "ic", "rank_ic", "hit_rate", "turnover", "pnl_after_cost", "max_drawdown", "cost_breakdown",
     "sharpe", "sharpe_low", "sharpe_high", "sortino", "volatility", "periods_per_year", "exposure", "trades",
-    "worst_day", "folds", "per_target", "lineage_coverage", "gate_passed",
+    "worst_day", "liquidations", "funding_gaps", "shortfall", "folds", "per_target", "lineage_coverage", "gate_passed",
 )  # fmt: skip
 
 
@@ -104,9 +106,13 @@ def summarise(
             "fee": float(result.fee_quote.sum()) / capital,
             "slippage": float(result.slippage_quote.sum()) / capital,
             "impact": float(result.impact_quote.sum()) / capital,
+            "funding": float(result.funding_quote.sum()) / capital,
         },
         "periods_per_year": result.params.periods_per_year,
         "worst_day": result.worst_day_frac,
+        "liquidations": result.n_liquidations,
+        "funding_gaps": result.funding_gaps,
+        "shortfall": result.shortfall_quote / capital,
         "folds": [_fold(result, predictions, outcome, window) for window in windows],
         "per_target": {
             symbol: _target_metrics(result, predictions, outcome, n, traded)
@@ -121,7 +127,7 @@ def summarise(
 def empty_metrics() -> dict[str, Any]:
     """Every metric of a run in which nothing was replayed: nothing was measured, so nothing has a value."""
     nothing: dict[str, Any] = dict.fromkeys(METRIC_KEYS)
-    costs = {"fee": None, "slippage": None, "impact": None}
+    costs = {"fee": None, "slippage": None, "impact": None, "funding": None}
     return nothing | {
         "samples": 0,
         "trades": 0,
@@ -236,6 +242,7 @@ def _target_metrics(
         "fee_quote": float(result.fee_quote[n]),
         "slippage_quote": float(result.slippage_quote[n]),
         "impact_quote": float(result.impact_quote[n]),
+        "funding_quote": float(result.funding_quote[n]),
         "turnover": turnover(fills["qty"] * fills["reference_price"], result.equity_before[fills["bar"]]),
         "exposure": exposure(result.weights[rows, n]),
         "trades": int(np.count_nonzero(result.trades["symbol"] == n)),

@@ -17,6 +17,7 @@ from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.backtest.replay import check_replay, make_groups, make_market, make_state
 from marketsentry.core.market.bars import BarPanel
 from marketsentry.core.risk.profiles import BucketCaps, Profile
+from marketsentry.core.stats import pbo
 from marketsentry.exceptions import InputError
 from marketsentry.kernels import account as acc
 from marketsentry.kernels import replay as kernel
@@ -24,9 +25,16 @@ from marketsentry.kernels import sweep as sums_of
 
 METRICS = (
     "pnl_after_cost", "max_drawdown", "sharpe", "sortino", "volatility", "turnover", "exposure", "trades",
-    "fee", "slippage", "impact", "worst_day",
+    "fee", "slippage", "impact", "funding", "worst_day", "liquidations",
 )  # fmt: skip
-METRICS_DTYPE = np.dtype([(name, np.int64 if name == "trades" else np.float64) for name in METRICS])
+N_BLOCKS = pbo.N_BLOCKS
+_COUNTS = ("trades", "liquidations")
+METRICS_DTYPE = np.dtype(
+    [
+        *((name, np.int64 if name in _COUNTS else np.float64) for name in METRICS),
+        ("blocks", np.float64, (N_BLOCKS, sums_of.PART_FIELDS)),
+    ]
+)
 _TAPE_ROWS = 1_024
 
 
@@ -40,6 +48,7 @@ def sweep(
     confidence: NDArray[np.float64] | None = None,
     profiles: Sequence[Profile] | None = None,
     bucket_caps: BucketCaps | None = None,
+    funding: NDArray[np.float64] | None = None,
 ) -> NDArray[np.void]:
     """Replay every parameter set and summarise each.
 
@@ -61,12 +70,16 @@ def sweep(
         Per target, as for `replay`.
     bucket_caps
         As for `replay`.
+    funding
+        Shape (T, N), as for `replay`.
 
     Returns
     -------
     structured ndarray of shape (P,)
         `METRICS_DTYPE`, in the order of `sets`: the metrics that `summarise` gives under the same names, the parts
-        of its `cost_breakdown` beside them; NaN where that gives None.
+        of its `cost_breakdown` beside them; NaN where that gives None. `blocks` (N_BLOCKS, 2) holds the sums of the
+        returns and of their squares over the blocks that `core.stats.pbo.block_edges` cuts the traded bars into; NaN
+        for a set that was ruined.
 
     Raises
     ------
@@ -75,9 +88,9 @@ def sweep(
 
     Notes
     -----
-    O(P T N). Memory beyond the inputs: some hundred kilobytes per thread and one row per set. Sums run over
-    blocks of bars, so a metric may differ from that of `summarise` in the last digits; the order is fixed, and
-    the number of threads changes no bit.
+    O(P T N). Memory beyond the inputs: some hundred kilobytes per thread and one row of 352 bytes per set.
+    Sums run over blocks of bars, so a metric may differ from that of `summarise` in the last digits; the order is
+    fixed, and the number of threads changes no bit.
     """
     if not sets:
         raise InputError("a sweep needs at least one parameter set, had none")
@@ -85,40 +98,59 @@ def sweep(
         raise InputError(f"n_threads must be >= 1, was {n_threads}")
     if not 0 <= traded_from < max(panel.n_bars, 1):
         raise InputError(f"traded_from must lie in 0..{panel.n_bars - 1}, was {traded_from}")
-    check_replay(predictions, panel, sets[0], confidence, profiles)
+    check_replay(predictions, panel, sets[0], confidence, profiles, funding)
     years = {one.periods_per_year for one in sets}
     if len(years) > 1:
         raise InputError(f"the sets of a sweep must have one periods_per_year, had {sorted(years)}")
-    market = make_market(predictions, panel, confidence)
+    if len({one.market for one in sets}) > 1:
+        raise InputError("the sets of a sweep must have one market, had spot and perp")
+    market = make_market(predictions, panel, confidence, funding)
 
-    def work(params: ReplayParams) -> tuple[float, ...]:
+    edges = traded_from + pbo.block_edges(panel.n_bars - traded_from)
+
+    def work(params: ReplayParams) -> tuple[Any, ...]:
         groups = make_groups(profiles, bucket_caps, params, predictions.shape[1])
-        return _sweep_one(market, params, groups, traded_from)
+        return _sweep_one(market, params, groups, traded_from, edges)
 
     with ThreadPoolExecutor(n_threads, thread_name_prefix="sweep") as pool:
         return np.array(list(pool.map(work, sets)), dtype=METRICS_DTYPE)
 
 
+def block_sums(rows: NDArray[np.void], n_traded: int) -> pbo.BlockSums:
+    """Give the block sums of a sweep's rows, whose sets traded `n_traded` bars, for `core.stats.pbo`."""
+    n_returns = np.diff(pbo.block_edges(n_traded)).astype(np.float64)
+    blocks = rows["blocks"]
+    return pbo.BlockSums(n_returns, blocks[:, :, sums_of.PART_RETURNS], blocks[:, :, sums_of.PART_SQUARES])
+
+
 def _sweep_one(
-    market: kernel.Market, params: ReplayParams, groups: kernel.Groups, traded_from: int
-) -> tuple[float, ...]:
+    market: kernel.Market,
+    params: ReplayParams,
+    groups: kernel.Groups,
+    traded_from: int,
+    edges: NDArray[np.int64],
+) -> tuple[Any, ...]:  # Any: numbers, and the block sums in the last place
     n_targets = market.predictions.shape[1]
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))
     n_rows = sums_of.BLOCK_BARS + params.latency_bars
-    sums = np.zeros(sums_of.SUM_FIELDS)
+    sums, parts = np.zeros(sums_of.SUM_FIELDS), np.zeros((N_BLOCKS, sums_of.PART_FIELDS))
     sums_of.sweep_one(
         traded_from,
         market,
         params.rules(with_confidence=market.confidence.size > 0),
         groups,
         state,
-        np.empty((max(_TAPE_ROWS, n_targets), kernel.FILL_FIELDS)),
+        np.empty((max(_TAPE_ROWS, 2 * n_targets), kernel.FILL_FIELDS)),
         np.empty(n_rows),
         np.empty((n_rows, n_targets)),
         np.zeros((n_targets, sums_of.OPEN_FIELDS)),
         sums,
+        edges,
+        parts,
     )
-    return _metrics(sums, state, params)
+    if sums[sums_of.IS_RUINED]:
+        parts[:] = math.nan
+    return (*_metrics(sums, state, params), parts)
 
 
 def _metrics(sums: NDArray[np.float64], state: kernel.State, params: ReplayParams) -> tuple[float, ...]:
@@ -142,13 +174,20 @@ def _metrics(sums: NDArray[np.float64], state: kernel.State, params: ReplayParam
         int(sums[sums_of.N_TRADES]),
         *costs,
         float(state.account[acc.WORST_DAY]),
+        int(state.account[acc.LIQUIDATIONS]),
     )
 
 
-_COSTS = (acc.FEE, acc.SLIPPAGE, acc.IMPACT)
+_COSTS = (acc.FEE, acc.SLIPPAGE, acc.IMPACT, acc.FUNDING)
 
 
 def metrics_document(row: Any) -> dict[str, Any]:  # Any: one record of a structured array
     """Give one row of a sweep as JSON values; None where a metric has no value."""
     values = {name: row[name].item() for name in METRICS}
     return {name: None if math.isnan(value) else value for name, value in values.items()}
+
+
+def blocks_document(row: Any) -> list[list[float]] | None:  # Any: one record of a structured array
+    """Give the block sums of one row as JSON values; None for a set that was ruined."""
+    blocks: list[list[float]] = row["blocks"].tolist()
+    return None if math.isnan(blocks[0][0]) else blocks

@@ -21,11 +21,11 @@ from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.backtest.replay import ReplayResult, replay
 from marketsentry.core.backtest.summary import account_metrics
 from marketsentry.core.evidence.pack import Baseline
-from marketsentry.core.evidence.resampling import Floats, Resampling, ratio
+from marketsentry.core.evidence.resampling import Floats, Resampling
 from marketsentry.core.labels.forward_return import forward_return
 from marketsentry.core.market.bars import BarPanel
 from marketsentry.core.stats.ic import ic
-from marketsentry.core.stats.sharpe import sharpe
+from marketsentry.core.stats.sharpe import sharpe, sharpe_from_sums
 
 NAIVE = ("buy_and_hold", "equal_weight", "momentum")
 RIDGE = "ridge"
@@ -70,6 +70,26 @@ def measure_baselines(
     )
 
 
+def hold_account(panel: BarPanel, params: ReplayParams, *, first: int) -> ReplayResult:
+    """Replay `buy_and_hold` from a row of a panel on, under the costs of some parameters.
+
+    Parameters
+    ----------
+    panel
+        Bars; those before `first` only tell the volatility that prices impact.
+    params
+        Of the account that it is compared with.
+    first
+        Row of the first bar whose close may be acted upon.
+
+    Returns
+    -------
+    ReplayResult
+    """
+    wish = _hold_once(panel, params, first=first)
+    return replay(wish, panel, _owning(params, panel))
+
+
 def _compare(
     name: str,
     account: ReplayResult,
@@ -110,20 +130,15 @@ def _compare(
 def _lead(sums: Floats, periods_per_year: float) -> Floats:
     """Difference of two Sharpe ratios from sums (n, 5) of 1, r, r^2, s, s^2; a rival that never moved counts as 0."""
     n = sums[:, 0]
-    mine = _sharpe_of_sums(n, sums[:, 1], sums[:, 2])
-    other = _sharpe_of_sums(n, sums[:, 3], sums[:, 4])
+    mine = sharpe_from_sums(n, sums[:, 1], sums[:, 2])
+    other = sharpe_from_sums(n, sums[:, 3], sums[:, 4])
     lead: Floats = (mine - np.nan_to_num(other, nan=0.0)) * np.sqrt(periods_per_year)
     return lead
 
 
-def _sharpe_of_sums(n: Floats, total: Floats, squares: Floats) -> Floats:
-    mean = total / n
-    return ratio(mean, np.sqrt(np.maximum(squares / n - mean**2, 0.0) * n / (n - 1.0)))
-
-
 def sharpe_of_sums(sums: Floats) -> Floats:
     """Sharpe ratio per period from sums (n, 3) of 1, r, r^2; NaN where returns do not vary."""
-    return _sharpe_of_sums(*sums.T)
+    return sharpe_from_sums(*sums.T)
 
 
 def _owning(params: ReplayParams, part: BarPanel) -> ReplayParams:
@@ -164,10 +179,11 @@ def _hold_always(part: BarPanel) -> Floats:
     return np.where(part.close > 0.0, 1.0, np.nan)
 
 
-def _hold_once(part: BarPanel, params: ReplayParams) -> Floats:
-    """A wish at the first bar at which the replay knows the volatility it needs to price impact; then none."""
+def _hold_once(part: BarPanel, params: ReplayParams, *, first: int = 0) -> Floats:
+    """A wish from `first` to the first bar at which the replay knows the volatility it needs to price impact."""
     wish = _hold_always(part)
-    wish[params.volatility_warmup_bars + 1 :] = np.nan
+    wish[:first] = np.nan
+    wish[max(params.volatility_warmup_bars, first) + 1 :] = np.nan
     return wish
 
 

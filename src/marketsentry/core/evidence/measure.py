@@ -1,7 +1,7 @@
 """Measure the evidence pack of a training: everything that a sceptic asks of its out-of-sample predictions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,13 @@ from marketsentry.core.backtest.replay import ReplayResult
 from marketsentry.core.dataset import Dataset, has_bar
 from marketsentry.core.evidence.baselines import measure_baselines
 from marketsentry.core.evidence.importance import measure_importance
+from marketsentry.core.evidence.overfitting import measure_overfitting
 from marketsentry.core.evidence.pack import EvidencePack
+from marketsentry.core.evidence.paths import CrossValidation, measure_paths
 from marketsentry.core.evidence.resampling import Floats, Resampling
 from marketsentry.core.evidence.ridge import ridge_predictions
 from marketsentry.core.evidence.sensitivity import measure_sensitivity
-from marketsentry.core.evidence.skill import measure_calibration, measure_skill
+from marketsentry.core.evidence.skill import measure_calibration, measure_kfold, measure_skill
 from marketsentry.core.evidence.trials import TrialHistory, measure_trials
 from marketsentry.core.labels.forward_return import forward_return
 from marketsentry.core.splits.walk_forward import WalkForward
@@ -25,7 +27,8 @@ class Shown:
     """What a training shows.
 
     `values` (T, N) stitched predictions; `account` traded the folds; `permutation` per fold (F,) and `gain` (F,), see
-    `measure_importance`; `is_sound` says that the leak test found nothing; `history` are the trials before.
+    `measure_importance`; `is_sound` says that the leak test found nothing; `history` are the trials before. `cross` is
+    what was fitted beside the walk-forward; `n_threads` replay at once.
     """
 
     values: Floats
@@ -34,6 +37,8 @@ class Shown:
     gain: Floats | None
     is_sound: bool
     history: TrialHistory
+    cross: CrossValidation = field(default_factory=CrossValidation)
+    n_threads: int = 1
 
 
 def measure_evidence(
@@ -81,6 +86,11 @@ def measure_evidence(
         scenarios=measure_sensitivity(predicted, part, params),
         calibration=measure_calibration(predicted, outcome[tested], how),
         importance=measure_importance(dataset.features.names, shown.permutation, shown.gain),
+        overfitting=measure_overfitting(predicted, part, params, seed=seed, n_threads=shown.n_threads),
+        kfold=measure_kfold(
+            shown.cross.kfold, shown.cross.kfold_predictions, panel.close, params.horizon_bars, how
+        ),
+        paths=measure_paths(shown.cross, panel, params),
     )
 
 

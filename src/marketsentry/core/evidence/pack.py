@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from marketsentry.core.evidence.overfitting import Overfitting, overfitting_from
+from marketsentry.core.evidence.paths import Paths, paths_from
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.exceptions import ConflictError
 
-SCHEMA = "evidence/1"
+SCHEMA = "evidence/2"
+READABLE = ("evidence/1", SCHEMA)
 
 Part = TypeVar("Part")
 
@@ -123,8 +126,9 @@ class TrialRow:
 class TrialEvidence:
     """The Sharpe ratio against the number and spread of the trials of its track, itself among them.
 
-    `n_measured` of the trials are sound and have a Sharpe ratio; `deviation` is their upper one, or with fewer than
-    two of them what chance gives a worthless strategy of this length. `expected_maximum` is what the best of as
+    `n_measured` of the trials are sound and have a Sharpe ratio; `deviation` is their upper one (that of
+    the trainings alone where it is larger), or with fewer than two of them what chance gives a worthless strategy of
+    this length. `expected_maximum` is what the best of as
     many worthless trials would show, `deflated_sharpe` the probability that the true ratio is above it. `newest` are
     the last earlier trials.
     """
@@ -141,7 +145,11 @@ class TrialEvidence:
 
 @dataclass(frozen=True, slots=True)
 class EvidencePack:
-    """All of it. `recipe_hash` names the training; `level` and `n_resamples` are those of every interval."""
+    """All of it. `recipe_hash` names the training; `level` and `n_resamples` are those of every interval.
+
+    What packs of schema `evidence/1` do not have is None or empty: `overfitting` (the neighbourhood of the assumed
+    replay parameters). `kfold` is empty and `paths` None also where no cross-validation was asked for.
+    """
 
     recipe_hash: str
     symbols: tuple[str, ...]
@@ -156,6 +164,9 @@ class EvidencePack:
     scenarios: tuple[Scenario, ...]
     calibration: Calibration
     importance: tuple[FeatureImportance, ...]
+    overfitting: Overfitting | None = None
+    kfold: tuple[SkillRow, ...] = ()
+    paths: Paths | None = None
     schema: str = SCHEMA
 
 
@@ -179,12 +190,12 @@ def read_pack(content: bytes) -> EvidencePack:
     Raises
     ------
     ConflictError
-        If it was written under another schema.
+        If it was written under a schema that is not one of `READABLE`.
     """
     document: dict[str, Any] = json.loads(content)
     schema = document.get("schema")
-    if schema != SCHEMA:
-        raise ConflictError(f"an evidence pack must have schema {SCHEMA}, had {schema}")
+    if schema not in READABLE:
+        raise ConflictError(f"an evidence pack must have schema {' or '.join(READABLE)}, had {schema}")
     skill, trials, calibration = document["skill"], document["trials"], document["calibration"]
     parts: dict[str, Any] = {
         "symbols": tuple(document["symbols"]),
@@ -205,8 +216,15 @@ def read_pack(content: bytes) -> EvidencePack:
             calibration["slope"], _rows(CalibrationBin, calibration["bins"], "realised_bounds")
         ),
         "importance": _rows(FeatureImportance, document["importance"]),
+        "overfitting": _part(overfitting_from, document.get("overfitting")),
+        "kfold": tuple(map(_skill_row, document.get("kfold", ()))),
+        "paths": _part(paths_from, document.get("paths")),
     }
     return EvidencePack(**{**document, **parts})
+
+
+def _part(read: Callable[[Mapping[str, Any]], Part], document: Mapping[str, Any] | None) -> Part | None:
+    return None if document is None else read(document)
 
 
 def _skill_row(document: Mapping[str, Any]) -> SkillRow:

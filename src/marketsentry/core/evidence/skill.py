@@ -4,13 +4,16 @@ Ranks are taken once, over the part that is looked at; a resample correlates the
 rank correlation of the resample, and it makes the interval as cheap as that of the plain correlation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marketsentry.core.evidence.pack import Calibration, CalibrationBin, Skill, SkillRow
 from marketsentry.core.evidence.resampling import Floats, Resampling, ratio
+from marketsentry.core.labels.forward_return import forward_return
+from marketsentry.core.splits.purged_kfold import PurgedFold
 from marketsentry.core.splits.walk_forward import WalkForward
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.core.stats.ic import ic, known_pairs
@@ -65,6 +68,42 @@ def measure_skill(
         months=tuple(
             skill_row(name, values[rows], outcome[rows], how) for name, rows in _months(ts_ns, tested)
         ),
+    )
+
+
+def measure_kfold(
+    folds: Sequence[PurgedFold],
+    predictions: Sequence[Floats],
+    close: Floats,
+    horizon_bars: int,
+    how: Resampling,
+) -> tuple[SkillRow, ...]:
+    """Measure skill on each test block of a purged k-fold.
+
+    Parameters
+    ----------
+    folds
+        The folds.
+    predictions
+        Per fold (length of its test block, N).
+    close
+        (T, N) closes of all bars; outcomes are looked up inside the history that was cut.
+    horizon_bars
+        Of the label.
+    how
+        Draws the intervals.
+
+    Returns
+    -------
+    tuple of SkillRow
+        One per fold; empty without folds.
+    """
+    if not folds:
+        return ()
+    outcome = forward_return(np.ascontiguousarray(close[: folds[-1].test.stop]), horizon_bars)
+    return tuple(
+        replace(skill_row(f"kfold {fold.index}", predicted, outcome[fold.test], how), name=str(fold.index))
+        for fold, predicted in zip(folds, predictions, strict=True)
     )
 
 

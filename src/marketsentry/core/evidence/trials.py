@@ -1,12 +1,12 @@
 """The Sharpe ratio of a candidate against all the trials that were made before it was shown.
 
-Every training of a track counts, passed or not. The spread is that of the yearly Sharpe ratios of the sound ones: a
-candidate that reads the future shows a ratio no honest trial could have shown, so it counts as an attempt but says
-nothing about how much honest attempts differ.
+Every training and every setting of a sweep of a track counts, passed or not. The spread is that of the yearly Sharpe
+ratios of the sound ones: a candidate that reads the future shows a ratio no honest trial could have shown, so it counts
+as an attempt but says nothing about how much honest attempts differ. A sweep over settings that hardly differ cannot
+shrink the spread below that of the trainings: trying more never lowers what a score is held against.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,11 +27,15 @@ N_NEWEST = 20
 
 @dataclass(frozen=True, slots=True)
 class TrialHistory:
-    """The trials of a track so far: how many, the yearly Sharpe ratios of the sound ones, the newest first."""
+    """The trials of a track so far: how many, the yearly Sharpe ratios of the sound ones, the newest first.
+
+    `fitted_sharpes` are those of the sound ones that fitted a model, settings of sweeps left out.
+    """
 
     n_trials: int = 0
     sharpes: tuple[float, ...] = ()
     newest: tuple[TrialRow, ...] = ()
+    fitted_sharpes: tuple[float, ...] = ()
 
 
 def measure_trials(
@@ -53,18 +57,19 @@ def measure_trials(
     Returns
     -------
     TrialEvidence
-        With fewer than two sound ratios the spread is what chance gives a worthless strategy on as many bars: a
-        deviation of ``1 / sqrt(n)`` a bar.
+        The spread is that of all sound ratios, or that of the trainings alone if it is larger; equal ratios are one
+        thing tried again and enter once. With fewer than two it is what chance gives a worthless strategy on as many
+        bars: a deviation of ``1 / sqrt(n)`` a bar.
     """
     returns, year = account.returns, account.params.periods_per_year
     usable = bool(np.isfinite(returns).all())
     own = sharpe(returns, periods_per_year=year) if usable else None
-    measured: Sequence[float] = history.sharpes
-    if own is not None and is_sound:
-        measured = (*measured, own.value)
+    counted = (own.value,) if own is not None and is_sound else ()
+    measured, fitted = (*history.sharpes, *counted), (*history.fitted_sharpes, *counted)
     n_trials = history.n_trials + 1
     by_chance = math.sqrt(year / returns.size)
-    deviation = upper_deviation(np.array(measured)) if len(measured) > 1 else by_chance
+    spreads = [upper_deviation(one) for one in map(np.unique, (measured, fitted)) if one.size > 1]
+    deviation = max(spreads, default=by_chance)
     benchmark = expected_maximum_sharpe(n_trials, deviation)
     draws = None
     if own is not None:

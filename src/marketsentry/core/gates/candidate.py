@@ -7,13 +7,18 @@ for byte.
 The Sharpe ratio must exceed what luck gives the best of as many trials as were made. Where it does, but the history is
 too short to be sure of it, too little was observed. A rule that needs no model must not be shown to be better. Whether
 the candidate leads each baseline, and what is left at twice the costs, is told and decides nothing.
+
+Most of the replay settings around the assumed ones must earn as well: a result that hangs on its setting was tuned, or
+lucky. What choosing among them would be worth, and the paths of a combinatorial cross-validation, are told (ADR 0131).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from marketsentry.core.evidence.baselines import NAIVE
+from marketsentry.core.evidence.overfitting import Overfitting
 from marketsentry.core.evidence.pack import Baseline, TrialEvidence
+from marketsentry.core.evidence.paths import Paths
 from marketsentry.core.gates.leak import LeakEvidence, MeasuredIc, leak_checks
 from marketsentry.core.gates.verdict import GateCheck, GateVerdict, at_least, at_most, decide, more_than
 
@@ -41,6 +46,10 @@ class CandidateLimits:
     min_deflated_sharpe: float = 0.95
     min_lead_probability: float = 0.05
     max_plausible_ic: float = 0.3
+    min_neighbours_above_zero_frac: float = 0.5
+    max_pbo: float = 0.5
+    max_probability_of_loss: float = 0.5
+    max_losing_paths_frac: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,8 @@ class Performance:
 class CandidateEvidence:
     """All that the gate looks at. `walk_forward` covers the folds, `final` the untouched last block.
 
-    `trials`, `baselines` and `doubled_costs_pnl_frac` (the return at twice the costs) are those of the folds.
+    `trials`, `baselines`, `overfitting` and `doubled_costs_pnl_frac` (the return at twice the costs) are those of the
+    folds; `paths` is None where no combinatorial cross-validation was asked for. `absent_features` never had a value.
     """
 
     leak: LeakEvidence
@@ -70,6 +80,9 @@ class CandidateEvidence:
     trials: TrialEvidence
     baselines: tuple[Baseline, ...]
     doubled_costs_pnl_frac: float | None
+    overfitting: Overfitting | None
+    paths: Paths | None = None
+    absent_features: tuple[str, ...] = ()
 
 
 def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> GateVerdict:
@@ -107,7 +120,19 @@ def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> Gat
         at_most("final_max_drawdown_frac", final.max_drawdown_frac, limits.max_drawdown_frac),
         *_luck_checks(evidence.trials, limits),
         *_baseline_checks(evidence.baselines, limits),
+        *_overfitting_checks(evidence.overfitting, limits),
+        *_path_checks(evidence.paths, limits),
         _informative(more_than("doubled_costs_pnl_frac", evidence.doubled_costs_pnl_frac, 0.0)),
+        _informative(
+            at_most(
+                "absent_features",
+                len(evidence.absent_features),
+                0,
+                f"never had a value: {', '.join(evidence.absent_features)}"
+                if evidence.absent_features
+                else "",
+            )
+        ),
     )
     return decide(GATE, checks, floors=FLOORS, proofs=PROOFS)
 
@@ -135,6 +160,37 @@ def _baseline_checks(baselines: Sequence[Baseline], limits: CandidateLimits) -> 
     told = "a rule without a model is better"
     bound = at_least("lead_probability", least, limits.min_lead_probability, told)
     return (bound, *map(_informative, leads))
+
+
+def _overfitting_checks(found: Overfitting | None, limits: CandidateLimits) -> tuple[GateCheck, ...]:
+    """That most settings around the assumed one earn binds; what a choice among them would be worth informs."""
+    choice = found.choice if found else None
+    return (
+        at_least(
+            "neighbours_above_zero_frac",
+            found.all_above_zero_frac if found else None,
+            limits.min_neighbours_above_zero_frac,
+            "the result hangs on the replay parameters that were assumed",
+        ),
+        _informative(at_most("pbo", choice.pbo if choice else None, limits.max_pbo)),
+        _informative(
+            at_most(
+                "probability_of_loss",
+                choice.probability_of_loss if choice else None,
+                limits.max_probability_of_loss,
+            )
+        ),
+    )
+
+
+def _path_checks(paths: Paths | None, limits: CandidateLimits) -> tuple[GateCheck, ...]:
+    """Informative: a path trains on the future of its test bars."""
+    if paths is None:
+        return ()
+    told = f"of {len(paths.rows)} paths"
+    return (
+        _informative(at_most("losing_paths_frac", paths.losing_frac, limits.max_losing_paths_frac, told)),
+    )
 
 
 def _probability(value: float | None) -> str:

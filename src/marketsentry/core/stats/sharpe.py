@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from marketsentry.core.stats.volatility import check_returns
 
-_Z_95 = 1.959963984540054
+Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +62,33 @@ def sharpe(returns: NDArray[np.float64], *, periods_per_year: float) -> Sharpe |
     skew, kurtosis = float(np.mean(z**3)), float(np.mean(z**4))
     variance = (1.0 + ratio**2 * (kurtosis - 1.0) / 4.0 - ratio * skew) / returns.size
     year = math.sqrt(periods_per_year)
-    margin = _Z_95 * math.sqrt(max(variance, 0.0))
+    margin = Z_95 * math.sqrt(max(variance, 0.0))
     return Sharpe(ratio * year, (ratio - margin) * year, (ratio + margin) * year)
+
+
+def sharpe_from_sums(
+    n_returns: NDArray[np.float64], total: NDArray[np.float64], squares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give the ratio per period of returns of which only the sums are known.
+
+    Parameters
+    ----------
+    n_returns
+        How many returns; any shape that broadcasts with the others.
+    total
+        Their sum.
+    squares
+        The sum of their squares.
+
+    Returns
+    -------
+    ndarray of the broadcast shape
+        Mean over sample deviation; NaN with fewer than two returns, where they do not vary, and where a sum is NaN.
+    """
+    mean, square = total / n_returns, squares / n_returns
+    variance = square - mean * mean
+    varies = (variance > 1e-13 * square) & (n_returns > 1)
+    deviation = np.sqrt(np.where(varies, variance, 0.0) * n_returns / np.maximum(n_returns - 1.0, 1.0))
+    ratio = np.full(variance.shape, np.nan)
+    np.divide(mean, deviation, out=ratio, where=varies)
+    return ratio

@@ -11,15 +11,18 @@ from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.dataset import Dataset
 from marketsentry.core.evidence.measure import Shown, measure_evidence
 from marketsentry.core.evidence.pack import EvidencePack
+from marketsentry.core.evidence.paths import CrossValidation
 from marketsentry.core.evidence.sensitivity import DOUBLED_COSTS
 from marketsentry.core.evidence.trials import TrialHistory
 from marketsentry.core.features.feature_set import FeatureSet
 from marketsentry.core.gates.candidate import CandidateEvidence, CandidateLimits, judge_candidate
 from marketsentry.core.gates.leak import leak_document, run_leak_test
 from marketsentry.core.gates.verdict import GateVerdict
+from marketsentry.core.splits.combinatorial import CombinatorialPlan
 from marketsentry.core.splits.purged_kfold import PurgedFold
 from marketsentry.core.splits.walk_forward import WalkForward
 from marketsentry.core.training.artifact import StoredPredictions
+from marketsentry.core.training.coverage import absent_features
 from marketsentry.core.training.evaluation import evaluate, performance, stitch
 from marketsentry.core.training.manifest import kfold_metrics, symbol_results
 
@@ -31,8 +34,10 @@ class Fitted:
     """What came out of the fits.
 
     `predictions` per fold, that of the untouched last block last, each (length of the test span, N); so
-    `train_rows`. `kfold_predictions` per purged fold. `train_mse` is that of the model that serves. `permutation` per
-    fold (F,) and `gain` (F,) are what `core.evidence.importance` puts together.
+    `train_rows`. `kfold_predictions` per purged fold, `combination_predictions` per combination (length of its hull,
+    N).
+    `train_mse` is that of the model that serves. `permutation` per fold (F,) and `gain` (F,) are what
+    `core.evidence.importance` puts together.
     """
 
     predictions: tuple[Floats, ...]
@@ -41,6 +46,7 @@ class Fitted:
     train_mse: float
     permutation: tuple[Floats, ...]
     gain: Floats | None
+    combination_predictions: tuple[Floats, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ def judge_training(
     history: TrialHistory,
     recipe_hash: str,
     seed: int,
+    combinations: CombinatorialPlan | None = None,
+    n_threads: int = 1,
 ) -> Judgement:
     """Measure everything the verdict needs, and give it.
 
@@ -94,6 +102,10 @@ def judge_training(
         Names the training in its evidence.
     seed
         Of the cuts of the leak test and of the resamples.
+    combinations
+        Combinatorial purged cross-validation, None where it was not asked for.
+    n_threads
+        Replays of the neighbourhood that run at once; changes no bit.
 
     Returns
     -------
@@ -112,7 +124,14 @@ def judge_training(
         rng=np.random.default_rng(seed),
     )
     shown = Shown(
-        values, evaluation.account, fitted.permutation, fitted.gain, is_sound=not leak.leaks, history=history
+        values,
+        evaluation.account,
+        fitted.permutation,
+        fitted.gain,
+        is_sound=not leak.leaks,
+        history=history,
+        cross=CrossValidation(kfold, fitted.kfold_predictions, combinations, fitted.combination_predictions),
+        n_threads=n_threads,
     )
     pack = measure_evidence(dataset, shown, horizon=horizon, plan=plan, recipe_hash=recipe_hash, seed=seed)
     n_test_bars = sum(one.test.stop - one.test.start for one in plan.folds)
@@ -127,14 +146,18 @@ def judge_training(
         final=performance(evaluation.final),
         trials=pack.trials,
         baselines=pack.baselines,
+        absent_features=absent_features(dataset),
         doubled_costs_pnl_frac=next(
             one.pnl_after_cost_frac for one in pack.scenarios if one.name == DOUBLED_COSTS
         ),
+        overfitting=pack.overfitting,
+        paths=pack.paths,
     )
     metrics = {
         **evaluation.walk_forward,
         "final": evaluation.final,
         "purged_kfold": kfold_metrics(kfold, fitted.kfold_predictions, label),
+        "combinatorial": pack.paths.summary() if pack.paths else None,
         "train_rows": list(fitted.train_rows),
         "train_mse": fitted.train_mse,
         "leaks": [leak_document(one) for one in leak.leaks],

@@ -14,6 +14,7 @@ from marketsentry.core.splits.purged_kfold import PurgedFold
 from marketsentry.core.splits.walk_forward import WalkForward
 from marketsentry.core.stats.hit_rate import hit_rate
 from marketsentry.core.stats.ic import ic
+from marketsentry.core.training.coverage import absent_features
 
 SUMMARY_KEYS = ("ic", "hit_rate", "turnover", "pnl_after_cost")
 
@@ -131,7 +132,9 @@ def make_manifest(
         "wf_metrics": walk_forward_summary(metrics),
         "final_metrics": metrics["final"],
         "purged_kfold": metrics["purged_kfold"],
+        "combinatorial": metrics["combinatorial"],
         "feature_dim": len(schema.names),
+        "absent_features": list(absent_features(dataset)),
         "samples": metrics["samples"],
     }
 

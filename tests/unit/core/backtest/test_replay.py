@@ -46,6 +46,8 @@ params_any = st.builds(
     max_sector_exposure=st.sampled_from([0.3, 1.0]),
     max_style_exposure=st.sampled_from([0.3, 1.0]),
     rebalance_band_frac=st.sampled_from([0.0, 0.02, 0.2]),
+    min_notional_quote=st.sampled_from([0.0, 10.0, 500.0]),
+    borrow_bps_per_day=st.sampled_from([0.0, 3.0, 200.0]),
 )
 seeds = st.integers(0, 2**32 - 1)
 profiles_any = st.builds(
@@ -77,6 +79,9 @@ def test_replay_agrees_with_the_plain_statement_of_the_rules(seed, n_bars, n_tar
     for name, column in (("fee_quote", 3), ("slippage_quote", 4), ("impact_quote", 5)):
         spent = sum(fill[column] for fill in fills)
         assert getattr(result, name).sum() == pytest.approx(spent, rel=1e-9, abs=1e-9)
+    np.testing.assert_allclose(
+        result.funding_quote, [p.funding for p in positions], rtol=1e-9, atol=1e-12 * params.capital_quote
+    )
     earned = [p.cash_flow + (p.qty * p.mark if p.qty else 0.0) for p in positions]
     np.testing.assert_allclose(result.pnl_quote, earned, rtol=1e-9, atol=1e-9 * params.capital_quote)
 
@@ -93,8 +98,10 @@ def test_money_is_neither_made_nor_lost(seed, params):
     for name in ("fee_quote", "slippage_quote", "impact_quote"):
         assert result.fills[name].sum() == pytest.approx(getattr(result, name).sum(), abs=scale)
         assert result.trades[name].sum() == pytest.approx(getattr(result, name).sum(), abs=scale)
+    assert result.trades["funding_quote"].sum() == pytest.approx(result.funding_quote.sum(), abs=scale)
     traded = result.fills["side"] * result.fills["qty"] * result.fills["reference_price"]
     costs = sum(result.fills[name].sum() for name in ("fee_quote", "slippage_quote", "impact_quote"))
+    costs += result.funding_quote.sum()
     held = np.zeros(3)
     np.add.at(held, result.fills["symbol"], result.fills["side"] * result.fills["qty"])
     marks = np.array([c[np.isfinite(c)][-1] if np.isfinite(c).any() else 0.0 for c in panel.close.T])
@@ -133,13 +140,12 @@ def test_zero_or_missing_predictions_never_trade(seed, params):
 def test_nothing_opens_on_a_missing_prediction_or_bar(seed, params):
     panel = random_panel(seed, 60, 2, holes=0.2)
     predictions = random_predictions(seed, (60, 2), missing=0.4)
-    params = dataclasses.replace(params, latency_bars=1, participation_frac=math.inf)
+    params = dataclasses.replace(params, latency_bars=1, participation_frac=math.inf, min_notional_quote=10.0)
     result = replay(predictions, panel, params)
     held = np.zeros(2)
     for fill in result.fills:
         n, bar = int(fill["symbol"]), int(fill["bar"])
         after = held[n] + fill["side"] * fill["qty"]
-        after = 0.0 if abs(after) < 1e-9 else after  # what rounding leaves of a closed position is not one
         assert panel.values[bar, n, 4] > 0
         if abs(after) > abs(held[n]) * (1 + 1e-12) and not _order_is_older(panel, bar, n):
             assert np.isfinite(predictions[bar - 1, n])

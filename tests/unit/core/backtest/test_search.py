@@ -115,5 +115,5 @@ def test_settings_that_make_no_parameters_are_left_out():
         valid_sets(BASE, settings[1:])
 
 
-def test_everything_but_the_bars_and_the_horizon_can_be_searched():
-    assert {"periods_per_year", "horizon_bars"} == set(BASE.document()) - set(SEARCHED)
+def test_everything_but_the_bars_the_horizon_and_the_market_can_be_searched():
+    assert {"periods_per_year", "horizon_bars", "market"} == set(BASE.document()) - set(SEARCHED)

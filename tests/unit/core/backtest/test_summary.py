@@ -96,7 +96,7 @@ def test_nothing_traded_has_no_ratio_and_no_gate():
 def test_failed_runs_have_every_metric():
     metrics = empty_metrics()
     assert tuple(metrics) == METRIC_KEYS
-    assert metrics["cost_breakdown"] == {"fee": None, "slippage": None, "impact": None}
+    assert metrics["cost_breakdown"] == {"fee": None, "slippage": None, "impact": None, "funding": None}
     assert metrics["gate_passed"] is False
 
 

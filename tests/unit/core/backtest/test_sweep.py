@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -10,14 +11,14 @@ from markets import random_panel, random_predictions
 from marketsentry.core.backtest.params import params_for
 from marketsentry.core.backtest.replay import replay
 from marketsentry.core.backtest.summary import summarise
-from marketsentry.core.backtest.sweep import METRICS, metrics_document, sweep
+from marketsentry.core.backtest.sweep import METRICS, block_sums, metrics_document, sweep
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.risk.profiles import BucketCaps, Profile
 from marketsentry.exceptions import InputError
 from marketsentry.kernels.sweep import BLOCK_BARS
 
 HOUR = parse_interval("1h")
-COSTS = ("fee", "slippage", "impact")
+COSTS = ("fee", "slippage", "impact", "funding")
 
 changes_any = st.fixed_dictionaries(
     {
@@ -87,6 +88,33 @@ def test_a_sweep_gives_each_set_the_metrics_of_its_own_replay(seed, n_bars, n_ta
                 assert found[name] == pytest.approx(expected[name], rel=1e-12, abs=1e-12), name
 
 
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_bars=st.integers(1, 60) | st.sampled_from([16 * BLOCK_BARS + 5, 3 * BLOCK_BARS + 7]),
+    latency=st.integers(1, 4),
+    data=st.data(),
+)
+def test_blocks_hold_the_sums_of_the_returns_of_their_bars(seed, n_bars, latency, data):
+    panel = random_panel(seed, n_bars, 2, deviation=0.02)
+    predictions = random_predictions(seed + 1, (n_bars, 2), repeat=0.8)
+    traded_from = data.draw(st.integers(0, n_bars - 1))
+    sets = [params_for(HOUR, 4, latency_bars=latency, fee_bps=fee) for fee in (0.0, 5.0)]
+
+    found = block_sums(
+        sweep(predictions, panel, sets, n_threads=1, traded_from=traded_from), n_bars - traded_from
+    )
+
+    returns = np.stack([replay(predictions, panel, one).returns[traded_from:] for one in sets])
+    edges = [(n_bars - traded_from) * i // 16 for i in range(17)]
+    for i, (a, b) in enumerate(itertools.pairwise(edges)):
+        assert found.n_returns[i] == b - a
+        np.testing.assert_allclose(found.total[:, i], returns[:, a:b].sum(axis=1), rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(
+            found.squares[:, i], (returns[:, a:b] ** 2).sum(axis=1), rtol=1e-12, atol=1e-18
+        )
+
+
 def test_the_number_of_threads_and_the_company_change_no_bit():
     panel, predictions = random_panel(3, 1_500, 2), random_predictions(4, (1_500, 2))
     sets = [params_for(HOUR, 4, fee_bps=fee, latency_bars=lag) for fee in (0.0, 5.0, 9.0) for lag in (1, 3)]
@@ -111,6 +139,7 @@ def test_a_ruined_account_has_a_return_but_no_ratio():
     assert found["sharpe"] is found["volatility"] is None
     assert found["pnl_after_cost"] < -1.0
     assert found["max_drawdown"] > 1.0
+    assert np.isnan(block_sums(sweep(predictions, panel, [params], n_threads=1), 200).total).all()
 
 
 def test_an_account_that_never_trades_has_no_ratio():

@@ -1,5 +1,6 @@
 """The parts of an evidence pack on a small market whose truth is known."""
 
+import json
 from dataclasses import replace
 from functools import cache
 
@@ -61,8 +62,17 @@ def test_a_pack_reads_back_as_it_was_and_its_bytes_follow_from_the_seed() -> Non
 
 
 def test_a_pack_of_another_schema_is_refused() -> None:
-    with pytest.raises(ConflictError, match="must have schema evidence/1, had evidence/0"):
+    with pytest.raises(ConflictError, match="must have schema evidence/1 or evidence/2, had evidence/0"):
         read_pack(pack_bytes(replace(measured(), schema="evidence/0")))
+
+
+def test_a_pack_of_the_first_schema_reads_without_what_it_did_not_have() -> None:
+    document = json.loads(pack_bytes(measured()))
+    for name in ("overfitting", "kfold", "paths"):
+        del document[name]
+    found = read_pack(json.dumps({**document, "schema": "evidence/1"}).encode())
+    assert (found.schema, found.overfitting, found.kfold, found.paths) == ("evidence/1", None, (), None)
+    assert found.skill == measured().skill
 
 
 def test_every_part_is_there() -> None:
@@ -208,6 +218,14 @@ def test_trials_count_whether_sound_or_not_and_only_the_sound_spread(is_sound: b
     assert found.expected_maximum == pytest.approx(expected_maximum_sharpe(11, found.deviation))
     if not is_sound:
         assert found.deviation == pytest.approx(2.0**0.5)
+    close = (2.9, 3.0, 3.1) * 300
+    swept = TrialHistory(10 + len(close), (1.0, 3.0, *close), (), (1.0, 3.0))
+    after = measure_trials(account, swept, HOW, is_sound=is_sound)
+    assert after.n_trials == found.n_trials + len(close)
+    assert after.deviation == found.deviation, "settings that hardly differ do not shrink the spread"
+    assert after.expected_maximum > found.expected_maximum
+    again = measure_trials(account, TrialHistory(30, (1.0, 3.0) + (3.0,) * 20), HOW, is_sound=is_sound)
+    assert again.deviation == found.deviation, "the same thing tried again is no smaller spread"
     first = measure_trials(account, TrialHistory(), HOW, is_sound=is_sound)
     assert (first.n_trials, first.expected_maximum) == (1, 0.0)
     unknown = measure_trials(account, TrialHistory(5), HOW, is_sound=False)

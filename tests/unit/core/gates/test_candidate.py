@@ -2,10 +2,13 @@ from dataclasses import replace
 
 import pytest
 
+from marketsentry.core.evidence.overfitting import Overfitting
 from marketsentry.core.evidence.pack import Baseline, TrialEvidence
+from marketsentry.core.evidence.paths import PathRow, Paths
 from marketsentry.core.gates.candidate import CandidateEvidence, CandidateLimits, Performance, judge_candidate
 from marketsentry.core.gates.leak import LeakEvidence
 from marketsentry.core.gates.verdict import Outcome, verdict_from_document
+from marketsentry.core.stats.pbo import BacktestOverfitting
 
 GOOD = Performance(ic=0.05, pnl_after_cost_frac=0.1, max_drawdown_frac=0.1, sharpe=1.5)
 NOTHING = Performance(None, None, None, None)
@@ -17,6 +20,9 @@ def baseline(name: str, lead: float | None, probability: float | None = 0.8) -> 
 
 TRIALS = TrialEvidence(4, 4, 0.5, 0.6, 1.5, None, 0.97, ())
 RULES = ("buy_and_hold", "equal_weight", "momentum", "ridge")
+CHOICE = BacktestOverfitting(64, 16, 12_870, 0.2, 0.1, 0.4, 2.0, 1.5, (0,) * 10)
+NEAR = Overfitting(64, ("cost_multiple",), 9, "plateau", 0.9, 1.0, 0.98, CHOICE)
+PATHS = Paths(6, 2, 15, 24, (PathRow(0.05, 0.05, 0.1, 0.1, 1.5),) * 5, 0.2, 1.5, 1.5, 1.5, (), ())
 EVIDENCE = CandidateEvidence(
     leak=LeakEvidence((), 0.0, 0, 0, True, 3, True),
     n_folds=5,
@@ -28,6 +34,7 @@ EVIDENCE = CandidateEvidence(
     trials=TRIALS,
     baselines=tuple(baseline(name, 0.3) for name in RULES),
     doubled_costs_pnl_frac=0.02,
+    overfitting=NEAR,
 )
 LIMITS = CandidateLimits()
 
@@ -64,6 +71,10 @@ def test_a_good_candidate_passes_with_every_value_beside_its_limit() -> None:
         "lead_over_momentum": (0.3, 0.0),
         "lead_over_ridge": (0.3, 0.0),
         "doubled_costs_pnl_frac": (0.02, 0.0),
+        "neighbours_above_zero_frac": (0.98, 0.5),
+        "pbo": (0.2, 0.5),
+        "probability_of_loss": (0.1, 0.5),
+        "absent_features": (0, 0),
     }
     assert verdict.notes == ()
 
@@ -155,3 +166,30 @@ def test_a_lead_that_is_missing_is_told_and_binds_nothing(name: str) -> None:
 def test_a_better_ridge_binds_nothing_however_sure() -> None:
     rivals = tuple(baseline(one, 0.3, 0.0 if one == "ridge" else 0.8) for one in RULES)
     assert judge_candidate(replace(EVIDENCE, baselines=rivals), LIMITS).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("near", [replace(NEAR, all_above_zero_frac=0.49), None])
+def test_a_result_that_hangs_on_its_replay_setting_is_refused(near: Overfitting | None) -> None:
+    evidence = replace(EVIDENCE, overfitting=near)
+    outcome, names = failed(evidence)
+    assert outcome is Outcome.FAIL
+    assert "neighbours_above_zero_frac" in names
+    reasons = judge_candidate(evidence, LIMITS).reasons
+    assert len(reasons) == 1
+    assert "hangs on the replay parameters" in reasons[0]
+
+
+def test_a_choice_among_settings_that_would_be_worth_nothing_is_told_and_binds_nothing() -> None:
+    for choice in (replace(CHOICE, pbo=0.9, probability_of_loss=0.8), None):
+        verdict = judge_candidate(replace(EVIDENCE, overfitting=replace(NEAR, choice=choice)), LIMITS)
+        assert verdict.outcome is Outcome.PASS
+        assert [note.split(" was ")[0] for note in verdict.notes] == ["pbo", "probability_of_loss"]
+
+
+def test_losing_paths_are_told_only_where_paths_were_fitted() -> None:
+    verdict = judge_candidate(replace(EVIDENCE, paths=PATHS), LIMITS)
+    assert verdict.outcome is Outcome.PASS
+    assert verdict.notes == ()
+    verdict = judge_candidate(replace(EVIDENCE, paths=replace(PATHS, losing_frac=0.4)), LIMITS)
+    assert verdict.outcome is Outcome.PASS
+    assert verdict.notes == ("losing_paths_frac was 0.4, must be <= 0.2: of 5 paths",)

@@ -1,0 +1,167 @@
+"""The compiled walk through a text model's trees: predictions bit for bit those of LightGBM."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.exceptions import InputError
+from marketsentry.kernels.tree_shap import PATH_FIELDS, STACK_FIELDS, add_contributions
+from marketsentry.kernels.trees import COLUMN, NODE, ROWS_AT_ONCE, predict_rows
+from marketsentry.models.tree_text import MISSING_NONE, Tree, TreeText
+
+MAX_LEVELS = 256
+
+Floats = NDArray[np.float64]
+_ColumnKey = tuple[int, int, bool]  # feature, what it takes for missing, whether that goes left
+_NEVER_MISSING: _ColumnKey = (0, MISSING_NONE, False)
+
+
+@dataclass(frozen=True, slots=True)
+class TreeWalk:
+    """Trees laid out for the kernels: nodes of a tree breadth first, the two children of a node side by side.
+
+    `covers` (n_nodes,): training rows of each node, as its leaves count them.
+    """
+
+    n_features: int
+    columns: NDArray[np.void]
+    nodes: NDArray[np.void]
+    values: Floats
+    covers: Floats
+    roots: NDArray[np.int64]
+    depths: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, text: TreeText) -> Self:
+        """Lay out the trees of a text model."""
+        keys: dict[_ColumnKey, int] = {_NEVER_MISSING: 0}  # what leaves look at
+        parts = [_lay_out(tree, keys) for tree in text.trees]
+        roots = np.cumsum([0, *(part.nodes.size for part in parts)])[:-1]
+        for root, part in zip(roots, parts, strict=True):
+            part.nodes["left"] += np.uint32(root)
+        columns = np.zeros(len(keys), dtype=COLUMN)
+        for (feature, missing, goes_left), index in keys.items():
+            columns[index] = (feature, missing, -np.inf if goes_left else np.nan)
+        return cls(
+            n_features=text.n_features,
+            columns=columns,
+            nodes=np.concatenate([part.nodes for part in parts]),
+            values=np.concatenate([part.values for part in parts]),
+            covers=np.concatenate([part.covers for part in parts]),
+            roots=roots.astype(np.int64),
+            depths=np.array([part.depth for part in parts], dtype=np.int64),
+        )
+
+    def predict(self, X: Floats) -> Floats:
+        """Sum the leaves of every row.
+
+        Parameters
+        ----------
+        X
+            Shape (n, F). NaN = missing.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+
+        Raises
+        ------
+        InputError
+            If `X` has another number of columns.
+        """
+        rows = checked_rows(X, self.n_features)
+        out = np.empty(rows.shape[0])
+        clean = np.empty((ROWS_AT_ONCE, self.columns.size))
+        predict_rows(rows, self.columns, self.nodes, self.values, self.roots, self.depths, clean, out)
+        return out
+
+    def contributions(self, X: Floats) -> Floats:
+        """Attribute the prediction of every row to its features.
+
+        Parameters
+        ----------
+        X
+            Shape (n, F). NaN = missing.
+
+        Returns
+        -------
+        ndarray of shape (n, F + 1)
+            Shapley values of the path-dependent game; the last column is the mean prediction over the training rows.
+            Rows sum to the prediction, but for rounding.
+
+        Raises
+        ------
+        InputError
+            If `X` has another number of columns, a leaf of a tree counts no training row, or a tree is deeper than
+            `MAX_LEVELS`.
+        """
+        rows = checked_rows(X, self.n_features)
+        if self.covers.min() < 1:
+            raise InputError("trees are explained by their training rows, but a leaf counts none")
+        levels = int(self.depths.max()) + 1
+        if levels > MAX_LEVELS:
+            raise InputError(f"trees are explained up to {MAX_LEVELS} levels, one has {levels}")
+        out = np.zeros((rows.shape[0], self.n_features + 1))
+        scratch = np.empty(self.columns.size), np.empty((levels, PATH_FIELDS, levels + 1))
+        stack = np.empty((levels + 1, STACK_FIELDS))
+        inverse = 1.0 / np.maximum(np.arange(levels + 2), 1)
+        trees = self.columns, self.nodes, self.values, self.covers, self.roots
+        add_contributions(rows, *trees, *scratch, stack, inverse, out)
+        out[:, -1] = self.base()
+        return out
+
+    def base(self) -> float:
+        """Give the mean prediction over the training rows."""
+        is_leaf = self.nodes["left"] == np.arange(self.nodes.size)
+        total = 0.0
+        for first, stop in zip(self.roots, (*self.roots[1:], self.nodes.size), strict=True):
+            leaves = is_leaf[first:stop]
+            total += float(
+                np.average(self.values[first:stop][leaves], weights=self.covers[first:stop][leaves])
+            )
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class _LaidOut:
+    """One tree; children count from the root's place."""
+
+    nodes: NDArray[np.void]
+    values: Floats
+    covers: Floats
+    depth: int
+
+
+def checked_rows(X: Floats, n_features: int) -> Floats:
+    """Give the rows as the kernels want them; refuses another number of columns."""
+    if X.ndim != 2 or X.shape[1] != n_features:
+        raise InputError(f"X must have shape (n, {n_features}), was {X.shape}")
+    return np.ascontiguousarray(X, dtype=np.float64)
+
+
+def _lay_out(tree: Tree, keys: dict[_ColumnKey, int]) -> _LaidOut:
+    n_leaves = tree.leaf_value.size
+    nodes = np.zeros(2 * n_leaves - 1, dtype=NODE)
+    values, covers = np.zeros(nodes.size), np.zeros(nodes.size)
+    todo = deque([(0 if n_leaves > 1 else -1, 0, 0)])  # child as in the text, its place, its depth
+    n_placed, depth = 1, 0
+    while todo:
+        child, place, depth = todo.popleft()
+        if child < 0:
+            nodes[place] = (np.inf, 0, place)
+            values[place] = tree.leaf_value[-1 - child]
+            covers[place] = tree.leaf_rows[-1 - child]
+            continue
+        key = (int(tree.feature[child]), int(tree.missing[child]), bool(tree.default_left[child]))
+        nodes[place] = (tree.threshold[child], keys.setdefault(key, len(keys)), n_placed)
+        left, right = int(tree.left[child]), int(tree.right[child])
+        todo += ((left, n_placed, depth + 1), (right, n_placed + 1, depth + 1))
+        n_placed += 2
+    for place in range(nodes.size - 1, -1, -1):  # children stand behind their parent
+        left_place = int(nodes["left"][place])
+        if left_place != place:
+            covers[place] = covers[left_place] + covers[left_place + 1]
+    return _LaidOut(nodes, values, covers, depth)
