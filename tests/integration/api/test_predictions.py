@@ -19,10 +19,11 @@ from marketsentry.cli.train_request import training_parts
 from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.timestamps import ns_to_datetime
-from marketsentry.exceptions import ConflictError
+from marketsentry.exceptions import ConflictError, InputError
 from marketsentry.ports.training import ModelSpec
 from marketsentry.services.candidate import CandidateRequest
 from marketsentry.services.datasets import DatasetRequest
+from marketsentry.services.predict import LiquidRequest, predict_liquid
 from marketsentry.services.synth import SynthRequest, synthesise
 from marketsentry.services.train_stored import train_stored
 from marketsentry.settings import Settings
@@ -354,6 +355,22 @@ async def test_what_is_configured_is_what_serves(desk: Desk) -> None:
     assert answers["other"]["explanation"]["model_version"] == f"{MODEL}-other"
     assert {told["source"] for told in answers.values() if told["reason"]} == {"heuristic"}
     assert not any(told["tradeable"] for told in answers.values() if told["reason"])
+
+
+@pytest.mark.parametrize("outcome", ["pass", "fail", "insufficient_observation"])
+async def test_only_a_version_that_passed_may_trade_and_only_now(desk: Desk, outcome: str) -> None:
+    async with desk.system.transactions() as stores:
+        known = (await stores.models.get(MODEL, VERSION)).model
+        verdict = {**known.verdict, "outcome": outcome}
+        await stores.models.register(replace(known, version=outcome, verdict=verdict))
+    settings = desk.system.settings.model_copy(update={"served_models": (("1d", MODEL, outcome),)})
+    parts = replace(desk.system, settings=settings).serving
+    now = await predict_liquid(LiquidRequest("BTC", "1d"), parts)
+    assert (now.stored.source, now.stored.tradeable) == ("model", outcome == "pass")
+    past = await predict_liquid(LiquidRequest("BTC", "1d"), parts, as_of=END)
+    assert (past.stored.score, past.stored.tradeable) == (now.stored.score, False)
+    with pytest.raises(InputError, match="horizon must be one of 1h, 1d, 7d, was 4h"):
+        await predict_liquid(LiquidRequest("BTC", "4h"), parts)
 
 
 async def test_two_calls_of_one_second_share_their_lineage(desk: Desk) -> None:

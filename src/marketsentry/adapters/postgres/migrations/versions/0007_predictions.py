@@ -6,7 +6,7 @@ An abstention has no score: it is no zero. The record itself refuses a tradeable
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 CHANGES = """
 ALTER TABLE predictions_v2
