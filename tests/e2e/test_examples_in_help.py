@@ -91,6 +91,7 @@ STORIES = (
             "ms check features my_features.py": OK,
             "ms check features examples/features_example.py --json": OK,
             "ms check model examples/model_example.py --json": OK,
+            "ms check evidence --quick --json": OK,
             "ms bench help --json": JUDGED,  # whether this machine is quick enough is not asked here
             "ms doctor --json": JUDGED,  # what this machine lacks is not asked here
         },

@@ -13,6 +13,7 @@ from marketsentry.core.stats.bootstrap import (
     block_length,
     bounds_of,
     resampled_sums,
+    widened,
 )
 from marketsentry.exceptions import InputError
 
@@ -43,13 +44,15 @@ class Resampling:
     def draws(self, name: str, terms: Floats, block_bars: int, statistic: Statistic) -> Floats | None:
         """Resampled values of a statistic of sums over bars; None where fewer than five blocks fit.
 
-        `terms` (n_bars, k), finite. A resample's sums are those of as many bars.
+        `terms` (n_bars, k), finite. A resample's sums are those of as many bars; the values are spread wider the fewer
+        blocks there are.
         """
         if terms.shape[0] < MIN_BLOCKS * block_bars:
             return None
         rng = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
         sums = resampled_sums(terms, block_bars=block_bars, n_resamples=self.n_resamples, rng=rng)
-        return statistic(sums)
+        n_blocks = terms.shape[0] / block_bars
+        return widened(statistic(sums), n_blocks=n_blocks, level=self.level)
 
     def bounds(self, draws: Floats | None) -> Bounds | None:
         """The interval of resampled values."""

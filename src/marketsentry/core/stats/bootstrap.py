@@ -7,10 +7,12 @@ ratios), so a resample costs a few additions per block, whatever is in a block.
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.stats.student_t import student_quantile
 from marketsentry.exceptions import InputError
 
 MIN_BLOCKS = 5
@@ -114,6 +116,48 @@ def resampled_sums(terms: Floats, *, block_bars: int, n_resamples: int, rng: np.
         chunk = slice(first, first + at_once)
         sums[chunk] += whole[starts[chunk, :-1]].sum(axis=1)
     return sums
+
+
+def widened(draws: Floats, *, n_blocks: float, level: float) -> Floats:
+    """Make up for the few blocks that a resample is drawn from.
+
+    Parameters
+    ----------
+    draws
+        Shape (n_resamples,); resampled values of a statistic, NaN where it was undefined.
+    n_blocks
+        Bars over bars per block, >= 5.
+    level
+        Share that an interval of the draws will hold, in (0, 1).
+
+    Returns
+    -------
+    ndarray of shape (n_resamples,)
+        The draws, moved away from their median by one factor.
+
+    Raises
+    ------
+    InputError
+        If `n_blocks` or `level` is out of range.
+
+    Notes
+    -----
+    The spread of k blocks about their own mean is too small by ``sqrt((k - 1) / k)``, and it is itself known no better
+    than with k - 1 degrees of freedom: the factor is ``sqrt(k / (k - 1)) t / z`` with the quantiles of Student's t and
+    of the normal at the tail of `level`. It is 1.04 at 40 blocks of a 90 % interval, and 1.45 at 5 (ADR 0151).
+    """
+    if not n_blocks >= MIN_BLOCKS:
+        raise InputError(f"n_blocks must be >= {MIN_BLOCKS}, was {n_blocks}")
+    if not 0.0 < level < 1.0:
+        raise InputError(f"level must be in (0, 1), was {level}")
+    known = draws[np.isfinite(draws)]
+    if known.size == 0:
+        return draws
+    upper = (1.0 + level) / 2.0
+    factor = math.sqrt(n_blocks / (n_blocks - 1.0))
+    factor *= student_quantile(upper, n_blocks - 1.0) / NormalDist().inv_cdf(upper)
+    centre = float(np.median(known))
+    return centre + factor * (draws - centre)
 
 
 def bounds_of(draws: Floats, *, level: float) -> Bounds | None:
