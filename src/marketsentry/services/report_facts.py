@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.backtest.contributions import symbol_pnl_curves
 from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.backtest.stored import RunFiles
 from marketsentry.core.gates.candidate import FLOORS
@@ -19,7 +20,6 @@ from marketsentry.core.market.symbols import SYNTHETIC_SOURCE
 from marketsentry.core.market.timestamps import datetime_to_ns, parse_time_ns
 from marketsentry.ports.models import ModelVersion, RegisteredModel
 from marketsentry.ports.runs import StoredRun
-from marketsentry.reports.contributions import symbol_pnl_curves
 from marketsentry.reports.facts import (
     CandidateFacts,
     CostFacts,

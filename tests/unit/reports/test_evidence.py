@@ -5,13 +5,33 @@ from dataclasses import replace
 import pytest
 
 from marketsentry.core.evidence import pack as parts
+from marketsentry.core.evidence import parts as more
+from marketsentry.core.gates.verdict import at_least, at_most, decide
 from marketsentry.core.stats.bootstrap import Bounds
+from marketsentry.core.stats.trend import Trend
 from marketsentry.reports.evidence import evidence_section
 from marketsentry.reports.facts import Lang
 from marketsentry.reports.texts import texts
 
 EVIL = "<script>alert(1)</script>"
 ROW = parts.SkillRow("0", 1_234, 0.0456, Bounds(0.01, 0.08), 0.05, None, 34)
+EARNED = more.PerformanceRow(
+    "walk_forward", 900, 800, 0.53, 0.123, 40.0, 0.4, 0.07, 1.21, Bounds(0.11, 2.31), 1.9, 1.05, -0.031, -0.4, 5.5, 61
+)  # fmt: skip
+UNKNOWN = more.PerformanceRow(
+    EVIL, 9, 0, None, None, 0.0, None, None, None, None, None, None, None, None, None, 0
+)
+POINTS = (
+    more.CapacityPoint(1e4, 0.2, 2_000.0, 1.6, 9.0, 0.001, 60, 0.0),
+    more.CapacityPoint(1e6, 0.1, 100_000.0, 0.9, 9.0, 0.05, 60, 0.25),
+    more.CapacityPoint(1e9, -0.1, -1e8, None, 1.0, 0.2, 50, 0.97),
+)
+SANITY = decide(
+    "sanity",
+    (at_most("sharpe_plausible", 12.5, 10.0, "less three standard errors"), at_least("n_trades", 61, 30)),
+    floors=frozenset(),
+    proofs=frozenset(),
+)
 PACK = parts.EvidencePack(
     recipe_hash="r",
     symbols=(EVIL,),
@@ -34,6 +54,17 @@ PACK = parts.EvidencePack(
     ),
     calibration=parts.Calibration(0.62, (parts.CalibrationBin(12, -0.001, 0.0005, None),)),
     importance=(parts.FeatureImportance(EVIL, 0.25, 0.0123),),
+    performance=more.PerformanceTable(EARNED, EARNED, (replace(EARNED, name="0"),), (UNKNOWN,)),
+    stability=more.Stability(
+        120, (more.WindowSkill(0, 0.02),), 0.71, Trend(-0.013, 0.42), 0.031, 0.022, -0.009, Bounds(-0.03, 0.01), 0.37
+    ),
+    intervals=more.IntervalEvidence(
+        (more.CoverageRow("final", 0.8, 700, 0.774, Bounds(0.74, 0.81), 0.0123),),
+        (more.DirectionRow("final", 700, 0.2489, 0.2501, 0.0012, None),),
+        (more.ReliabilityBin(70, 0.34, 0.41, Bounds(0.36, 0.47)), more.ReliabilityBin(71, 0.66, 0.57, None)),
+    ),
+    capacity=more.Capacity(POINTS, 2.5e6, None),
+    sanity=SANITY,
 )  # fmt: skip
 
 

@@ -6,16 +6,27 @@ that stands in the pack. Nothing in it depends on the clock; the dates of earlie
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
+from marketsentry.core.evidence.parts import (
+    Capacity,
+    IntervalEvidence,
+    PerformanceTable,
+    Stability,
+    read_capacity,
+    read_intervals,
+    read_performance,
+    read_stability,
+    rows_of,
+    with_bounds,
+)
+from marketsentry.core.gates.verdict import GateVerdict, verdict_from_document
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.exceptions import ConflictError
 
-SCHEMA = "evidence/1"
-
-Part = TypeVar("Part")
+SCHEMA = "evidence/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +167,11 @@ class EvidencePack:
     scenarios: tuple[Scenario, ...]
     calibration: Calibration
     importance: tuple[FeatureImportance, ...]
+    performance: PerformanceTable
+    stability: Stability
+    intervals: IntervalEvidence
+    capacity: Capacity
+    sanity: GateVerdict
     schema: str = SCHEMA
 
 
@@ -195,31 +211,27 @@ def read_pack(content: bytes) -> EvidencePack:
         ),
         "trials": TrialEvidence(
             **{
-                **_with_bounds(trials, "sharpe_bounds"),
+                **with_bounds(trials, "sharpe_bounds"),
                 "newest": tuple(TrialRow(**row) for row in trials["newest"]),
             }
         ),
-        "baselines": _rows(Baseline, document["baselines"], "sharpe_lead_bounds", "excess_bounds"),
-        "scenarios": _rows(Scenario, document["scenarios"]),
+        "baselines": rows_of(Baseline, document["baselines"], "sharpe_lead_bounds", "excess_bounds"),
+        "scenarios": rows_of(Scenario, document["scenarios"]),
         "calibration": Calibration(
-            calibration["slope"], _rows(CalibrationBin, calibration["bins"], "realised_bounds")
+            calibration["slope"], rows_of(CalibrationBin, calibration["bins"], "realised_bounds")
         ),
-        "importance": _rows(FeatureImportance, document["importance"]),
+        "importance": rows_of(FeatureImportance, document["importance"]),
+        "performance": read_performance(document["performance"]),
+        "stability": read_stability(document["stability"]),
+        "intervals": read_intervals(document["intervals"]),
+        "capacity": read_capacity(document["capacity"]),
+        "sanity": verdict_from_document(document["sanity"]),
     }
     return EvidencePack(**{**document, **parts})
 
 
 def _skill_row(document: Mapping[str, Any]) -> SkillRow:
-    return SkillRow(**_with_bounds(document, "ic_bounds", "rank_ic_bounds"))
-
-
-def _rows(kind: Callable[..., Part], documents: list[dict[str, Any]], *bounds: str) -> tuple[Part, ...]:
-    return tuple(kind(**_with_bounds(document, *bounds)) for document in documents)
-
-
-def _with_bounds(document: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    read = {name: Bounds(**document[name]) if document[name] is not None else None for name in names}
-    return {**document, **read}
+    return SkillRow(**with_bounds(document, "ic_bounds", "rank_ic_bounds"))
 
 
 def _plain(value: Any) -> Any:  # Any: nested JSON in, the same shape out

@@ -7,19 +7,25 @@ for byte.
 The Sharpe ratio must exceed what luck gives the best of as many trials as were made. Where it does, but the history is
 too short to be sure of it, too little was observed. A rule that needs no model must not be shown to be better. Whether
 the candidate leads each baseline, and what is left at twice the costs, is told and decides nothing.
+
+What the sanity review finds (`core.gates.sanity`) counts as it says itself: impossible figures fail, too few trades are
+too little observed, warnings are told.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from marketsentry.core.evidence.baselines import NAIVE
 from marketsentry.core.evidence.pack import Baseline, TrialEvidence
-from marketsentry.core.gates.leak import LeakEvidence, MeasuredIc, leak_checks
+from marketsentry.core.gates.leak import LEAK_PROOFS, LeakEvidence, MeasuredIc, leak_checks
+from marketsentry.core.gates.sanity import FLOORS as SANITY_FLOORS
+from marketsentry.core.gates.sanity import PROOFS as SANITY_PROOFS
+from marketsentry.core.gates.sanity import SanityLimits
 from marketsentry.core.gates.verdict import GateCheck, GateVerdict, at_least, at_most, decide, more_than
 
 GATE = "candidate"
-FLOORS = frozenset({"n_folds", "n_samples", "n_independent_samples", "deflated_sharpe"})
-PROOFS = frozenset({"leaks", "canary_caught", "batch_equals_stream", "warmup_violations", "ic_plausible"})
+FLOORS = SANITY_FLOORS | {"n_folds", "n_samples", "n_independent_samples", "deflated_sharpe"}
+PROOFS = LEAK_PROOFS | SANITY_PROOFS
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class CandidateLimits:
     min_deflated_sharpe: float = 0.95
     min_lead_probability: float = 0.05
     max_plausible_ic: float = 0.3
+    sanity: SanityLimits = field(default_factory=SanityLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,8 @@ class Performance:
 class CandidateEvidence:
     """All that the gate looks at. `walk_forward` covers the folds, `final` the untouched last block.
 
-    `trials`, `baselines` and `doubled_costs_pnl_frac` (the return at twice the costs) are those of the folds.
+    `trials`, `baselines` and `doubled_costs_pnl_frac` (the return at twice the costs) are those of the folds;
+    so is `sanity`, the review of their account.
     """
 
     leak: LeakEvidence
@@ -70,6 +78,7 @@ class CandidateEvidence:
     trials: TrialEvidence
     baselines: tuple[Baseline, ...]
     doubled_costs_pnl_frac: float | None
+    sanity: GateVerdict
 
 
 def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> GateVerdict:
@@ -93,8 +102,9 @@ def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> Gat
         MeasuredIc(walk.ic, evidence.n_independent_samples),
         MeasuredIc(final.ic, evidence.n_final_independent_samples),
     )
+    leak = leak_checks(evidence.leak, ics, max_plausible_ic=limits.max_plausible_ic)
     checks = (
-        *leak_checks(evidence.leak, ics, max_plausible_ic=limits.max_plausible_ic),
+        *leak,
         at_least("n_folds", evidence.n_folds, limits.min_folds),
         at_least("n_samples", evidence.n_samples, limits.min_samples),
         at_least("n_independent_samples", evidence.n_independent_samples, limits.min_independent_samples),
@@ -108,8 +118,15 @@ def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> Gat
         *_luck_checks(evidence.trials, limits),
         *_baseline_checks(evidence.baselines, limits),
         _informative(more_than("doubled_costs_pnl_frac", evidence.doubled_costs_pnl_frac, 0.0)),
+        *_sanity_checks(evidence.sanity, {check.name for check in leak}),
     )
     return decide(GATE, checks, floors=FLOORS, proofs=PROOFS)
+
+
+def _sanity_checks(review: GateVerdict, told: set[str]) -> tuple[GateCheck, ...]:
+    """The checks of the sanity review that are not told already; a review of nothing proves nothing."""
+    checks = tuple(check for check in review.checks if check.name not in told)
+    return checks or (at_least("n_trades", None, 1),)
 
 
 def _luck_checks(trials: TrialEvidence, limits: CandidateLimits) -> tuple[GateCheck, ...]:

@@ -14,8 +14,11 @@ from marketsentry.core.evidence.measure import Shown, measure_evidence
 from marketsentry.core.evidence.pack import EvidencePack, pack_bytes, read_pack
 from marketsentry.core.evidence.resampling import Resampling
 from marketsentry.core.evidence.ridge import ridge_predictions
+from marketsentry.core.evidence.sanity import measure_sanity
 from marketsentry.core.evidence.skill import correlation_of_sums, measure_calibration, skill_row
 from marketsentry.core.evidence.trials import TrialHistory, measure_trials
+from marketsentry.core.gates.leak import MeasuredIc
+from marketsentry.core.gates.sanity import SanityLimits, judge_sanity
 from marketsentry.core.splits.walk_forward import Fold, walk_forward
 from marketsentry.core.stats.deflated_sharpe import expected_maximum_sharpe
 from marketsentry.core.training.evaluation import evaluate
@@ -38,7 +41,18 @@ def measured(seed: int = 1) -> EvidencePack:
         noise = rng.normal(0.0, 0.004, label[fold.test].shape)
         values[fold.test] = 0.3 * np.nan_to_num(label[fold.test]) + noise
     evaluation = evaluate(PLAN, values, dataset.panel, params_for(dataset.panel.interval, HORIZON_BARS))
-    shown = Shown(values, evaluation.account, (), None, is_sound=True, history=TrialHistory(2, (0.4, 1.1)))
+    ics = (MeasuredIc(evaluation.walk_forward["ic"], 300),)
+    tested = dataset.panel.window(PLAN.folds[0].test.start, PLAN.folds[-1].test.stop)
+    shown = Shown(
+        values,
+        evaluation.account,
+        (),
+        None,
+        is_sound=True,
+        history=TrialHistory(2, (0.4, 1.1)),
+        final_account=evaluation.final_account,
+        sanity=judge_sanity(measure_sanity(evaluation.account, tested, ics), SanityLimits()),
+    )
     pack = measure_evidence(dataset, shown, horizon=HORIZON, plan=PLAN, recipe_hash="r", seed=seed)
     assert pack.skill.walk_forward.ic == pytest.approx(evaluation.walk_forward["ic"], abs=1e-12)
     assert pack.skill.final.rank_ic == pytest.approx(evaluation.final["rank_ic"], abs=1e-12)
@@ -47,6 +61,21 @@ def measured(seed: int = 1) -> EvidencePack:
     )
     for name in ("pnl_after_cost", "max_drawdown"):
         assert getattr(pack.scenarios[0], f"{name}_frac") == evaluation.walk_forward[name]
+    whole = pack.performance.walk_forward
+    for name in ("hit_rate", "turnover", "exposure", "sortino"):
+        assert getattr(whole, name) == pytest.approx(evaluation.walk_forward[name]), name
+    assert whole.pnl_after_cost_frac == pytest.approx(evaluation.walk_forward["pnl_after_cost"])
+    assert whole.max_drawdown_frac == pytest.approx(evaluation.walk_forward["max_drawdown"])
+    assert whole.n_trades == evaluation.walk_forward["trades"]
+    assert pack.performance.final.sharpe == pytest.approx(evaluation.final["sharpe"])
+    for fold, row in zip(evaluation.walk_forward["folds"], pack.performance.folds, strict=True):
+        assert row.pnl_after_cost_frac == pytest.approx(fold["pnl_after_cost"])
+        assert (row.sharpe, row.n_trades) == (pytest.approx(fold["sharpe"]), fold["trades"])
+    parts = evaluation.walk_forward["per_target"]
+    for row in pack.performance.symbols:
+        assert row.pnl_after_cost_frac == pytest.approx(parts[row.name]["pnl_after_cost"])
+        assert row.turnover == pytest.approx(parts[row.name]["turnover"])
+        assert row.n_trades == parts[row.name]["trades"]
     assert pack.trials.sharpe == pytest.approx(evaluation.walk_forward["sharpe"])
     return pack
 
@@ -61,7 +90,7 @@ def test_a_pack_reads_back_as_it_was_and_its_bytes_follow_from_the_seed() -> Non
 
 
 def test_a_pack_of_another_schema_is_refused() -> None:
-    with pytest.raises(ConflictError, match="must have schema evidence/1, had evidence/0"):
+    with pytest.raises(ConflictError, match="must have schema evidence/2, had evidence/0"):
         read_pack(pack_bytes(replace(measured(), schema="evidence/0")))
 
 

@@ -5,7 +5,14 @@ import pytest
 from marketsentry.core.evidence.pack import Baseline, TrialEvidence
 from marketsentry.core.gates.candidate import CandidateEvidence, CandidateLimits, Performance, judge_candidate
 from marketsentry.core.gates.leak import LeakEvidence
-from marketsentry.core.gates.verdict import Outcome, verdict_from_document
+from marketsentry.core.gates.verdict import (
+    GateVerdict,
+    Outcome,
+    at_least,
+    at_most,
+    decide,
+    verdict_from_document,
+)
 
 GOOD = Performance(ic=0.05, pnl_after_cost_frac=0.1, max_drawdown_frac=0.1, sharpe=1.5)
 NOTHING = Performance(None, None, None, None)
@@ -16,6 +23,17 @@ def baseline(name: str, lead: float | None, probability: float | None = 0.8) -> 
 
 
 TRIALS = TrialEvidence(4, 4, 0.5, 0.6, 1.5, None, 0.97, ())
+
+
+def review(n_trades: float = 200, sharpe: float = 1.0, leaks: float = 0) -> GateVerdict:
+    checks = (
+        at_most("sharpe_plausible", sharpe, 10.0),
+        at_least("n_trades", n_trades, 30),
+        at_most("leaks", leaks, 0),
+    )
+    return decide("sanity", checks, floors=frozenset({"n_trades"}), proofs=frozenset({"sharpe_plausible"}))
+
+
 RULES = ("buy_and_hold", "equal_weight", "momentum", "ridge")
 EVIDENCE = CandidateEvidence(
     leak=LeakEvidence((), 0.0, 0, 0, True, 3, True),
@@ -28,6 +46,7 @@ EVIDENCE = CandidateEvidence(
     trials=TRIALS,
     baselines=tuple(baseline(name, 0.3) for name in RULES),
     doubled_costs_pnl_frac=0.02,
+    sanity=review(),
 )
 LIMITS = CandidateLimits()
 
@@ -64,6 +83,8 @@ def test_a_good_candidate_passes_with_every_value_beside_its_limit() -> None:
         "lead_over_momentum": (0.3, 0.0),
         "lead_over_ridge": (0.3, 0.0),
         "doubled_costs_pnl_frac": (0.02, 0.0),
+        "sharpe_plausible": (1.0, 10.0),
+        "n_trades": (200, 30),
     }
     assert verdict.notes == ()
 
@@ -155,3 +176,16 @@ def test_a_lead_that_is_missing_is_told_and_binds_nothing(name: str) -> None:
 def test_a_better_ridge_binds_nothing_however_sure() -> None:
     rivals = tuple(baseline(one, 0.3, 0.0 if one == "ridge" else 0.8) for one in RULES)
     assert judge_candidate(replace(EVIDENCE, baselines=rivals), LIMITS).outcome is Outcome.PASS
+
+
+def test_what_the_sanity_review_finds_is_part_of_the_verdict() -> None:
+    assert failed(replace(EVIDENCE, sanity=review(sharpe=11.0))) == (Outcome.FAIL, {"sharpe_plausible"})
+    few = replace(EVIDENCE, sanity=review(n_trades=3))
+    assert failed(few) == (Outcome.INSUFFICIENT_OBSERVATION, {"n_trades"})
+    both = replace(EVIDENCE, sanity=review(n_trades=3, sharpe=11.0))
+    assert failed(both) == (Outcome.FAIL, {"n_trades", "sharpe_plausible"})
+
+
+def test_a_result_that_was_not_reviewed_does_not_pass() -> None:
+    nothing = decide("sanity", (), floors=frozenset(), proofs=frozenset())
+    assert failed(replace(EVIDENCE, sanity=nothing)) == (Outcome.INSUFFICIENT_OBSERVATION, {"n_trades"})

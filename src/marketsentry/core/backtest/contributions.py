@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.backtest.replay import ReplayResult
+
 
 def symbol_pnl_curves(
     equity_quote: NDArray[np.float64], weights: NDArray[np.float64], fills: NDArray[np.void]
@@ -30,3 +32,8 @@ def symbol_pnl_curves(
     np.subtract.at(flows, (fills["bar"], fills["symbol"]), paid)
     curves: NDArray[np.float64] = weights * equity_quote[:, None] + np.cumsum(flows, axis=0)
     return curves
+
+
+def bar_pnl(account: ReplayResult) -> NDArray[np.float64]:
+    """Profit and loss (T, N) of every symbol in every bar, net of its costs; NaN where there is no equity."""
+    return np.diff(symbol_pnl_curves(account.equity, account.weights, account.fills), axis=0, prepend=0.0)
