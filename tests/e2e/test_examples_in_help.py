@@ -54,7 +54,7 @@ STORIES = (
             "ms model list": OK,
             "ms model list --json": OK,
             "ms model show panel:v1": OK,
-            "ms model evidence panel:v1 --out panel-v1.json": OK,
+            "ms model evidence panel:v1 --out panel-v1.html": OK,
             "ms backtest run --model panel:v1 --json": OK,
             "ms backtest run --model panel:v1 --symbols BTC,ETH --lookback-days 90 --json": OK,
             "ms backtest sweep --model panel:v1 --grid entry_edge_bps=0,5,10": OK,

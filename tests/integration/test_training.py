@@ -23,7 +23,8 @@ from marketsentry.models.lightgbm_panel import LightGBMPanel
 from marketsentry.ports import Transactions
 from marketsentry.ports.training import ModelSpec, Trainer
 from marketsentry.services.candidate import CandidateRequest, TrainingResult
-from marketsentry.services.evidence import export_evidence, load_evidence
+from marketsentry.services.evidence import load_evidence
+from marketsentry.services.evidence_export import export_evidence
 from marketsentry.services.registry import list_versions, show_version
 from marketsentry.services.training import train_candidate
 from training_inputs import HORIZON, PEEKING, SOUND, SYMBOLS, InProcessTrainer, make_dataset

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from marketsentry.core.evidence.pack import SkillRow
+from marketsentry.core.evidence.parts import PerformanceRow
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.services.evidence import StoredEvidence
 
@@ -42,6 +43,41 @@ def print_evidence(found: StoredEvidence, written: Path | None) -> None:
         console,
         ("skill", "samples", "IC", "interval", "rank IC", "interval"),
         [_skill(row) for row in (skill.walk_forward, *skill.folds, skill.final, *skill.symbols)],
+    )
+    earned = pack.performance
+    _print(
+        console,
+        ("performance", "return", "Sharpe", "interval", "drawdown", "worst day", "tail ratio", "trades"),
+        [_earned(row) for row in (earned.walk_forward, *earned.folds, earned.final, *earned.symbols)],
+    )
+    _print(
+        console,
+        ("interval", "nominal", "covered", "interval", "samples"),
+        [
+            (
+                _part_name(row.name),
+                _number(row.level),
+                _number(row.covered_frac, 3),
+                _bounds(row.covered_bounds, 3),
+                f"{row.n_samples:,}",
+            )
+            for row in pack.intervals.coverage
+            if row.name in ("walk_forward", "final")
+        ],
+    )
+    _print(
+        console,
+        ("capital", "return", "Sharpe", "impact", "cut short"),
+        [
+            (
+                f"{one.capital_quote:,.0f}",
+                _number(one.pnl_after_cost_frac),
+                _number(one.sharpe),
+                _number(one.impact_frac, 3),
+                _number(one.cut_frac),
+            )
+            for one in pack.capacity.points
+        ],
     )
     _print(
         console,
@@ -80,15 +116,37 @@ def print_evidence(found: StoredEvidence, written: Path | None) -> None:
             for one in pack.importance[:N_FEATURES]
         ],
     )
+    console.print()
+    console.print(f"sanity review: {pack.sanity.outcome}", markup=False)
+    for reason in pack.sanity.reasons:
+        console.print(f"  {reason}", markup=False)
+    for note in pack.sanity.notes:
+        console.print(f"  note: {note}", markup=False)
     console.print(f"sha256 {found.sha256} (verified)", markup=False)
     if written is not None:
         console.print(f"written to {written}", markup=False)
 
 
-def _skill(row: SkillRow) -> tuple[str, ...]:
-    name = f"fold {int(row.name) + 1}" if row.name.isdigit() else row.name
+def _earned(row: PerformanceRow) -> tuple[str, ...]:
     return (
-        name,
+        _part_name(row.name),
+        _number(row.pnl_after_cost_frac, 3),
+        _number(row.sharpe),
+        _bounds(row.sharpe_bounds),
+        _number(row.max_drawdown_frac, 3),
+        _number(row.worst_daily_return, 3),
+        _number(row.tail_ratio),
+        str(row.n_trades),
+    )
+
+
+def _part_name(name: str) -> str:
+    return f"fold {int(name) + 1}" if name.isdigit() else name
+
+
+def _skill(row: SkillRow) -> tuple[str, ...]:
+    return (
+        _part_name(row.name),
         f"{row.n_samples:,}",
         _number(row.ic, 4),
         _bounds(row.ic_bounds, 4),

@@ -10,8 +10,10 @@ from marketsentry.core.gates.verdict import at_least, at_most, decide
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.core.stats.trend import Trend
 from marketsentry.reports.evidence import evidence_section
+from marketsentry.reports.evidence_page import EvidencePage, render_evidence
 from marketsentry.reports.facts import Lang
 from marketsentry.reports.texts import texts
+from unit.reports.page import Page
 
 EVIL = "<script>alert(1)</script>"
 ROW = parts.SkillRow("0", 1_234, 0.0456, Bounds(0.01, 0.08), 0.05, None, 34)
@@ -82,12 +84,64 @@ def test_every_part_is_shown_and_data_is_escaped(lang: Lang) -> None:
         "0.77",
         "0.62",
         "0.0123",
+        "+12.30%",
+        "0.11 … 2.31",
+        "\u22123.10%",
+        "77.4%",
+        "74.0% … 81.0%",
+        "+0.0012",
+        "0.42",
+        "2,500,000",
+        "97.0%",
+        "12.500",
     ):
         assert shown in page, shown
     assert "2024-05-06 07:08" in page
     assert "—" in page
-    assert page.count("<h3>") == 6
+    assert page.count("<h3>") == 11
 
 
 def test_a_version_whose_features_were_not_weighed_shows_no_table_of_them() -> None:
-    assert evidence_section(replace(PACK, importance=()), texts(Lang.EN)).count("<h3>") == 5
+    assert evidence_section(replace(PACK, importance=()), texts(Lang.EN)).count("<h3>") == 10
+
+
+@pytest.mark.parametrize("lang", list(Lang))
+def test_the_page_of_a_pack_opens_offline_and_escapes_what_is_data(lang: Lang) -> None:
+    shown = EvidencePage(EVIL, "v1", SANITY, PACK, "ab" * 32)
+    html = render_evidence(shown, program_version="1.0", lang=lang)
+    page = Page(html)
+    assert page.errors == []
+    assert page.loads == []
+    assert "<script>alert" not in html
+    assert "ab" * 32 in page.text
+    assert EVIL in page.text
+    assert "nan" not in page.text.lower().replace("finance", "")
+    assert html == render_evidence(shown, program_version="1.0", lang=lang)
+    assert len(html) < 200_000
+
+
+def test_a_finding_is_told_with_its_figure_and_limit() -> None:
+    page = Page(
+        render_evidence(EvidencePage("m", "v1", SANITY, PACK, "0"), program_version="1", lang=Lang.EN)
+    )
+    assert "Sharpe not too good to be true: measured 12.500, needs \u2264 10" in page.text
+    sound = replace(
+        PACK, sanity=decide("sanity", (at_least("n_trades", 61, 30),), floors=frozenset(), proofs=frozenset())
+    )
+    told = Page(
+        render_evidence(EvidencePage("m", "v1", SANITY, sound, "0"), program_version="1", lang=Lang.EN)
+    ).text
+    assert "Nothing suspicious was found" in told
+
+
+def test_a_pack_of_too_short_a_history_says_so() -> None:
+    short = replace(
+        PACK,
+        intervals=more.IntervalEvidence((), (), ()),
+        stability=more.Stability(10, (), None, None, None, None, None, None, None),
+    )
+    told = Page(
+        render_evidence(EvidencePage("m", "v1", SANITY, short, "0"), program_version="1", lang=Lang.EN)
+    ).text
+    assert "Too few errors were seen to test an interval." in told
+    assert "Reliability" not in told
