@@ -7,6 +7,7 @@ from marketsentry.reports.facts import CandidateFacts, Lang, Report, RunFacts, S
 from marketsentry.reports.layout import default_scheme, outcome_mark, page
 from marketsentry.reports.markup import Child, Markup, element
 from marketsentry.reports.numbers import day, minute
+from marketsentry.reports.sanity import sanity_section
 from marketsentry.reports.texts import Texts, name_of, texts
 from marketsentry.reports.verdict import candidates_section, verdict_lead, verdict_section
 
@@ -41,6 +42,7 @@ def render_report(report: Report, *, lang: Lang, scheme: Scheme | None = None) -
         body = [sections.tiles(run, text), *((verdict, equity) if is_refusal else (equity, verdict))]
         body += [sections.months(run, text), sections.folds(run, text)]
         body += [sections.symbols(run, text, lang), sections.costs(run, text)]
+        body.append(sanity_section(run.sanity, text))
     body.append(evidence_section(report.evidence, text) if report.evidence is not None else None)
     body.append(candidates_section(report.others, text))
     if run is not None:

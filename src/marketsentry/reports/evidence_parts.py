@@ -15,17 +15,15 @@ from marketsentry.core.evidence.parts import (
     PerformanceTable,
     Stability,
 )
-from marketsentry.core.gates.sanity import FLOORS
-from marketsentry.core.gates.verdict import GateVerdict
 from marketsentry.reports.charts import signed_bar
 from marketsentry.reports.evidence_tables import bounds_text, numbers, part, percent_bounds, span_name
 from marketsentry.reports.layout import Column, table
 from marketsentry.reports.markup import Child, Markup, element, join
 from marketsentry.reports.numbers import count, day, money, number, percent
 from marketsentry.reports.plane import Dots, Plane, draw_plane
+from marketsentry.reports.sanity import sanity_findings
 from marketsentry.reports.scales import Scale, linear_scale
 from marketsentry.reports.texts import Texts
-from marketsentry.reports.verdict import checks_table, failed_check
 
 Floats = NDArray[np.float64]
 
@@ -33,25 +31,12 @@ Floats = NDArray[np.float64]
 def more_parts(pack: EvidencePack, text: Texts) -> Markup:
     """Sanity findings, performance, stability, intervals and capacity."""
     return join(
-        part(text("evidence.sanity"), _sanity(pack.sanity, text)),
+        part(text("evidence.sanity"), sanity_findings(pack.sanity, text)),
         part(text("evidence.performance"), *_performance(pack.performance, text)),
         part(text("evidence.stability"), *_stability(pack.stability, text)),
         part(text("evidence.intervals"), *_intervals(pack.intervals, text)),
         part(text("evidence.capacity"), *_capacity(pack.capacity, text)),
     )
-
-
-def _sanity(review: GateVerdict, text: Texts) -> Markup:
-    """What was found, in words, then every check beside its limit."""
-    findings = [
-        (text("verdict.note"), check) if check.is_informative else ("", check)
-        for check in review.checks
-        if not check.passed and check.value is not None
-    ]
-    lead = text("evidence.sanity_none") if not findings else text("evidence.sanity_some", n=len(findings))
-    words = [join(note, " " if note else "", failed_check(check, True, text)) for note, check in findings]
-    listed = element("ul", *(element("li", one) for one in words), class_="reasons") if words else None
-    return join(element("p", lead), listed, checks_table(review.checks, FLOORS, text))
 
 
 def _performance(found: PerformanceTable, text: Texts) -> tuple[Markup, ...]:

@@ -67,7 +67,7 @@ EVIDENCE_TEXTS: dict[str, tuple[str, str]] = {
     ),
     "evidence.sanity_some": (
         "发现 {n} 处可疑。阻断项使结果不能作为证据，提示项只作说明。",
-        "{n} findings. What blocks keeps the result from counting as evidence; notes are told only.",
+        "Findings: {n}. What blocks keeps the result from counting as evidence; notes are told only.",
     ),
     "evidence.performance": ("逐部分表现", "Performance, part by part"),
     "evidence.performance_lead": (

@@ -129,6 +129,7 @@ summary:hover{color:var(--ink)}details[open] summary{margin-bottom:14px}
 .plane .axis{text-anchor:middle}
 .dot.equity{fill:var(--curve)}.whisker{stroke:var(--curve);stroke-opacity:.45;stroke-width:2}
 figure{margin:0}
+.scroll+h3{margin-top:30px}
 .small.chart{padding-left:52px}.small .plot text{font-size:10.5px}.small .readout{top:2px}
 .small .curve{stroke-width:1.3}
 

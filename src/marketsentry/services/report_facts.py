@@ -105,6 +105,7 @@ def run_facts(stored: StoredRun, files: RunFiles | None, model: RegisteredModel 
         bands=_bands(folds, curve, capital),
         windows=_windows(run.metrics, run.config) if files else (),
         gate=verdict_from_document(dict(run.metrics["gate"])) if files and run.metrics.get("gate") else None,
+        sanity=verdict_from_document(dict(run.metrics["sanity"])) if run.metrics.get("sanity") else None,
         per_symbol=_symbols(run.metrics, sources, files, rows),
         assumptions={
             one.name: assumed[one.name] for one in fields(ReplayParams) if assumed.get(one.name) is not None

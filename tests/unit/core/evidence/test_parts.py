@@ -1,6 +1,7 @@
 """Performance rows, stability, interval coverage and capacity, against plain loops and planted truths."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,10 @@ from marketsentry.core.evidence.capacity import CAPITALS_QUOTE, falls_to, measur
 from marketsentry.core.evidence.intervals import LEVELS, MIN_LEARNED, measure_intervals, volatility_at
 from marketsentry.core.evidence.performance import Traded, measure_performance
 from marketsentry.core.evidence.resampling import Resampling
+from marketsentry.core.evidence.sanity import measure_sanity
 from marketsentry.core.evidence.stability import measure_stability
+from marketsentry.core.gates.sanity import SanityLimits, judge_sanity
+from marketsentry.core.gates.verdict import Outcome
 from marketsentry.core.labels.forward_return import forward_return
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.splits.walk_forward import WalkForward, walk_forward
@@ -298,3 +302,53 @@ def test_a_crossing_is_interpolated_over_the_logarithm_of_capital() -> None:
     assert falls_to(capitals, (-1.0, 2.0, 0.5), 0.0) is None
     assert falls_to(capitals, (2.0, None, 0.5), 1.0) is None
     assert falls_to(capitals, (None, 1.0, 0.5), None) is None
+
+
+def test_prices_that_never_move_and_one_symbol_give_no_figures_and_no_error() -> None:
+    """Bad input: constant prices have no volatility, no correlation, nothing to cover."""
+    panel = random_panel(7, 1_200, 1, holes=0.0)
+    values = panel.values.copy()
+    values[:, :, :4] = 100.0
+    panel, plan = replace(panel, values=values), plan_of(1_200, 4)
+    assert plan.final is not None
+    rows, last = slice(plan.folds[0].test.start, plan.folds[-1].test.stop), plan.final.test
+    predicted, params = random_predictions(7, (1_200, 1)), params_for(HOUR, 4)
+    outcome, how = forward_return(panel.close, 4), Resampling(1, at_least_bars=4, n_resamples=100)
+    traded = [
+        Traded(
+            replay(np.ascontiguousarray(predicted[span]), panel.window(span.start, span.stop), params),
+            predicted[span],
+            outcome[span],
+        )
+        for span in (rows, last)
+    ]
+    table = measure_performance(*traded, plan, how)
+    assert (table.walk_forward.n_trades, table.walk_forward.sharpe) == (0, None)
+    found = measure_intervals(predicted, outcome, volatility_at(panel.close, params), plan, how)
+    assert (found.coverage, found.direction) == ((), ())
+    lasting = measure_stability(predicted[rows], outcome[rows], panel.ts_ns[rows], how)
+    assert {one.ic for one in lasting.windows} == {None}
+    assert (lasting.trend, lasting.positive_frac, lasting.difference) == (None, None, None)
+    capacity = measure_capacity(
+        np.ascontiguousarray(predicted[rows]), panel.window(rows.start, rows.stop), params
+    )
+    assert {one.cut_frac for one in capacity.points} == {None}
+    assert capacity.half_sharpe_capital_quote is None
+    facts = measure_sanity(traded[0].account, panel.window(rows.start, rows.stop), ())
+    review = judge_sanity(facts, SanityLimits())
+    assert review.outcome is Outcome.INSUFFICIENT_OBSERVATION
+
+
+def test_an_account_that_lost_everything_is_no_evidence() -> None:
+    panel = random_panel(2, 400, 1, holes=0.0, deviation=0.001, volume=1e9)
+    values = panel.values.copy()
+    values[100:, :, :4] *= 3.0
+    panel = replace(panel, values=values)
+    params = params_for(HOUR, 1, position_volatility_frac=None, max_single_weight=1.0, max_turnover=9.0,
+                        volatility_warmup_bars=1)  # fmt: skip
+    account = replay(np.full((400, 1), -0.5), panel, params)
+    assert account.equity[-1] <= 0.0
+    review = judge_sanity(measure_sanity(account, panel, ()), SanityLimits())
+    assert review.outcome is not Outcome.PASS
+    unknown = {check.name for check in review.checks if check.value is None}
+    assert {"sharpe_plausible", "annual_return_plausible", "bar_return_plausible"} <= unknown
