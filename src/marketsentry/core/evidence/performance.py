@@ -29,6 +29,8 @@ from marketsentry.core.stats.sortino import sortino
 from marketsentry.core.stats.tail_ratio import tail_ratio
 from marketsentry.core.stats.turnover import turnover
 
+WHOLE = "walk_forward"
+
 
 @dataclass(frozen=True, slots=True)
 class Traded:
@@ -62,7 +64,7 @@ def measure_performance(
     first, whole = plan.folds[0].test.start, _whole(tested.account)
     total, parts = _account_pnl(tested.account), bar_pnl(tested.account)
     return PerformanceTable(
-        walk_forward=_row("walk_forward", tested, total, whole, how),
+        walk_forward=_row(WHOLE, tested, total, whole, how),
         final=_row("final", final, _account_pnl(final.account), _whole(final.account), how),
         folds=tuple(
             _row(str(fold.index), tested, total, slice(fold.test.start - first, fold.test.stop - first), how)
@@ -90,8 +92,7 @@ def _row(
     account, year = traded.account, traded.account.params.periods_per_year
     columns = slice(None) if symbol is None else slice(symbol, symbol + 1)
     before, pnl = account.equity_before[rows], pnl[rows]
-    returns = np.full(before.size, np.nan)
-    np.divide(pnl, before, out=returns, where=before > 0.0)
+    returns = account.returns[rows] if symbol is None else _over(pnl, before)
     daily = daily_returns(pnl, before, account.ts_ns[rows])
     is_known, days_known = bool(np.isfinite(returns).all()), bool(np.isfinite(daily).all())
     ratio = sharpe(returns, periods_per_year=year) if is_known else None
@@ -121,10 +122,16 @@ def _row(
 
 
 def sharpe_bounds(name: str, returns: Floats, periods_per_year: float, how: Resampling) -> Bounds | None:
-    """Interval of the annual Sharpe ratio of finite returns; None where too few blocks fit."""
+    """Interval of the annual Sharpe ratio of finite returns; a name draws one interval, None if too few blocks fit."""
     terms = np.stack((np.ones(returns.size), returns, returns**2), axis=1)
     draws = how.draws(f"sharpe {name}", terms, how.block_bars(returns), sharpe_of_sums)
     return how.bounds(None if draws is None else draws * math.sqrt(periods_per_year))
+
+
+def _over(pnl: Floats, before: Floats) -> Floats:
+    returns = np.full(before.size, np.nan)
+    np.divide(pnl, before, out=returns, where=before > 0.0)
+    return returns
 
 
 def _within(

@@ -62,6 +62,7 @@ def measured(seed: int = 1) -> EvidencePack:
     for name in ("pnl_after_cost", "max_drawdown"):
         assert getattr(pack.scenarios[0], f"{name}_frac") == evaluation.walk_forward[name]
     whole = pack.performance.walk_forward
+    assert whole.sharpe_bounds == pack.trials.sharpe_bounds, "one ratio has one interval"
     for name in ("hit_rate", "turnover", "exposure", "sortino"):
         assert getattr(whole, name) == pytest.approx(evaluation.walk_forward[name]), name
     assert whole.pnl_after_cost_frac == pytest.approx(evaluation.walk_forward["pnl_after_cost"])

@@ -34,6 +34,7 @@ def plan_of(n_bars: int, horizon_bars: int) -> WalkForward:
 
 
 def test_rows_of_symbols_add_up_to_the_account_and_folds_to_the_whole() -> None:
+    """K-48, K-51, K-52: one account, its parts per symbol, ratios of periodic returns with their intervals."""
     panel, horizon = random_panel(11, 3_000, 3, holes=0.02), 4
     predictions = random_predictions(11, (3_000, 3), repeat=0.9)
     plan, params = plan_of(3_000, horizon), params_for(HOUR, horizon)
@@ -176,6 +177,7 @@ def test_intervals_cover_what_they_promise_and_lie_when_the_market_changed() -> 
 
 
 def test_coverage_agrees_with_a_loop_that_may_only_look_back() -> None:
+    """K-53: labels that overlap teach only once their outcome was known before the span."""
     values, outcome, sigma = noisy(2, n_bars=1_500)
     values[::17, 0] = np.nan
     horizon, plan = 6, plan_of(1_500, 6)
