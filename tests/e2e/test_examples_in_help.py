@@ -54,6 +54,7 @@ STORIES = (
             "ms model list": OK,
             "ms model list --json": OK,
             "ms model show panel:v1": OK,
+            "ms model evidence panel:v1 --out panel-v1.html": OK,
             "ms model evidence panel:v1 --out panel-v1.json": OK,
             "ms predict BTC --model panel:v1 --as-of last --explain": OK,
             "ms backtest run --model panel:v1 --json": OK,

@@ -24,7 +24,8 @@ from marketsentry.models.protocol import ignore_progress
 from marketsentry.ports import Transactions
 from marketsentry.ports.training import FitJob, ModelSpec, Trainer
 from marketsentry.services.candidate import CandidateRequest, TrainingResult
-from marketsentry.services.evidence import export_evidence, load_evidence
+from marketsentry.services.evidence import load_evidence
+from marketsentry.services.evidence_export import export_evidence
 from marketsentry.services.registry import list_versions, show_version
 from marketsentry.services.training import make_plan, train_candidate
 from training_inputs import HORIZON, PEEKING, SOUND, SYMBOLS, InProcessTrainer, make_dataset

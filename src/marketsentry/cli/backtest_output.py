@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from marketsentry.core.backtest.summary import rounded
+from marketsentry.core.gates.verdict import verdict_from_document
 from marketsentry.ports.runs import StoredRun
 
 _SHOWN = ("samples", "ic", "rank_ic", "hit_rate", "pnl_after_cost", "max_drawdown", "sharpe", "sortino",
@@ -55,6 +56,7 @@ def print_run(stored: StoredRun, console: Console | None = None) -> None:
     _print_targets(metrics["per_target"], console)
     passed = metrics["gate_passed"]
     console.print(Text(f"gate {'passed' if passed else 'not passed'}", style="green" if passed else "yellow"))
+    _print_sanity(metrics.get("sanity"), console)
     console.print(f"report: ms backtest report {stored.id}    again: ms replay {stored.id}", markup=False)
 
 
@@ -77,6 +79,19 @@ def print_runs(runs: Sequence[StoredRun], console: Console | None = None) -> Non
             _text(metrics["sharpe"]),
         )
     console.print(table)
+
+
+def _print_sanity(document: dict[str, Any] | None, console: Console) -> None:
+    """What the sanity review found; a run that was stored before there were reviews has none."""
+    if document is None:
+        return
+    review = verdict_from_document(document)
+    console.print(Text(f"sanity review: {review.outcome}", style="green" if review.passed else "yellow"))
+    for reason in review.reasons:
+        console.print(f"  {reason}", markup=False)
+    for check in review.checks:
+        if check.is_informative and not check.passed and check.value is not None:
+            console.print(f"  note: {check}", markup=False)
 
 
 def _print_targets(targets: dict[str, Any], console: Console) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from marketsentry.core.evidence.pack import EvidencePack, SkillRow
+from marketsentry.core.evidence.parts import PerformanceRow
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.services.evidence import StoredEvidence
 
@@ -42,6 +43,41 @@ def print_evidence(found: StoredEvidence, written: Path | None) -> None:
         console,
         ("skill", "samples", "IC", "interval", "rank IC", "interval"),
         [_skill(row) for row in (skill.walk_forward, *skill.folds, skill.final, *skill.symbols)],
+    )
+    earned = pack.performance
+    _print(
+        console,
+        ("performance", "return", "Sharpe", "interval", "drawdown", "worst day", "tail ratio", "trades"),
+        [_earned(row) for row in (earned.walk_forward, *earned.folds, earned.final, *earned.symbols)],
+    )
+    _print(
+        console,
+        ("interval", "nominal", "covered", "interval", "samples"),
+        [
+            (
+                _part_name(row.name),
+                _number(row.level),
+                _number(row.covered_frac, 3),
+                _bounds(row.covered_bounds, 3),
+                f"{row.n_samples:,}",
+            )
+            for row in pack.intervals.coverage
+            if row.name in ("walk_forward", "final")
+        ],
+    )
+    _print(
+        console,
+        ("capital", "return", "Sharpe", "impact", "cut short"),
+        [
+            (
+                f"{one.capital_quote:,.0f}",
+                _number(one.pnl_after_cost_frac),
+                _number(one.sharpe),
+                _number(one.impact_frac, 3),
+                _number(one.cut_frac),
+            )
+            for one in pack.capacity.points
+        ],
     )
     _print(
         console,
@@ -81,6 +117,12 @@ def print_evidence(found: StoredEvidence, written: Path | None) -> None:
         ],
     )
     _print_overfitting(console, pack)
+    console.print()
+    console.print(f"sanity review: {pack.sanity.outcome}", markup=False)
+    for reason in pack.sanity.reasons:
+        console.print(f"  {reason}", markup=False)
+    for note in pack.sanity.notes:
+        console.print(f"  note: {note}", markup=False)
     console.print(f"sha256 {found.sha256} (verified)", markup=False)
     if written is not None:
         console.print(f"written to {written}", markup=False)
@@ -89,15 +131,14 @@ def print_evidence(found: StoredEvidence, written: Path | None) -> None:
 def _print_overfitting(console: Console, pack: EvidencePack) -> None:
     """Print the neighbourhood of the assumed replay parameters, and folds and paths where they were fitted."""
     near, paths = pack.overfitting, pack.paths
-    if near is not None:
-        told = f"{near.n_settings} settings around the assumed one: {near.all_above_zero_frac:.0%} above zero"
-        if near.choice is not None:
-            told += (
-                f"; choosing the best would show Sharpe {near.choice.inside_sharpe_median:.2f} where it is chosen, "
-                f"{near.choice.outside_sharpe_median:.2f} elsewhere, probability of overfitting {near.choice.pbo:.0%}"
-            )
-        console.print()
-        console.print(told, markup=False)
+    told = f"{near.n_settings} settings around the assumed one: {near.all_above_zero_frac:.0%} above zero"
+    if near.choice is not None:
+        told += (
+            f"; choosing the best would show Sharpe {near.choice.inside_sharpe_median:.2f} where it is chosen, "
+            f"{near.choice.outside_sharpe_median:.2f} elsewhere, probability of overfitting {near.choice.pbo:.0%}"
+        )
+    console.print()
+    console.print(told, markup=False)
     head = ("purged k-fold", "samples", "IC", "interval", "rank IC", "interval")
     _print(console, head, [_skill(row) for row in pack.kfold])
     if paths is not None:
@@ -116,10 +157,26 @@ def _print_overfitting(console: Console, pack: EvidencePack) -> None:
         console.print(f"{paths.losing_frac:.0%} of {len(rows)} paths lose", markup=False)
 
 
-def _skill(row: SkillRow) -> tuple[str, ...]:
-    name = f"fold {int(row.name) + 1}" if row.name.isdigit() else row.name
+def _earned(row: PerformanceRow) -> tuple[str, ...]:
     return (
-        name,
+        _part_name(row.name),
+        _number(row.pnl_after_cost_frac, 3),
+        _number(row.sharpe),
+        _bounds(row.sharpe_bounds),
+        _number(row.max_drawdown_frac, 3),
+        _number(row.worst_daily_return, 3),
+        _number(row.tail_ratio),
+        str(row.n_trades),
+    )
+
+
+def _part_name(name: str) -> str:
+    return f"fold {int(name) + 1}" if name.isdigit() else name
+
+
+def _skill(row: SkillRow) -> tuple[str, ...]:
+    return (
+        _part_name(row.name),
         f"{row.n_samples:,}",
         _number(row.ic, 4),
         _bounds(row.ic_bounds, 4),

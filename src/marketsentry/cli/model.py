@@ -85,22 +85,29 @@ def show_model(
 def show_evidence(
     reference: Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="Default: the newest version.")],
     track: Annotated[str, typer.Option(help="Track of the model.")] = "liquid",
-    out: Annotated[Path | None, typer.Option(help="Also write the stored JSON to this file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write it: .json as it is stored, .html as a page.")
+    ] = None,
+    lang: Annotated[str, typer.Option(help="Language of the page: zh or en.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Show the evidence pack of a version: skill with intervals, baselines, sensitivity, trials.
+    """Show the evidence pack of a version: skill, performance, sanity, intervals, capacity, baselines, trials.
 
-    With --json the stored pack under `evidence`, its hash beside it. Exit code 0; 3 when there is no such model, it was
-    registered before packs were kept, or the pack is gone or changed; 4 when --out cannot be written.
+    With --json the stored pack under `evidence`, its hash beside it. Exit code 0; 2 when --out ends in neither .json
+    nor .html; 3 when there is no such model, it was registered before packs were kept, or the pack is gone or changed;
+    4 when --out cannot be written.
 
-    Example:  ms model evidence panel:v1 --out panel-v1.json
+    Example:  ms model evidence panel:v1 --out panel-v1.html
     """
     import asyncio
 
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.evidence_output import evidence_document, print_evidence
-    from marketsentry.services.evidence import StoredEvidence, export_evidence, load_evidence
+    from marketsentry.services.evidence import StoredEvidence, load_evidence
+    from marketsentry.services.evidence_export import check_export, export_evidence
 
+    if out is not None:
+        check_export(out, lang)
     name, _, version = reference.partition(":")
 
     async def run() -> StoredEvidence:
@@ -114,7 +121,7 @@ def show_evidence(
             )
 
     found = asyncio.run(run())
-    written = export_evidence(found, out) if out is not None else None
+    written = export_evidence(found, out, lang=lang) if out is not None else None
     if as_json:
         print_json(evidence_document(found, written))
     else:

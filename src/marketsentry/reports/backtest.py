@@ -10,6 +10,7 @@ from marketsentry.reports.layout import default_scheme, outcome_mark, page
 from marketsentry.reports.markup import Child, Markup, element
 from marketsentry.reports.numbers import day, minute
 from marketsentry.reports.rolling import days_section, rolling_section
+from marketsentry.reports.sanity import sanity_section
 from marketsentry.reports.texts import Texts, name_of, texts
 from marketsentry.reports.trades import trades_section
 from marketsentry.reports.verdict import candidates_section, verdict_lead, verdict_section
@@ -47,6 +48,7 @@ def render_report(report: Report, *, lang: Lang, scheme: Scheme | None = None) -
         body += [sections.months(run, text), days_section(run, text), rolling_section(run, text, lang)]
         body += [sections.folds(run, text), sections.symbols(run, text, lang), costs_section(run, text)]
         body += [candles_section(run, text, lang), trades_section(run, text)]
+        body.append(sanity_section(run.sanity, text))
     body.append(evidence_section(report.evidence, text) if report.evidence is not None else None)
     body.append(candidates_section(report.others, text))
     if run is not None:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from marketsentry.core.evidence.pack import EvidencePack, SkillRow
 from marketsentry.core.evidence.paths import Paths
-from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.reports.charts import signed_bar
+from marketsentry.reports.evidence_parts import more_parts
 from marketsentry.reports.evidence_plots import calibration_plot, skill_plots, trials_plot
+from marketsentry.reports.evidence_tables import bounds_text, numbers, part, percent_bounds
 from marketsentry.reports.layout import Column, section, table
 from marketsentry.reports.markup import Child, Markup, element, join
-from marketsentry.reports.numbers import MISSING, count, day, number, percent
+from marketsentry.reports.numbers import count, day, number, percent
 from marketsentry.reports.overfitting import overfitting_body, paths_body
 from marketsentry.reports.scales import time_ticks
 from marketsentry.reports.texts import TEXTS, Texts
@@ -18,25 +19,22 @@ N_FEATURES = 15
 
 
 def evidence_section(pack: EvidencePack, text: Texts) -> Markup:
-    """Skill, trials, baselines, sensitivity, calibration, importance."""
+    """Skill, trials, baselines, sensitivity, calibration, importance, and what `evidence_parts` adds."""
     lead = text("evidence.lead", level=percent(pack.level, digits=0), n=pack.n_resamples)
     return section(
         text("evidence.title"),
-        _part(text("evidence.skill"), skill_plots(pack, text), _skill(pack, text)),
-        _part(text("evidence.trials"), trials_plot(pack, text), _trials(pack, text)),
-        _part(text("evidence.baselines"), _baselines(pack, text)),
-        _part(text("evidence.sensitivity"), _sensitivity(pack, text)),
-        _part(text("evidence.calibration"), calibration_plot(pack, text), _calibration(pack, text)),
-        _part(text("evidence.importance"), _importance(pack, text)) if pack.importance else None,
-        _part(text("overfit.title"), overfitting_body(pack.overfitting, text)) if pack.overfitting else None,
-        _part(text("paths.kfold"), _kfold(pack, text)) if pack.kfold else None,
-        _part(text("paths.title"), paths_body(pack.paths, _ticks(pack.paths), text)) if pack.paths else None,
+        part(text("evidence.skill"), skill_plots(pack, text), _skill(pack, text)),
+        part(text("evidence.trials"), trials_plot(pack, text), _trials(pack, text)),
+        part(text("evidence.baselines"), _baselines(pack, text)),
+        part(text("evidence.sensitivity"), _sensitivity(pack, text)),
+        part(text("evidence.calibration"), calibration_plot(pack, text), _calibration(pack, text)),
+        part(text("evidence.importance"), _importance(pack, text)) if pack.importance else None,
+        part(text("overfit.title"), overfitting_body(pack.overfitting, text)),
+        part(text("paths.kfold"), _kfold(pack, text)) if pack.kfold else None,
+        part(text("paths.title"), paths_body(pack.paths, _ticks(pack.paths), text)) if pack.paths else None,
+        more_parts(pack, text),
         lead=lead,
     )
-
-
-def _part(title: str, *body: Markup | None) -> Markup:
-    return join(element("h3", title), *body)
 
 
 def _skill(pack: EvidencePack, text: Texts) -> Markup:
@@ -49,8 +47,8 @@ def _skill(pack: EvidencePack, text: Texts) -> Markup:
     ]
     columns = (
         Column(text("evidence.part")),
-        *_numbers(text("measure.samples"), text("measure.ic"), text("evidence.interval")),
-        *_numbers(text("measure.rank_ic"), text("evidence.interval")),
+        *numbers(text("measure.samples"), text("measure.ic"), text("evidence.interval")),
+        *numbers(text("measure.rank_ic"), text("evidence.interval")),
     )
     return table(columns, [_skill_row(name, row) for name, row in rows])
 
@@ -58,8 +56,8 @@ def _skill(pack: EvidencePack, text: Texts) -> Markup:
 def _kfold(pack: EvidencePack, text: Texts) -> Markup:
     columns = (
         Column(text("evidence.part")),
-        *_numbers(text("measure.samples"), text("measure.ic"), text("evidence.interval")),
-        *_numbers(text("measure.rank_ic"), text("evidence.interval")),
+        *numbers(text("measure.samples"), text("measure.ic"), text("evidence.interval")),
+        *numbers(text("measure.rank_ic"), text("evidence.interval")),
     )
     return table(
         columns, [_skill_row(f"{text('folds.fold')} {int(row.name) + 1}", row) for row in pack.kfold]
@@ -74,12 +72,19 @@ def _ticks(paths: Paths) -> Sequence[tuple[int, str]]:
 
 def _skill_row(name: str, row: SkillRow) -> tuple[Child, ...]:
     ic, rank = number(row.ic, digits=4), number(row.rank_ic, digits=4)
-    return name, count(row.n_samples), ic, _bounds(row.ic_bounds, 3), rank, _bounds(row.rank_ic_bounds, 3)
+    return (
+        name,
+        count(row.n_samples),
+        ic,
+        bounds_text(row.ic_bounds, 3),
+        rank,
+        bounds_text(row.rank_ic_bounds, 3),
+    )
 
 
 def _trials(pack: EvidencePack, text: Texts) -> Markup:
     trials = pack.trials
-    sharpe = f"{number(trials.sharpe, digits=2)} ({_bounds(trials.sharpe_bounds, 2)})"
+    sharpe = f"{number(trials.sharpe, digits=2)} ({bounds_text(trials.sharpe_bounds, 2)})"
     told = text(
         "evidence.trials_lead",
         n=count(trials.n_trials),
@@ -91,7 +96,7 @@ def _trials(pack: EvidencePack, text: Texts) -> Markup:
         Column(text("evidence.trial")),
         Column(text("evidence.recorded"), css="keep"),
         Column(text("evidence.sound")),
-        *_numbers(text("measure.sharpe")),
+        *numbers(text("measure.sharpe")),
     )
     rows = [
         (
@@ -108,8 +113,8 @@ def _trials(pack: EvidencePack, text: Texts) -> Markup:
 def _baselines(pack: EvidencePack, text: Texts) -> Markup:
     columns = (
         Column(text("evidence.baseline")),
-        *_numbers(text("measure.pnl_after_cost"), text("measure.max_drawdown"), text("measure.sharpe")),
-        *_numbers(text("evidence.lead_column"), text("evidence.interval"), text("evidence.probability")),
+        *numbers(text("measure.pnl_after_cost"), text("measure.max_drawdown"), text("measure.sharpe")),
+        *numbers(text("evidence.lead_column"), text("evidence.interval"), text("evidence.probability")),
     )
     rows = [
         (
@@ -118,7 +123,7 @@ def _baselines(pack: EvidencePack, text: Texts) -> Markup:
             percent(one.max_drawdown_frac),
             number(one.sharpe, digits=2),
             number(one.sharpe_lead, digits=2, signed=True),
-            _bounds(one.sharpe_lead_bounds, 2),
+            bounds_text(one.sharpe_lead_bounds, 2),
             number(one.lead_probability, digits=2),
         )
         for one in pack.baselines
@@ -130,9 +135,9 @@ def _sensitivity(pack: EvidencePack, text: Texts) -> Markup:
     returns = [one.pnl_after_cost_frac for one in pack.scenarios]
     columns = (
         Column(text("evidence.scenario")),
-        *_numbers(text("measure.pnl_after_cost")),
+        *numbers(text("measure.pnl_after_cost")),
         Column("", css="wide-cell"),
-        *_numbers(text("measure.sharpe"), text("measure.max_drawdown"), text("measure.trades")),
+        *numbers(text("measure.sharpe"), text("measure.max_drawdown"), text("measure.trades")),
     )
     rows = [
         (
@@ -159,9 +164,9 @@ def _calibration(pack: EvidencePack, text: Texts) -> Markup:
     realised: list[float | None] = [one.realised_frac for one in pack.calibration.bins]
     columns = (
         Column(text("evidence.tenth")),
-        *_numbers(text("measure.samples"), text("evidence.predicted"), text("evidence.realised")),
+        *numbers(text("measure.samples"), text("evidence.predicted"), text("evidence.realised")),
         Column("", css="wide-cell"),
-        *_numbers(text("evidence.interval")),
+        *numbers(text("evidence.interval")),
     )
     rows = [
         (
@@ -170,7 +175,7 @@ def _calibration(pack: EvidencePack, text: Texts) -> Markup:
             percent(one.predicted_frac, digits=3, signed=True),
             percent(one.realised_frac, digits=3, signed=True),
             signed_bar(one.realised_frac, realised),
-            _percents(one.realised_bounds),
+            percent_bounds(one.realised_bounds),
         )
         for k, one in enumerate(pack.calibration.bins)
     ]
@@ -183,9 +188,9 @@ def _importance(pack: EvidencePack, text: Texts) -> Markup:
     losses = [one.permutation_ic for one in shown]
     columns = (
         Column(text("evidence.feature")),
-        *_numbers(text("evidence.lost")),
+        *numbers(text("evidence.lost")),
         Column("", css="wide-cell"),
-        *_numbers(text("evidence.gain")),
+        *numbers(text("evidence.gain")),
     )
     rows = [
         (
@@ -197,19 +202,3 @@ def _importance(pack: EvidencePack, text: Texts) -> Markup:
         for one in shown
     ]
     return table(columns, rows)
-
-
-def _numbers(*titles: str) -> Sequence[Column]:
-    return [Column(title, is_number=True) for title in titles]
-
-
-def _bounds(bounds: Bounds | None, digits: int) -> str:
-    if bounds is None:
-        return MISSING
-    return f"{number(bounds.low, digits=digits)} … {number(bounds.high, digits=digits)}"
-
-
-def _percents(bounds: Bounds | None) -> str:
-    if bounds is None:
-        return MISSING
-    return f"{percent(bounds.low, digits=3)} … {percent(bounds.high, digits=3)}"

@@ -61,4 +61,81 @@ EVIDENCE_TEXTS: dict[str, tuple[str, str]] = {
     "evidence.feature": ("特征", "Feature"),
     "evidence.lost": ("打乱后损失的 IC", "IC lost when shuffled"),
     "evidence.gain": ("增益占比", "Share of gain"),
+    "evidence.sanity": ("可信度审查", "Sanity review"),
+    "evidence.sanity_none": (
+        "未发现可疑之处；未测得的项目在表中注明。",
+        "Nothing suspicious was found; what was not measured is said in the table.",
+    ),
+    "evidence.sanity_some": (
+        "发现 {n} 处可疑。阻断项使结果不能作为证据，提示项只作说明。",
+        "Findings: {n}. What blocks keeps the result from counting as evidence; notes are told only.",
+    ),
+    "evidence.performance": ("逐部分表现", "Performance, part by part"),
+    "evidence.performance_lead": (
+        "扣除成本之后。标的的一行是其在整个账户中的贡献；尾部、偏度与峰度按日收益计算（正态峰度为 3）。",
+        "After costs. The row of a symbol is its part of the one account; tails, skewness and kurtosis are of daily "
+        "returns (3 is a normal kurtosis).",
+    ),
+    "measure.worst_daily_return": ("最差一日", "Worst day"),
+    "measure.tail_ratio": ("尾部比", "Tail ratio"),
+    "measure.skewness": ("偏度", "Skewness"),
+    "measure.kurtosis": ("峰度", "Kurtosis"),
+    "evidence.stability": ("稳定性", "Stability over time"),
+    "evidence.stability_lead": (
+        "{n} 个互不重叠的窗口（各 {bars} 根 K 线）中 IC 为正的占 {positive}；趋势每年 {slope}（p = {slope_p}）。"
+        "前半段 IC {older}，后半段 {newer}，差的区间 {bounds}（p = {p}）。",
+        "Of {n} windows of {bars} bars that do not overlap, {positive} have an IC above zero; its trend is {slope} a "
+        "year (p = {slope_p}). Older half {older}, newer half {newer}; interval of the difference {bounds} (p = {p}).",
+    ),
+    "evidence.window": ("窗口起始", "Window from"),
+    "evidence.intervals": ("预测区间与方向概率", "Intervals and the probability of a rise"),
+    "evidence.intervals_none": (
+        "各折误差样本不足，无法检验区间。",
+        "Too few errors were seen to test an interval.",
+    ),
+    "evidence.intervals_lead": (
+        "区间取自此前各折的误差分位数（按波动率缩放），在其后的折上检验，从不在同一折上学与验。",
+        "Intervals are quantiles of the errors of the folds before, scaled by volatility, and tested on the fold "
+        "after: never learned and tested on the same one.",
+    ),
+    "evidence.nominal": ("名义", "Nominal"),
+    "evidence.covered": ("实际覆盖", "Covered"),
+    "evidence.width": ("平均宽度", "Mean width"),
+    "evidence.direction_lead": (
+        "上涨概率来自同样的误差。布里尔分数越低越好；增益为正表示胜过只报此前上涨比例。",
+        "The probability of a rise comes from the same errors. A lower Brier score is better; a gain above zero beats "
+        "always saying the share of rises before.",
+    ),
+    "evidence.brier": ("布里尔分数", "Brier score"),
+    "evidence.base_brier": ("基准分数", "Of the base rate"),
+    "evidence.brier_gain": ("增益", "Gain"),
+    "evidence.reliability": ("可靠性：实际上涨比例", "Reliability: share that rose"),
+    "evidence.said": ("预报的上涨概率", "Probability that was said"),
+    "evidence.capacity": ("资金容量", "Capacity"),
+    "evidence.capacity_lead": (
+        "同样的预测用不同资金重放，冲击与参与率上限照算。夏普减半的资金：{half}；净收益归零的资金：{zero}。",
+        "The same predictions with more and more capital, impact and the cap on participation included. Capital at "
+        "which the Sharpe ratio halves: {half}; at which nothing is left after costs: {zero}.",
+    ),
+    "evidence.not_reached": ("未达到", "not reached"),
+    "evidence.capital": ("资金", "Capital"),
+    "evidence.pnl_quote": ("净利润", "Profit"),
+    "evidence.cut": ("被削减的成交", "Fills cut short"),
+    "measure.impact": ("冲击成本", "Impact"),
+    "measure.sharpe_plausible": ("夏普不至于好得不可信", "Sharpe not too good to be true"),
+    "measure.annual_return_plausible": ("年收益不至于好得不可信", "Yearly return not too good to be true"),
+    "measure.bar_return_plausible": ("单根 K 线收益可信", "Gain within one bar is possible"),
+    "measure.costs_charged": ("成本（成交额的基点）", "Costs, in bps of what was traded"),
+    "measure.stale_notional_frac": ("按停滞价格成交的占比", "Traded at prices that stood still"),
+    "measure.wick_notional_frac": ("在极端 K 线成交的占比", "Traded in bars of extreme range"),
+    "measure.gap_pnl_share": ("缺口之后的收益占比", "Gain in bars after lost ones"),
+    "measure.delisted_frac": ("期末前退市的标的占比", "Symbols that ended before the last day"),
+    "measure.best_trade_share": ("最好一笔的收益占比", "Gain from the best trade"),
+    "measure.best_day_share": ("最好一日的收益占比", "Gain from the best day"),
+    "measure.best_symbol_share": ("最好标的的收益占比", "Gain from the best symbol"),
+    "measure.pnl_without_best_days_frac": ("去掉最好 1% 交易日的收益", "Return without the best 1 % of days"),
+    "measure.plateau_share": ("邻近参数与该参数之比", "Neighbouring parameters over this one"),
+    "page.evidence_title": ("{name} · 证据", "{name} · evidence"),
+    "page.evidence_kicker": ("证据包", "Evidence pack"),
+    "page.evidence_hash": ("证据包 SHA-256：{sha256}", "SHA-256 of the pack: {sha256}"),
 }

@@ -139,7 +139,8 @@ class RunFacts:
     """A stored backtest.
 
     `folds` are the walk-forward folds of the model as they were judged; `bands` are shaded in the chart, with
-    the return of this run's account; `windows` are the run's own reporting windows, and `gate` judges them.
+    the return of this run's account; `windows` are the run's own reporting windows, and `gate` judges them;
+    `sanity` is the review of the run.
     `reason` and `detail` tell why a run failed. `metrics` are those of the backtest contract by name,
     `assumptions` the parameters of the simulation by name, `lineage` the content hashes by what they name,
     `replay_command` the command that runs it again.
@@ -167,6 +168,7 @@ class RunFacts:
     bands: tuple[FoldFacts, ...] = ()
     windows: tuple[FoldFacts, ...] = ()
     gate: GateVerdict | None = None
+    sanity: GateVerdict | None = None
     detail: str | None = None
     per_symbol: tuple[SymbolFacts, ...] = ()
     assumptions: Mapping[str, float | str | bool | None] = field(default_factory=dict)

@@ -111,11 +111,11 @@ def percent_tick(ticks: tuple[float, ...]) -> Callable[[float], str]:
 
 
 def measure(name: str, value: float | None) -> str:
-    """A value in the unit that its name tells: `_frac` and known ratios in percent, `_bps`, counts, plain."""
+    """A value in the unit that its name tells: `_frac`, `_share` and known ratios in percent, `_bps`, counts, plain."""
     if not is_known(value):
         return MISSING
     name = name.partition("[")[0]
-    if name in FRACTIONS or name.endswith("_frac"):
+    if name in FRACTIONS or name.endswith(("_frac", "_share")):
         return percent(value)
     if name.endswith("_bps"):
         return number(value, digits=2) + " bps"

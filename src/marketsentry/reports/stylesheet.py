@@ -169,6 +169,11 @@ summary:hover{color:var(--ink)}details[open] summary{margin-bottom:14px}
 .multiples{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:22px 30px;
   margin-top:26px}
 .multiples h3{display:flex;justify-content:space-between;margin:0}
+.plane{padding:0 14px 0 60px;margin-top:10px}.plane .plot{display:block;overflow:visible}
+.plane .axis{text-anchor:middle}
+.dot.equity{fill:var(--curve)}.whisker{stroke:var(--curve);stroke-opacity:.45;stroke-width:2}
+figure{margin:0}
+.scroll+h3{margin-top:30px}
 .small.chart{padding-left:52px}.small .plot text{font-size:10.5px}.small .readout{top:2px}
 .small .curve{stroke-width:1.3}
 

@@ -78,12 +78,12 @@ def _reasons(candidate: CandidateFacts, text: Texts) -> Markup | None:
     reasons = [_in_words(reason, text) for reason in candidate.reasons]
     told = {"leaks"} if candidate.leaks else set()
     reasons += [
-        _failed_check(check, check.name not in told, text)
+        failed_check(check, check.name not in told, text)
         for check in candidate.checks
         if not check.passed and not check.is_informative
     ]
     reasons += [
-        join(text("verdict.note"), " ", _failed_check(check, True, text))
+        join(text("verdict.note"), " ", failed_check(check, True, text))
         for check in candidate.checks
         if not check.passed and check.is_informative
     ]
@@ -99,7 +99,7 @@ def _in_words(reason: str, text: Texts) -> Markup:
     return join(text(f"reason.{reason}"), " ", element("span", reason, class_="mono soft"))
 
 
-def _failed_check(check: GateCheck, with_detail: bool, text: Texts) -> Markup:
+def failed_check(check: GateCheck, with_detail: bool, text: Texts) -> Markup:
     name, limit = _words(check.name, text), _limit(check)
     if check.value is None or measure(check.name, check.value) == measure(check.name, None):
         sentence = text("reason.not_measured", measure=name, limit=limit)

@@ -14,7 +14,11 @@ from marketsentry.core.backtest.scorers import NO_SCORER, choose_scorers
 from marketsentry.core.backtest.stored import output_parts
 from marketsentry.core.backtest.summary import Window, empty_metrics, summarise
 from marketsentry.core.dataset import has_bar
+from marketsentry.core.evidence.sanity import measure_sanity
 from marketsentry.core.gates.backtest import judge_windows
+from marketsentry.core.gates.leak import MeasuredIc
+from marketsentry.core.gates.sanity import SanityLimits, judge_sanity
+from marketsentry.core.gates.verdict import GateVerdict
 from marketsentry.core.lineage import hash_array, hash_params
 from marketsentry.core.market.bars import BarPanel
 from marketsentry.core.market.timestamps import ns_to_datetime
@@ -77,6 +81,7 @@ def replay_inputs(
         lineage_coverage=_coverage(inputs, first),
     )
     metrics["gate"] = judge_windows(metrics["folds"]).document()
+    metrics["sanity"] = _review(result, panel, metrics, first).document()
     parts = {
         **input_parts(scoring, inputs, chosen),
         "params": hash_params({"replay": params.document(), "profiles": [asdict(one) for one in profiles]}),
@@ -85,6 +90,13 @@ def replay_inputs(
         **output_parts(result, predictions, metrics),
     }
     return Outcome(result, predictions, metrics, parts)
+
+
+def _review(result: ReplayResult, panel: BarPanel, metrics: Mapping[str, Any], first: int) -> GateVerdict:
+    """Ask whether the traded part of a run can be believed."""
+    n_independent = (panel.n_bars - first) // result.params.horizon_bars
+    ics = (MeasuredIc(metrics["ic"], n_independent),)
+    return judge_sanity(measure_sanity(result, panel, ics, traded_from=first), SanityLimits())
 
 
 def score_window(
@@ -222,6 +234,7 @@ def failed_metrics(
         "model_version": request.model_version,
         **empty_metrics(),
         "gate": judge_windows([]).document(),
+        "sanity": None,
         "per_target": _refused_targets(refused),
         "equity_curve_ref": None,
         "content_hash": None,

@@ -1,13 +1,11 @@
 """Keep the evidence pack of a model version, and read it back with its hash verified."""
 
 import asyncio
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from marketsentry.core.evidence.pack import EvidencePack, pack_bytes, read_pack
-from marketsentry.exceptions import DependencyError, NotFoundError
+from marketsentry.core.gates.verdict import GateVerdict, verdict_from_document
+from marketsentry.exceptions import NotFoundError
 from marketsentry.ports import ArtifactRef, Artifacts, Transactions
 from marketsentry.ports.models import ModelVersion
 
@@ -17,7 +15,7 @@ FILE = "evidence.json"
 
 @dataclass(frozen=True, slots=True)
 class StoredEvidence:
-    """The pack of one version; `content` are the stored bytes and `sha256` the name of the artifact that holds them."""
+    """The pack of one version and its verdict; `content` are the stored bytes, `sha256` names their artifact."""
 
     name: str
     version: str
@@ -25,6 +23,7 @@ class StoredEvidence:
     sha256: str
     content: bytes
     pack: EvidencePack
+    verdict: GateVerdict
 
 
 def store_pack(pack: EvidencePack, artifacts: Artifacts) -> ArtifactRef:
@@ -38,7 +37,15 @@ def read_evidence(model: ModelVersion, artifacts: Artifacts) -> StoredEvidence |
     if kept is None:
         return None
     content = artifacts.get(kept["path"], kept["sha256"])[FILE]
-    return StoredEvidence(model.name, model.version, model.track, kept["sha256"], content, read_pack(content))
+    return StoredEvidence(
+        name=model.name,
+        version=model.version,
+        track=model.track,
+        sha256=kept["sha256"],
+        content=content,
+        pack=read_pack(content),
+        verdict=verdict_from_document(dict(model.verdict)),
+    )
 
 
 async def load_evidence(
@@ -80,17 +87,3 @@ async def load_evidence(
             "train a new version"
         )
     return found
-
-
-def export_evidence(found: StoredEvidence, out: Path) -> Path:
-    """Write the stored bytes to a file, which is replaced whole; folders are made. Gives the absolute path."""
-    out = out.expanduser().absolute()
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=out.parent, suffix=".part", delete=False) as draft:
-            draft.write(found.content)
-        os.chmod(draft.name, 0o644)
-        os.replace(draft.name, out)
-    except OSError as exc:
-        raise DependencyError(f"the evidence {out} could not be written: {exc.strerror or exc}") from exc
-    return out

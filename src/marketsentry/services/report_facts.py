@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.backtest.contributions import symbol_pnl_curves
 from marketsentry.core.backtest.funding import holding_cost
 from marketsentry.core.backtest.params import ReplayParams, params_from
 from marketsentry.core.backtest.stored import RunFiles
@@ -20,7 +21,6 @@ from marketsentry.core.market.symbols import SYNTHETIC_SOURCE
 from marketsentry.core.market.timestamps import datetime_to_ns, parse_time_ns
 from marketsentry.ports.models import ModelVersion, RegisteredModel
 from marketsentry.ports.runs import StoredRun
-from marketsentry.reports.contributions import symbol_pnl_curves
 from marketsentry.reports.facts import (
     CandidateFacts,
     CostFacts,
@@ -119,6 +119,7 @@ def run_facts(
         bands=_bands(folds, curve, capital),
         windows=_windows(run.metrics, run.config) if files else (),
         gate=verdict_from_document(dict(run.metrics["gate"])) if files and run.metrics.get("gate") else None,
+        sanity=verdict_from_document(dict(run.metrics["sanity"])) if run.metrics.get("sanity") else None,
         per_symbol=_symbols(run.metrics, run.config, sources, files, rows),
         assumptions={
             one.name: assumed[one.name] for one in fields(ReplayParams) if assumed.get(one.name) is not None

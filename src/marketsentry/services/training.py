@@ -18,7 +18,7 @@ from marketsentry.core.backtest.params import ReplayParams, params_for
 from marketsentry.core.dataset import Dataset, has_bar, horizon_bars
 from marketsentry.core.evidence.trials import N_NEWEST, TrialHistory
 from marketsentry.core.features.feature_set import FeatureSet
-from marketsentry.core.gates.candidate import PROOFS
+from marketsentry.core.gates.leak import LEAK_PROOFS
 from marketsentry.core.gates.verdict import verdict_from_document
 from marketsentry.core.splits.combinatorial import Combination, CombinatorialPlan, combinatorial_purged
 from marketsentry.core.splits.purged_kfold import PurgedFold, purged_kfold
@@ -296,7 +296,7 @@ def _model_version(
         "distilled_artifact": str(artifact.path),
         "train_manifest_path": str(artifact.path / MANIFEST),
     }
-    unsound = any(not check.passed and check.name in PROOFS for check in judged.verdict.checks)
+    unsound = any(not check.passed and check.name in LEAK_PROOFS for check in judged.verdict.checks)
     return ModelVersion(
         name=request.name,
         track=request.track,

@@ -25,6 +25,7 @@ from marketsentry.core.backtest.request import DAY_NS, BacktestRequest
 from marketsentry.core.backtest.stored import RunFiles, read_run
 from marketsentry.core.backtest.summary import METRIC_KEYS
 from marketsentry.core.features.builtin import BUILTIN
+from marketsentry.core.gates.verdict import Outcome, verdict_from_document
 from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.synthetic import make_market
 from marketsentry.core.training.artifact import read_manifest, read_predictions
@@ -149,6 +150,12 @@ async def test_a_run_has_every_metric_and_is_stored(desk: Desk) -> None:
     assert metrics["lineage_coverage"] == 1.0
     assert len(metrics["folds"]) == 4
     assert metrics["gate"]["outcome"] in ("pass", "fail")
+    review = verdict_from_document(metrics["sanity"])
+    by_name = {check.name: check for check in review.checks}
+    assert by_name["n_trades"].value == sum(desk.files(stored).trades["exit_bar"] >= 0) == 0
+    assert by_name["costs_charged"].detail == "not measured: nothing was traded"
+    assert review.outcome is Outcome.INSUFFICIENT_OBSERVATION
+    assert by_name["ic_plausible"].value is not None
     assert metrics["equity_curve_ref"].endswith("/equity.npy")
     assert await read_stored_run(stored.id, transactions=desk.transactions) == stored
     with pytest.raises(NotFoundError, match="backtest run not found"):
@@ -230,6 +237,7 @@ async def test_an_unregistered_model_fails_with_every_metric(desk: Desk) -> None
         assert metrics["reason"] == "model_artifact_missing"
         assert metrics.keys() >= CONTRACT_KEYS
         assert metrics["gate_passed"] is False
+        assert metrics["sanity"] is None
         assert stored.run.content_hash is None
 
 

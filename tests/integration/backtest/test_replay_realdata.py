@@ -2,47 +2,27 @@
 
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pytest
 
 from marketsentry.core.backtest.params import params_for
 from marketsentry.core.backtest.replay import replay
 from marketsentry.core.backtest.summary import summarise
-from marketsentry.core.market.bars import BarPanel, BarSeries, align_panel
-from marketsentry.core.market.interval import parse_interval
+from marketsentry.core.market.bars import BarPanel, align_panel
 from marketsentry.core.risk.profiles import fallback_profile
 from naive_replay import naive_replay
+from recorded_hours import HOUR, SYMBOLS, load_hours, momentum
 
 pytestmark = pytest.mark.realdata
-HOUR = parse_interval("1h")
-SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 
 
 @pytest.fixture(scope="module")
 def panel(realdata: Path) -> BarPanel:
-    return align_panel([_load(realdata, symbol) for symbol in SYMBOLS])
-
-
-def _load(realdata: Path, symbol: str) -> BarSeries:
-    (path,) = (realdata / "bars" / "binance_spot_1h").glob(f"{symbol}*.parquet")
-    query = "SELECT epoch_ns(ts) AS ts, open, high, low, close, volume FROM read_parquet(?) ORDER BY ts"
-    columns = duckdb.execute(query, [str(path)]).fetchnumpy()
-    values = np.column_stack([columns[name] for name in ("open", "high", "low", "close", "volume")])
-    return BarSeries(
-        symbol.removesuffix("USDT"), HOUR, "binance_spot", columns["ts"].astype(np.int64), values
-    )
-
-
-def _momentum(panel: BarPanel) -> np.ndarray:
-    """A tenth of the last day's return: a forecast of nothing, but one that trades."""
-    out = np.full(panel.close.shape, np.nan)
-    out[24:] = 0.1 * (panel.close[24:] / panel.close[:-24] - 1.0)
-    return out
+    return align_panel([load_hours(realdata, symbol) for symbol in SYMBOLS])
 
 
 def test_money_and_metrics_add_up_over_years(panel: BarPanel) -> None:
-    predictions = _momentum(panel)
+    predictions = momentum(panel)
     profiles = [fallback_profile("liquid", symbol) for symbol in panel.symbols]
     result = replay(predictions, panel, params_for(HOUR, 24), profiles=profiles)
     assert panel.n_bars > 30_000
@@ -58,7 +38,7 @@ def test_money_and_metrics_add_up_over_years(panel: BarPanel) -> None:
 
 def test_the_plain_statement_agrees_on_recorded_bars(panel: BarPanel) -> None:
     part = panel.window(panel.n_bars - 1_500, panel.n_bars)
-    predictions = np.ascontiguousarray(_momentum(panel)[-1_500:])
+    predictions = np.ascontiguousarray(momentum(panel)[-1_500:])
     params = params_for(HOUR, 24)
     result = replay(predictions, part, params)
     equity, _, fills, _ = naive_replay(predictions, part.values, params)
@@ -68,7 +48,7 @@ def test_the_plain_statement_agrees_on_recorded_bars(panel: BarPanel) -> None:
 
 def test_the_future_moves_nothing_before_it(panel: BarPanel) -> None:
     part = panel.window(panel.n_bars - 5_000, panel.n_bars)
-    predictions = np.ascontiguousarray(_momentum(panel)[-5_000:])
+    predictions = np.ascontiguousarray(momentum(panel)[-5_000:])
     changed = BarPanel(part.symbols, part.interval, part.sources, part.ts_ns, part.values.copy(), part.state)
     changed.values[3_000:] *= 1.5
     other = predictions.copy()

@@ -15,6 +15,7 @@ RUN_ALL = """
 import numpy as np
 from marketsentry.core.features.builtin import BUILTIN
 from marketsentry.core.labels.triple_barrier import triple_barrier
+from marketsentry.kernels.volatility import volatility_path
 rng = np.random.default_rng(0)
 T, N = 700, 3
 close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, (T, N)), axis=0))
@@ -26,6 +27,9 @@ out = np.empty((T, N, len(BUILTIN.schema.features)))
 BUILTIN.batch(BUILTIN.new_state(N), bars, ts_ns, context, out)
 row = np.empty(out.shape[1:])
 BUILTIN.step(BUILTIN.new_state(N), bars[0], int(ts_ns[0]), context[0], row)
+volatility = np.empty((T, N))
+volatility_path(close, 0.1, 5.0, volatility)
+assert np.isfinite(volatility).all()
 triple_barrier(close, close, close, horizon_bars=9, upper_frac=0.01, lower_frac=0.01)
 assert np.isfinite(out[-1]).all(), out[-1]
 from marketsentry.models.lightgbm_panel import LightGBMPanel

@@ -7,17 +7,41 @@ import numpy as np
 import pytest
 
 from marketsentry.core.evidence import pack as parts
+from marketsentry.core.evidence import parts as more
 from marketsentry.core.evidence.overfitting import Overfitting
 from marketsentry.core.evidence.paths import PathRow, Paths
+from marketsentry.core.gates.verdict import at_least, at_most, decide
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.core.stats.pbo import BacktestOverfitting
+from marketsentry.core.stats.trend import Trend
 from marketsentry.reports.evidence import evidence_section
+from marketsentry.reports.evidence_page import EvidencePage, render_evidence
 from marketsentry.reports.evidence_plots import calibration_plot, skill_plots, trials_plot
 from marketsentry.reports.facts import Lang
 from marketsentry.reports.texts import texts
+from unit.reports.page import Page
 
 EVIL = "<script>alert(1)</script>"
 ROW = parts.SkillRow("0", 1_234, 0.0456, Bounds(0.01, 0.08), 0.05, None, 34)
+EARNED = more.PerformanceRow(
+    "walk_forward", 900, 800, 0.53, 0.123, 40.0, 0.4, 0.07, 1.21, Bounds(0.11, 2.31), 1.9, 1.05, -0.031, -0.4, 5.5, 61
+)  # fmt: skip
+UNKNOWN = more.PerformanceRow(
+    EVIL, 9, 0, None, None, 0.0, None, None, None, None, None, None, None, None, None, 0
+)
+POINTS = (
+    more.CapacityPoint(1e4, 0.2, 2_000.0, 1.6, 9.0, 0.001, 60, 0.0),
+    more.CapacityPoint(1e6, 0.1, 100_000.0, 0.9, 9.0, 0.05, 60, 0.25),
+    more.CapacityPoint(1e9, -0.1, -1e8, None, 1.0, 0.2, 50, 0.97),
+)
+SANITY = decide(
+    "sanity",
+    (at_most("sharpe_plausible", 12.5, 10.0, "less three standard errors"), at_least("n_trades", 61, 30)),
+    floors=frozenset(),
+    proofs=frozenset(),
+)
+CHOICE = BacktestOverfitting(64, 16, 12_870, 0.37, 0.21, None, 2.22, -0.44, (1_287,) * 10)
+NEAR = Overfitting(64, ("cost_multiple",), 17, "peak_alone", 0.4, 0.5, 0.81, CHOICE)
 PACK = parts.EvidencePack(
     recipe_hash="r",
     symbols=(EVIL,),
@@ -40,6 +64,18 @@ PACK = parts.EvidencePack(
     ),
     calibration=parts.Calibration(0.62, (parts.CalibrationBin(12, -0.001, 0.0005, None),)),
     importance=(parts.FeatureImportance(EVIL, 0.25, 0.0123),),
+    performance=more.PerformanceTable(EARNED, EARNED, (replace(EARNED, name="0"),), (UNKNOWN,)),
+    stability=more.Stability(
+        120, (more.WindowSkill(0, 0.02),), 0.71, Trend(-0.013, 0.42), 0.031, 0.022, -0.009, Bounds(-0.03, 0.01), 0.37
+    ),
+    intervals=more.IntervalEvidence(
+        (more.CoverageRow("final", 0.8, 700, 0.774, Bounds(0.74, 0.81), 0.0123),),
+        (more.DirectionRow("final", 700, 0.2489, 0.2501, 0.0012, None),),
+        (more.ReliabilityBin(70, 0.34, 0.41, Bounds(0.36, 0.47)), more.ReliabilityBin(71, 0.66, 0.57, None)),
+    ),
+    capacity=more.Capacity(POINTS, 2.5e6, None),
+    sanity=SANITY,
+    overfitting=NEAR,
 )  # fmt: skip
 
 
@@ -57,18 +93,26 @@ def test_every_part_is_shown_and_data_is_escaped(lang: Lang) -> None:
         "0.77",
         "0.62",
         "0.0123",
+        "+12.30%",
+        "0.11 … 2.31",
+        "\u22123.10%",
+        "77.4%",
+        "74.0% … 81.0%",
+        "+0.0012",
+        "0.42",
+        "2,500,000",
+        "97.0%",
+        "12.500",
     ):
         assert shown in page, shown
     assert "2024-05-06 07:08" in page
     assert "—" in page
-    assert page.count("<h3>") == 6
+    assert page.count("<h3>") == 12
 
 
-CHOICE = BacktestOverfitting(64, 16, 12_870, 0.37, 0.21, None, 2.22, -0.44, (1_287,) * 10)
 PATH = PathRow(0.0456, None, -0.123, 0.2, 1.23)
 CROSSED = replace(
     PACK,
-    overfitting=Overfitting(64, ("cost_multiple",), 17, "peak_alone", 0.4, 0.5, 0.81, CHOICE),
     kfold=(ROW, replace(ROW, name="1")),
     paths=Paths(
         6, 2, 15, 24, (PATH, replace(PATH, sharpe=None)), 0.5, 1.23, 1.23, 1.23,
@@ -77,13 +121,17 @@ CROSSED = replace(
 )  # fmt: skip
 
 
+def n_curves(page: str) -> int:
+    return page.count('class="curve equity"')
+
+
 @pytest.mark.parametrize("lang", list(Lang))
 def test_overfitting_and_cross_validation_are_shown_where_they_were_measured(lang: Lang) -> None:
     page = evidence_section(CROSSED, texts(lang))
-    assert page.count("<h3>") == 9
+    assert page.count("<h3>") == 14
     for shown in ("37%", "21%", "81%", "17", "2.22", "\u22120.44", "12,870", "1.23", "\u221212.30%", "50%"):
         assert shown in page, shown
-    assert page.count('class="curve equity"') == 2
+    assert n_curves(page) == n_curves(evidence_section(PACK, texts(lang))) + 2
     assert "2023-12-01" in page
 
 
@@ -91,23 +139,22 @@ def test_many_paths_are_drawn_in_part_and_listed_whole() -> None:
     assert CROSSED.paths is not None
     many = replace(CROSSED.paths, rows=(PATH,) * 40, curves=tuple((1.0, 1.0 + k / 100) for k in range(40)))
     page = evidence_section(replace(CROSSED, paths=many), texts(Lang.EN))
-    assert page.count('class="curve equity"') == 12
+    assert n_curves(page) == n_curves(evidence_section(PACK, texts(Lang.EN))) + 12
     assert page.count("<td>40</td>") == 1
 
 
 def test_paths_without_equity_and_settings_without_a_ratio_are_told_in_words() -> None:
     assert CROSSED.paths is not None
-    assert CROSSED.overfitting is not None
     lost = replace(CROSSED.paths, curves=((np.nan, np.nan),) * 2)
     none = replace(CROSSED.overfitting, choice=None, rank=None, shape="none")
     page = evidence_section(replace(CROSSED, paths=lost, overfitting=none), texts(Lang.EN))
     assert "There was nothing to choose from" in page
     assert "No setting has a value" in page
-    assert 'class="curve equity"' not in page
+    assert n_curves(page) == n_curves(evidence_section(PACK, texts(Lang.EN)))
 
 
 def test_a_version_whose_features_were_not_weighed_shows_no_table_of_them() -> None:
-    assert evidence_section(replace(PACK, importance=()), texts(Lang.EN)).count("<h3>") == 5
+    assert evidence_section(replace(PACK, importance=()), texts(Lang.EN)).count("<h3>") == 11
 
 
 def dots(drawn: str) -> list[tuple[float, float]]:
@@ -147,3 +194,45 @@ def test_the_score_stands_among_its_trials_with_luck_as_a_line() -> None:
     assert dots(drawn)[-1][1] == min(y for _, y in dots(drawn))
     assert drawn.count('class="unsound"') == 1
     assert 'class="rule luck"' in drawn
+
+
+@pytest.mark.parametrize("lang", list(Lang))
+def test_the_page_of_a_pack_opens_offline_and_escapes_what_is_data(lang: Lang) -> None:
+    shown = EvidencePage(EVIL, "v1", SANITY, PACK, "ab" * 32)
+    html = render_evidence(shown, program_version="1.0", lang=lang)
+    page = Page(html)
+    assert page.errors == []
+    assert page.loads == []
+    assert "<script>alert" not in html
+    assert "ab" * 32 in page.text
+    assert EVIL in page.text
+    assert "nan" not in page.text.lower().replace("finance", "")
+    assert html == render_evidence(shown, program_version="1.0", lang=lang)
+    assert len(html) < 200_000
+
+
+def test_a_finding_is_told_with_its_figure_and_limit() -> None:
+    page = Page(
+        render_evidence(EvidencePage("m", "v1", SANITY, PACK, "0"), program_version="1", lang=Lang.EN)
+    )
+    assert "Sharpe not too good to be true: measured 12.500, needs \u2264 10" in page.text
+    sound = replace(
+        PACK, sanity=decide("sanity", (at_least("n_trades", 61, 30),), floors=frozenset(), proofs=frozenset())
+    )
+    told = Page(
+        render_evidence(EvidencePage("m", "v1", SANITY, sound, "0"), program_version="1", lang=Lang.EN)
+    ).text
+    assert "Nothing suspicious was found" in told
+
+
+def test_a_pack_of_too_short_a_history_says_so() -> None:
+    short = replace(
+        PACK,
+        intervals=more.IntervalEvidence((), (), ()),
+        stability=more.Stability(10, (), None, None, None, None, None, None, None),
+    )
+    told = Page(
+        render_evidence(EvidencePage("m", "v1", SANITY, short, "0"), program_version="1", lang=Lang.EN)
+    ).text
+    assert "Too few errors were seen to test an interval." in told
+    assert "Reliability" not in told

@@ -27,7 +27,7 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plateau:
-    """The best setting among its neighbours.
+    """The best setting, or the one looked at, among its neighbours.
 
     `neighbour_share` is the median of the neighbours over the best: 1.0 is flat ground. `above_zero_frac` is the
     share of neighbours above zero, `all_above_zero_frac` that of all settings. Without a neighbour that has a value
@@ -56,9 +56,9 @@ class Plateau:
 
 
 def measure_plateau(
-    values: NDArray[np.float64], places: NDArray[np.float64], *, is_grid: bool
+    values: NDArray[np.float64], places: NDArray[np.float64], *, is_grid: bool, at: int | None = None
 ) -> Plateau | None:
-    """Look at the neighbours of the best setting.
+    """Look at the neighbours of the best setting, or of another.
 
     Parameters
     ----------
@@ -68,11 +68,13 @@ def measure_plateau(
         Shape (P, n_axes). Grid indices, or places within the ranges.
     is_grid
         Which of the two.
+    at
+        The setting whose neighbours are looked at; the best if None.
 
     Returns
     -------
     Plateau or None
-        None if no setting has a value. Of equal bests the first.
+        None if no setting has a value, or the one looked at has none. Of equal bests the first.
 
     Raises
     ------
@@ -82,9 +84,9 @@ def measure_plateau(
     if places.ndim != 2 or values.shape != places.shape[:1]:
         raise InputError(f"places must have shape ({values.size}, n_axes), was {places.shape}")
     known = np.isfinite(values)
-    if not known.any():
+    if not known.any() or (at is not None and not known[at]):
         return None
-    best = int(np.nanargmax(np.where(known, values, np.nan)))
+    best = at if at is not None else int(np.nanargmax(np.where(known, values, np.nan)))
     near = _neighbours(places, best, is_grid=is_grid)
     near = near[known[near]]
     value = float(values[best])

@@ -31,7 +31,8 @@ class ReplayResult:
     is a round trip, and those still open have ``exit_bar == -1``. `pnl_quote` (N,) is net of all costs;
     `fee_quote`, `slippage_quote`, `impact_quote` (N,) are positive; `funding_quote` (N,) is what holding cost: funding
     or the borrowing of short spot positions, negative where it was received. `funding_gaps` counts charges whose rate
-    is unknown, `n_liquidations` how often the venue closed the positions. `worst_day_frac` is the largest loss
+    is unknown, `n_liquidations` how often the venue closed the positions; `funding` (T, N) are the rates that were
+    charged, None on spot. `worst_day_frac` is the largest loss
     within a UTC day as a positive fraction of the equity at its start.
     """
 
@@ -50,6 +51,7 @@ class ReplayResult:
     funding_gaps: int
     n_liquidations: int
     worst_day_frac: float
+    funding: NDArray[np.float64] | None = None
 
     @property
     def returns(self) -> NDArray[np.float64]:
@@ -129,7 +131,7 @@ def replay(
         bar, n_fills = kernel.run(bar, market, rules, groups, state, tape, n_fills, equity, weights)
         if bar < n_bars:
             tape = np.concatenate((tape, np.empty_like(tape)))
-    return _result(panel, params, equity, weights, tape[:n_fills], state)
+    return _result(panel, params, equity, weights, tape[:n_fills], state, funding)
 
 
 def make_market(
@@ -232,6 +234,7 @@ def _result(
     weights: NDArray[np.float64],
     tape: NDArray[np.float64],
     state: kernel.State,
+    funding: NDArray[np.float64] | None,
 ) -> ReplayResult:
     book = state.book
     unrealised = np.array([acc.unrealised(book, n) for n in range(len(book))])
@@ -251,4 +254,5 @@ def _result(
         funding_gaps=int(state.account[acc.FUNDING_GAPS]),
         n_liquidations=int(state.account[acc.LIQUIDATIONS]),
         worst_day_frac=float(state.account[acc.WORST_DAY]),
+        funding=funding,
     )

@@ -9,15 +9,20 @@ from numpy.typing import NDArray
 from marketsentry.core.backtest.replay import ReplayResult
 from marketsentry.core.dataset import Dataset, has_bar
 from marketsentry.core.evidence.baselines import measure_baselines
+from marketsentry.core.evidence.capacity import measure_capacity
 from marketsentry.core.evidence.importance import measure_importance
-from marketsentry.core.evidence.overfitting import measure_overfitting
+from marketsentry.core.evidence.intervals import measure_intervals, volatility_at
+from marketsentry.core.evidence.overfitting import Overfitting
 from marketsentry.core.evidence.pack import EvidencePack
 from marketsentry.core.evidence.paths import CrossValidation, measure_paths
+from marketsentry.core.evidence.performance import Traded, measure_performance
 from marketsentry.core.evidence.resampling import Floats, Resampling
 from marketsentry.core.evidence.ridge import ridge_predictions
 from marketsentry.core.evidence.sensitivity import measure_sensitivity
 from marketsentry.core.evidence.skill import measure_calibration, measure_kfold, measure_skill
+from marketsentry.core.evidence.stability import measure_stability
 from marketsentry.core.evidence.trials import TrialHistory, measure_trials
+from marketsentry.core.gates.verdict import GateVerdict
 from marketsentry.core.labels.forward_return import forward_return
 from marketsentry.core.splits.walk_forward import WalkForward
 
@@ -26,9 +31,10 @@ from marketsentry.core.splits.walk_forward import WalkForward
 class Shown:
     """What a training shows.
 
-    `values` (T, N) stitched predictions; `account` traded the folds; `permutation` per fold (F,) and `gain` (F,), see
-    `measure_importance`; `is_sound` says that the leak test found nothing; `history` are the trials before. `cross` is
-    what was fitted beside the walk-forward; `n_threads` replay at once.
+    `values` (T, N) stitched predictions; `account` traded the folds, `final_account` the last block; `permutation` per
+    fold (F,) and `gain` (F,), see `measure_importance`; `is_sound` says that the leak test found nothing; `history` are
+    the trials before; `sanity` is the review of the account, `overfitting` the settings around it, `cross` what was
+    fitted beside the walk-forward.
     """
 
     values: Floats
@@ -37,8 +43,10 @@ class Shown:
     gain: Floats | None
     is_sound: bool
     history: TrialHistory
+    final_account: ReplayResult
+    sanity: GateVerdict
+    overfitting: Overfitting
     cross: CrossValidation = field(default_factory=CrossValidation)
-    n_threads: int = 1
 
 
 def measure_evidence(
@@ -71,6 +79,9 @@ def measure_evidence(
     outcome = _outcome(dataset, plan, params.horizon_bars, tested)
     how = Resampling(seed, at_least_bars=params.horizon_bars)
     predicted, part = np.ascontiguousarray(shown.values[tested]), panel.window(tested.start, tested.stop)
+    last = _last(plan)
+    tested_account = Traded(shown.account, shown.values[tested], outcome[tested])
+    final_account = Traded(shown.final_account, shown.values[last], outcome[last])
     ridge = ridge_predictions(dataset.features.values, dataset.labels[horizon], has_bar(panel), plan.folds)
     return EvidencePack(
         recipe_hash=recipe_hash,
@@ -86,7 +97,12 @@ def measure_evidence(
         scenarios=measure_sensitivity(predicted, part, params),
         calibration=measure_calibration(predicted, outcome[tested], how),
         importance=measure_importance(dataset.features.names, shown.permutation, shown.gain),
-        overfitting=measure_overfitting(predicted, part, params, seed=seed, n_threads=shown.n_threads),
+        performance=measure_performance(tested_account, final_account, plan, how),
+        stability=measure_stability(predicted, outcome[tested], part.ts_ns, how),
+        intervals=measure_intervals(shown.values, outcome, volatility_at(panel.close, params), plan, how),
+        capacity=measure_capacity(predicted, part, params),
+        sanity=shown.sanity,
+        overfitting=shown.overfitting,
         kfold=measure_kfold(
             shown.cross.kfold, shown.cross.kfold_predictions, panel.close, params.horizon_bars, how
         ),
@@ -96,8 +112,12 @@ def measure_evidence(
 
 def _outcome(dataset: Dataset, plan: WalkForward, horizon_bars: int, tested: slice) -> NDArray[np.float64]:
     """Forward returns (T, N) looked up inside the folds, and inside the last block; NaN elsewhere."""
-    assert plan.final is not None, "a candidate is judged on an untouched last block"
     outcome = np.full(dataset.panel.close.shape, np.nan)
-    for span in (tested, plan.final.test):
+    for span in (tested, _last(plan)):
         outcome[span] = forward_return(dataset.panel.close[span], horizon_bars)
     return outcome
+
+
+def _last(plan: WalkForward) -> slice:
+    assert plan.final is not None, "a candidate is judged on an untouched last block"
+    return plan.final.test

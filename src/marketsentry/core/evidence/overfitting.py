@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams
-from marketsentry.core.backtest.plateau import measure_plateau
+from marketsentry.core.backtest.plateau import Plateau, Shape, measure_plateau
 from marketsentry.core.backtest.search import Axis, Method, Search, places_of, settings_of, valid_sets
 from marketsentry.core.backtest.sweep import block_sums, sweep
 from marketsentry.core.market.bars import BarPanel
@@ -38,8 +38,9 @@ class Overfitting:
 
     `rank` is its place by Sharpe ratio, 1 the best, None where it has no ratio; equal ones share the better place.
     `shape`, `neighbour_share` and `above_zero_frac` look at the settings nearest to the best one, see
-    `core.backtest.plateau`; `all_above_zero_frac` is the share of all settings with a ratio above zero, one without a
-    ratio is not. `choice` says what choosing the best of them would be worth, None where nothing could be chosen.
+    `core.backtest.plateau`, `assumed` at those nearest to the assumed one, None where it has no ratio;
+    `all_above_zero_frac` is the share of all settings with a ratio above zero, one without a ratio is not. `choice`
+    says what choosing the best of them would be worth, None where nothing could be chosen.
     """
 
     n_settings: int
@@ -50,6 +51,7 @@ class Overfitting:
     above_zero_frac: float | None
     all_above_zero_frac: float
     choice: BacktestOverfitting | None
+    assumed: Plateau | None = None
 
 
 def measure_overfitting(
@@ -79,7 +81,8 @@ def measure_overfitting(
     settings, sets = valid_sets(params, [assumed, *settings_of(search)])
     rows = sweep(predictions, part, sets, n_threads=n_threads)
     ratios: Floats = rows["sharpe"]
-    hill = measure_plateau(ratios, places_of(search, settings), is_grid=False)
+    places = places_of(search, settings)
+    hill = measure_plateau(ratios, places, is_grid=False)
     return Overfitting(
         n_settings=len(sets),
         parameters=tuple(assumed),
@@ -89,15 +92,19 @@ def measure_overfitting(
         above_zero_frac=hill.above_zero_frac if hill else None,
         all_above_zero_frac=float(np.mean(ratios > 0.0)),
         choice=backtest_overfitting(block_sums(rows, part.n_bars), periods_per_year=params.periods_per_year),
+        assumed=measure_plateau(ratios, places, is_grid=False, at=0),
     )
 
 
 def overfitting_from(document: Mapping[str, Any]) -> Overfitting:
     """Read it back from its JSON."""
-    choice = document["choice"]
+    choice, assumed = document["choice"], document["assumed"]
     if choice is not None:
         choice = BacktestOverfitting(**{**choice, "rank_tenths": tuple(choice["rank_tenths"])})
-    return Overfitting(**{**document, "parameters": tuple(document["parameters"]), "choice": choice})
+    if assumed is not None:
+        assumed = Plateau(**{**assumed, "shape": Shape(assumed["shape"])})
+    parts = {"parameters": tuple(document["parameters"]), "choice": choice, "assumed": assumed}
+    return Overfitting(**{**document, **parts})
 
 
 def _axes(params: ReplayParams) -> tuple[Axis, ...]:

@@ -6,19 +6,29 @@ that stands in the pack. Nothing in it depends on the clock; the dates of earlie
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from marketsentry.core.evidence.overfitting import Overfitting, overfitting_from
+from marketsentry.core.evidence.parts import (
+    Capacity,
+    IntervalEvidence,
+    PerformanceTable,
+    Stability,
+    read_capacity,
+    read_intervals,
+    read_performance,
+    read_stability,
+    rows_of,
+    with_bounds,
+)
 from marketsentry.core.evidence.paths import Paths, paths_from
+from marketsentry.core.gates.verdict import GateVerdict, verdict_from_document
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.exceptions import ConflictError
 
 SCHEMA = "evidence/2"
-READABLE = ("evidence/1", SCHEMA)
-
-Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +157,8 @@ class TrialEvidence:
 class EvidencePack:
     """All of it. `recipe_hash` names the training; `level` and `n_resamples` are those of every interval.
 
-    What packs of schema `evidence/1` do not have is None or empty: `overfitting` (the neighbourhood of the assumed
-    replay parameters). `kfold` is empty and `paths` None also where no cross-validation was asked for.
+    `overfitting` is the neighbourhood of the assumed replay parameters. `kfold` is empty and `paths` None where no
+    cross-validation was asked for.
     """
 
     recipe_hash: str
@@ -164,7 +174,12 @@ class EvidencePack:
     scenarios: tuple[Scenario, ...]
     calibration: Calibration
     importance: tuple[FeatureImportance, ...]
-    overfitting: Overfitting | None = None
+    performance: PerformanceTable
+    stability: Stability
+    intervals: IntervalEvidence
+    capacity: Capacity
+    sanity: GateVerdict
+    overfitting: Overfitting
     kfold: tuple[SkillRow, ...] = ()
     paths: Paths | None = None
     schema: str = SCHEMA
@@ -194,8 +209,8 @@ def read_pack(content: bytes) -> EvidencePack:
     """
     document: dict[str, Any] = json.loads(content)
     schema = document.get("schema")
-    if schema not in READABLE:
-        raise ConflictError(f"an evidence pack must have schema {' or '.join(READABLE)}, had {schema}")
+    if schema != SCHEMA:
+        raise ConflictError(f"an evidence pack must have schema {SCHEMA}, had {schema}")
     skill, trials, calibration = document["skill"], document["trials"], document["calibration"]
     parts: dict[str, Any] = {
         "symbols": tuple(document["symbols"]),
@@ -206,38 +221,30 @@ def read_pack(content: bytes) -> EvidencePack:
         ),
         "trials": TrialEvidence(
             **{
-                **_with_bounds(trials, "sharpe_bounds"),
+                **with_bounds(trials, "sharpe_bounds"),
                 "newest": tuple(TrialRow(**row) for row in trials["newest"]),
             }
         ),
-        "baselines": _rows(Baseline, document["baselines"], "sharpe_lead_bounds", "excess_bounds"),
-        "scenarios": _rows(Scenario, document["scenarios"]),
+        "baselines": rows_of(Baseline, document["baselines"], "sharpe_lead_bounds", "excess_bounds"),
+        "scenarios": rows_of(Scenario, document["scenarios"]),
         "calibration": Calibration(
-            calibration["slope"], _rows(CalibrationBin, calibration["bins"], "realised_bounds")
+            calibration["slope"], rows_of(CalibrationBin, calibration["bins"], "realised_bounds")
         ),
-        "importance": _rows(FeatureImportance, document["importance"]),
-        "overfitting": _part(overfitting_from, document.get("overfitting")),
-        "kfold": tuple(map(_skill_row, document.get("kfold", ()))),
-        "paths": _part(paths_from, document.get("paths")),
+        "importance": rows_of(FeatureImportance, document["importance"]),
+        "performance": read_performance(document["performance"]),
+        "stability": read_stability(document["stability"]),
+        "intervals": read_intervals(document["intervals"]),
+        "capacity": read_capacity(document["capacity"]),
+        "sanity": verdict_from_document(document["sanity"]),
+        "overfitting": overfitting_from(document["overfitting"]),
+        "kfold": tuple(map(_skill_row, document["kfold"])),
+        "paths": paths_from(document["paths"]) if document["paths"] else None,
     }
     return EvidencePack(**{**document, **parts})
 
 
-def _part(read: Callable[[Mapping[str, Any]], Part], document: Mapping[str, Any] | None) -> Part | None:
-    return None if document is None else read(document)
-
-
 def _skill_row(document: Mapping[str, Any]) -> SkillRow:
-    return SkillRow(**_with_bounds(document, "ic_bounds", "rank_ic_bounds"))
-
-
-def _rows(kind: Callable[..., Part], documents: list[dict[str, Any]], *bounds: str) -> tuple[Part, ...]:
-    return tuple(kind(**_with_bounds(document, *bounds)) for document in documents)
-
-
-def _with_bounds(document: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    read = {name: Bounds(**document[name]) if document[name] is not None else None for name in names}
-    return {**document, **read}
+    return SkillRow(**with_bounds(document, "ic_bounds", "rank_ic_bounds"))
 
 
 def _plain(value: Any) -> Any:  # Any: nested JSON in, the same shape out

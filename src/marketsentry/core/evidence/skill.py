@@ -152,7 +152,7 @@ def measure_calibration(predicted: Floats, outcome: Floats, how: Resampling) -> 
 def _bin(
     k: int, inside: NDArray[np.bool_], x: Floats, y: Floats, known: NDArray[np.bool_], how: Resampling
 ) -> CalibrationBin:
-    terms = _per_bar(known, np.where(inside, 1.0, 0.0), np.where(inside, y, 0.0))
+    terms = per_bar(known, np.where(inside, 1.0, 0.0), np.where(inside, y, 0.0))
     scores = terms[:, 1] - terms[:, 0] * float(y[inside].mean())
     draws = how.draws(
         f"calibration {k}", terms, how.block_bars(scores), lambda sums: ratio(sums[:, 1], sums[:, 0])
@@ -165,12 +165,20 @@ def _correlation_bounds(
     name: str, x: Floats, y: Floats, known: NDArray[np.bool_], how: Resampling
 ) -> tuple[int, Bounds | None]:
     """Length of the blocks and interval of the correlation of the known pairs `x`, `y` (n,) of a grid."""
+    block, draws = correlation_draws(name, x, y, known, how)
+    return block, how.bounds(draws)
+
+
+def correlation_draws(
+    name: str, x: Floats, y: Floats, known: NDArray[np.bool_], how: Resampling
+) -> tuple[int, Floats | None]:
+    """Length of the blocks and resampled correlations of the known pairs `x`, `y` (n,) of a grid."""
     if x.size < 3 or not (x.std() > 0.0 and y.std() > 0.0):
         return how.at_least_bars, None
     x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
-    terms = _per_bar(known, np.ones(x.size), x, y, x * x, y * y, x * y)
+    terms = per_bar(known, np.ones(x.size), x, y, x * x, y * y, x * y)
     block = how.block_bars(terms[:, 5])
-    return block, how.bounds(how.draws(name, terms, block, correlation_of_sums))
+    return block, how.draws(name, terms, block, correlation_of_sums)
 
 
 def correlation_of_sums(sums: Floats) -> Floats:
@@ -180,7 +188,7 @@ def correlation_of_sums(sums: Floats) -> Floats:
     return ratio(n * xy - x * y, np.sqrt(product))
 
 
-def _per_bar(known: NDArray[np.bool_], *columns: Floats) -> Floats:
+def per_bar(known: NDArray[np.bool_], *columns: Floats) -> Floats:
     """Add up values of the known cells of a grid, in order, by bar: (n_bars, number of columns)."""
     bar = np.nonzero(known)[0]
     return np.stack([np.bincount(bar, column, minlength=known.shape[0]) for column in columns], axis=1)

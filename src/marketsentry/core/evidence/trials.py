@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from marketsentry.core.backtest.replay import ReplayResult
-from marketsentry.core.evidence.baselines import sharpe_of_sums
 from marketsentry.core.evidence.pack import TrialEvidence, TrialRow
+from marketsentry.core.evidence.performance import WHOLE, sharpe_bounds
 from marketsentry.core.evidence.resampling import Resampling
 from marketsentry.core.stats.deflated_sharpe import (
     deflated_sharpe,
@@ -71,17 +71,13 @@ def measure_trials(
     spreads = [upper_deviation(one) for one in map(np.unique, (measured, fitted)) if one.size > 1]
     deviation = max(spreads, default=by_chance)
     benchmark = expected_maximum_sharpe(n_trials, deviation)
-    draws = None
-    if own is not None:
-        terms = np.stack((np.ones(returns.size), returns, returns**2), axis=1)
-        draws = how.draws("sharpe", terms, how.block_bars(returns), sharpe_of_sums)
     return TrialEvidence(
         n_trials=n_trials,
         n_measured=len(measured),
         deviation=deviation,
         expected_maximum=benchmark,
         sharpe=own.value if own is not None else None,
-        sharpe_bounds=how.bounds(None if draws is None else draws * math.sqrt(year)),
+        sharpe_bounds=sharpe_bounds(WHOLE, returns, year, how) if own is not None else None,
         deflated_sharpe=deflated_sharpe(returns, benchmark, periods_per_year=year) if usable else None,
         newest=history.newest,
     )

@@ -10,21 +10,27 @@ the candidate leads each baseline, and what is left at twice the costs, is told 
 
 Most of the replay settings around the assumed ones must earn as well: a result that hangs on its setting was tuned, or
 lucky. What choosing among them would be worth, and the paths of a combinatorial cross-validation, are told (ADR 0131).
+
+What the sanity review finds (`core.gates.sanity`) counts as it says itself: impossible figures fail, too few trades are
+too little observed, warnings are told.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from marketsentry.core.evidence.baselines import NAIVE
 from marketsentry.core.evidence.overfitting import Overfitting
 from marketsentry.core.evidence.pack import Baseline, TrialEvidence
 from marketsentry.core.evidence.paths import Paths
-from marketsentry.core.gates.leak import LeakEvidence, MeasuredIc, leak_checks
+from marketsentry.core.gates.leak import LEAK_PROOFS, LeakEvidence, MeasuredIc, leak_checks
+from marketsentry.core.gates.sanity import FLOORS as SANITY_FLOORS
+from marketsentry.core.gates.sanity import PROOFS as SANITY_PROOFS
+from marketsentry.core.gates.sanity import SanityLimits
 from marketsentry.core.gates.verdict import GateCheck, GateVerdict, at_least, at_most, decide, more_than
 
 GATE = "candidate"
-FLOORS = frozenset({"n_folds", "n_samples", "n_independent_samples", "deflated_sharpe"})
-PROOFS = frozenset({"leaks", "canary_caught", "batch_equals_stream", "warmup_violations", "ic_plausible"})
+FLOORS = SANITY_FLOORS | {"n_folds", "n_samples", "n_independent_samples", "deflated_sharpe"}
+PROOFS = LEAK_PROOFS | SANITY_PROOFS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class CandidateLimits:
     max_pbo: float = 0.5
     max_probability_of_loss: float = 0.5
     max_losing_paths_frac: float = 0.2
+    sanity: SanityLimits = field(default_factory=SanityLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,8 @@ class CandidateEvidence:
     """All that the gate looks at. `walk_forward` covers the folds, `final` the untouched last block.
 
     `trials`, `baselines`, `overfitting` and `doubled_costs_pnl_frac` (the return at twice the costs) are those of the
-    folds; `paths` is None where no combinatorial cross-validation was asked for. `absent_features` never had a value.
+    folds; so is `sanity`, the review of their account. `paths` is None where no combinatorial cross-validation was
+    asked for. `absent_features` never had a value.
     """
 
     leak: LeakEvidence
@@ -80,6 +88,7 @@ class CandidateEvidence:
     trials: TrialEvidence
     baselines: tuple[Baseline, ...]
     doubled_costs_pnl_frac: float | None
+    sanity: GateVerdict
     overfitting: Overfitting | None
     paths: Paths | None = None
     absent_features: tuple[str, ...] = ()
@@ -106,8 +115,9 @@ def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> Gat
         MeasuredIc(walk.ic, evidence.n_independent_samples),
         MeasuredIc(final.ic, evidence.n_final_independent_samples),
     )
+    leak = leak_checks(evidence.leak, ics, max_plausible_ic=limits.max_plausible_ic)
     checks = (
-        *leak_checks(evidence.leak, ics, max_plausible_ic=limits.max_plausible_ic),
+        *leak,
         at_least("n_folds", evidence.n_folds, limits.min_folds),
         at_least("n_samples", evidence.n_samples, limits.min_samples),
         at_least("n_independent_samples", evidence.n_independent_samples, limits.min_independent_samples),
@@ -133,8 +143,15 @@ def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> Gat
                 else "",
             )
         ),
+        *_sanity_checks(evidence.sanity, {check.name for check in leak}),
     )
     return decide(GATE, checks, floors=FLOORS, proofs=PROOFS)
+
+
+def _sanity_checks(review: GateVerdict, told: set[str]) -> tuple[GateCheck, ...]:
+    """The checks of the sanity review that are not told already; a review of nothing proves nothing."""
+    checks = tuple(check for check in review.checks if check.name not in told)
+    return checks or (at_least("n_trades", None, 1),)
 
 
 def _luck_checks(trials: TrialEvidence, limits: CandidateLimits) -> tuple[GateCheck, ...]:

@@ -27,6 +27,9 @@ CANARY = "canary_future_return"
 MIN_WINDOW_BARS = 4_096
 N_WINDOWS = 3
 SURE_ERRORS = 3.0
+LEAK_PROOFS = frozenset(
+    {"leaks", "canary_caught", "batch_equals_stream", "warmup_violations", "ic_plausible"}
+)
 
 Floats = NDArray[np.float64]
 
@@ -122,6 +125,11 @@ def leak_checks(
     tuple of GateCheck
         `leaks`, `canary_caught`, `batch_equals_stream`, `warmup_violations`, and `ic_plausible` where an IC is known.
     """
+    return (*leak_test_checks(evidence), *ic_check(ics, max_plausible_ic=max_plausible_ic))
+
+
+def leak_test_checks(evidence: LeakEvidence) -> tuple[GateCheck, ...]:
+    """What the leak test itself saw, without the look at the IC."""
     told = describe_leak(evidence.leaks[0]) if evidence.leaks else ""
     if len(evidence.leaks) > 1:
         n_more = len(evidence.leaks) - 1
@@ -139,11 +147,10 @@ def leak_checks(
         at_least("canary_caught", float(evidence.canary_caught), 1, canary),
         at_least("batch_equals_stream", float(exact), 1, "" if exact else differs),
         at_most("warmup_violations", evidence.n_warmup_violations, 0),
-        *_plausibility(ics, max_plausible_ic),
     )
 
 
-def _plausibility(ics: Sequence[MeasuredIc], limit: float) -> tuple[GateCheck, ...]:
+def ic_check(ics: Sequence[MeasuredIc], *, max_plausible_ic: float) -> tuple[GateCheck, ...]:
     """Bound the largest IC, each taken three standard errors towards zero: a short history may be lucky."""
     known = [(abs(one.value), one.n_independent_samples) for one in ics if one.value is not None]
     if not known:
@@ -154,7 +161,7 @@ def _plausibility(ics: Sequence[MeasuredIc], limit: float) -> tuple[GateCheck, .
     ]
     worst = float(np.max(sure))  # unlike max(), NaN stays NaN and fails
     told = "out-of-sample IC, less three standard errors, beyond what markets allow"
-    return (at_most("ic_plausible", worst, limit, "" if worst <= limit else told),)
+    return (at_most("ic_plausible", worst, max_plausible_ic, "" if worst <= max_plausible_ic else told),)
 
 
 def leak_document(leak: Leak) -> dict[str, Any]:

@@ -36,7 +36,22 @@ def volatility(returns: NDArray[np.float64], *, periods_per_year: float) -> floa
 
 def check_returns(returns: NDArray[np.float64], periods_per_year: float) -> None:
     """Refuse returns that no ratio can be made of."""
-    if returns.ndim != 1 or not np.isfinite(returns).all():
-        raise InputError(f"returns must be finite with shape (n,), was shape {returns.shape}")
+    check_finite(returns)
     if not periods_per_year > 0:
         raise InputError(f"periods_per_year must be > 0, was {periods_per_year}")
+
+
+def check_finite(returns: NDArray[np.float64]) -> None:
+    """Refuse returns that are not one finite vector."""
+    if returns.ndim != 1 or not np.isfinite(returns).all():
+        raise InputError(f"returns must be finite with shape (n,), was shape {returns.shape}")
+
+
+def standardised(returns: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Give returns less their mean, over their own deviation; None when they do not vary beyond rounding."""
+    check_finite(returns)
+    deviation = float(returns.std()) if returns.size else 0.0
+    if not deviation > 1e-14 * float(np.abs(returns).max(initial=0.0)):
+        return None
+    z: NDArray[np.float64] = (returns - returns.mean()) / deviation
+    return z

@@ -21,12 +21,13 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Metrics (contract 1.7) of the walk-forward folds together and of the untouched last block; `account` is the one
-    that traded the folds.
+    that traded the folds, `final_account` the one that traded the last block.
     """
 
     walk_forward: dict[str, Any]
     final: dict[str, Any]
     account: ReplayResult
+    final_account: ReplayResult
 
 
 def stitch(
@@ -82,7 +83,8 @@ def evaluate(plan: WalkForward, values: Floats, panel: BarPanel, params: ReplayP
     windows = [Window(fold.index, fold.test.start - first, fold.test.stop - first) for fold in plan.folds]
     final = _judged(plan)[-1].test
     account, metrics = _metrics(values, panel, params, slice(first, last), windows)
-    return Evaluation(metrics, _metrics(values, panel, params, final, ())[1], account)
+    final_account, final_metrics = _metrics(values, panel, params, final, ())
+    return Evaluation(metrics, final_metrics, account, final_account)
 
 
 def performance(metrics: dict[str, Any]) -> Performance:

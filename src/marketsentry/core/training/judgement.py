@@ -1,29 +1,33 @@
 """Judge a training: replay its out-of-sample predictions, run the leak test, give the verdict."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams
+from marketsentry.core.backtest.plateau import Plateau
 from marketsentry.core.dataset import Dataset
 from marketsentry.core.evidence.measure import Shown, measure_evidence
+from marketsentry.core.evidence.overfitting import measure_overfitting
 from marketsentry.core.evidence.pack import EvidencePack
 from marketsentry.core.evidence.paths import CrossValidation
+from marketsentry.core.evidence.sanity import measure_sanity
 from marketsentry.core.evidence.sensitivity import DOUBLED_COSTS
 from marketsentry.core.evidence.trials import TrialHistory
 from marketsentry.core.features.feature_set import FeatureSet
 from marketsentry.core.gates.candidate import CandidateEvidence, CandidateLimits, judge_candidate
-from marketsentry.core.gates.leak import leak_document, run_leak_test
+from marketsentry.core.gates.leak import LeakEvidence, MeasuredIc, leak_document, run_leak_test
+from marketsentry.core.gates.sanity import judge_sanity
 from marketsentry.core.gates.verdict import GateVerdict
 from marketsentry.core.splits.combinatorial import CombinatorialPlan
 from marketsentry.core.splits.purged_kfold import PurgedFold
 from marketsentry.core.splits.walk_forward import WalkForward
 from marketsentry.core.training.artifact import StoredPredictions
 from marketsentry.core.training.coverage import absent_features
-from marketsentry.core.training.evaluation import evaluate, performance, stitch
+from marketsentry.core.training.evaluation import Evaluation, evaluate, performance, stitch
 from marketsentry.core.training.manifest import kfold_metrics, symbol_results
 
 Floats = NDArray[np.float64]
@@ -123,6 +127,14 @@ def judge_training(
         horizon_bars=replay_params.horizon_bars,
         rng=np.random.default_rng(seed),
     )
+    tested = slice(plan.folds[0].test.start, plan.folds[-1].test.stop)
+    overfitting = measure_overfitting(
+        np.ascontiguousarray(values[tested]),
+        panel.window(tested.start, tested.stop),
+        evaluation.account.params,
+        seed=seed,
+        n_threads=n_threads,
+    )
     shown = Shown(
         values,
         evaluation.account,
@@ -130,18 +142,19 @@ def judge_training(
         fitted.gain,
         is_sound=not leak.leaks,
         history=history,
+        final_account=evaluation.final_account,
+        sanity=_review(dataset, evaluation, leak, plan, limits, overfitting.assumed),
+        overfitting=overfitting,
         cross=CrossValidation(kfold, fitted.kfold_predictions, combinations, fitted.combination_predictions),
-        n_threads=n_threads,
     )
     pack = measure_evidence(dataset, shown, horizon=horizon, plan=plan, recipe_hash=recipe_hash, seed=seed)
-    n_test_bars = sum(one.test.stop - one.test.start for one in plan.folds)
-    n_final_bars = plan.final.test.stop - plan.final.test.start if plan.final else 0
+    ics = _measured_ics(evaluation, plan)
     evidence = CandidateEvidence(
         leak=leak,
         n_folds=len(plan.folds),
         n_samples=evaluation.walk_forward["samples"],
-        n_independent_samples=n_test_bars // replay_params.horizon_bars,
-        n_final_independent_samples=n_final_bars // replay_params.horizon_bars,
+        n_independent_samples=ics[0].n_independent_samples,
+        n_final_independent_samples=ics[1].n_independent_samples,
         walk_forward=performance(evaluation.walk_forward),
         final=performance(evaluation.final),
         trials=pack.trials,
@@ -150,6 +163,7 @@ def judge_training(
         doubled_costs_pnl_frac=next(
             one.pnl_after_cost_frac for one in pack.scenarios if one.name == DOUBLED_COSTS
         ),
+        sanity=pack.sanity,
         overfitting=pack.overfitting,
         paths=pack.paths,
     )
@@ -167,3 +181,29 @@ def judge_training(
     )
     results = symbol_results(dataset, limits.min_folds, metrics)
     return Judgement(predictions, judge_candidate(evidence, limits), metrics, results, pack)
+
+
+def _review(
+    dataset: Dataset,
+    evaluation: Evaluation,
+    leak: LeakEvidence,
+    plan: WalkForward,
+    limits: CandidateLimits,
+    around: Plateau | None,
+) -> GateVerdict:
+    """Ask whether the account of the folds can be believed; the universe is that of all the bars."""
+    tested = dataset.panel.window(plan.folds[0].test.start, plan.folds[-1].test.stop)
+    ics = _measured_ics(evaluation, plan)
+    facts = measure_sanity(evaluation.account, tested, ics, universe=dataset.panel, plateau=around, leak=leak)
+    return judge_sanity(facts, replace(limits.sanity, max_plausible_ic=limits.max_plausible_ic))
+
+
+def _measured_ics(evaluation: Evaluation, plan: WalkForward) -> tuple[MeasuredIc, MeasuredIc]:
+    """The correlation in the folds and in the last block, each with its number of label windows that do not overlap."""
+    horizon = evaluation.account.params.horizon_bars
+    n_test_bars = sum(one.test.stop - one.test.start for one in plan.folds)
+    n_final_bars = plan.final.test.stop - plan.final.test.start if plan.final else 0
+    return (
+        MeasuredIc(evaluation.walk_forward["ic"], n_test_bars // horizon),
+        MeasuredIc(evaluation.final["ic"], n_final_bars // horizon),
+    )

@@ -1,6 +1,5 @@
 """The parts of an evidence pack on a small market whose truth is known."""
 
-import json
 from dataclasses import replace
 from functools import cache
 
@@ -12,11 +11,15 @@ from marketsentry.core.backtest.replay import replay
 from marketsentry.core.evidence.baselines import NAIVE, RIDGE, sharpe_of_sums
 from marketsentry.core.evidence.importance import measure_importance, permutation_losses
 from marketsentry.core.evidence.measure import Shown, measure_evidence
+from marketsentry.core.evidence.overfitting import measure_overfitting
 from marketsentry.core.evidence.pack import EvidencePack, pack_bytes, read_pack
 from marketsentry.core.evidence.resampling import Resampling
 from marketsentry.core.evidence.ridge import ridge_predictions
+from marketsentry.core.evidence.sanity import measure_sanity
 from marketsentry.core.evidence.skill import correlation_of_sums, measure_calibration, skill_row
 from marketsentry.core.evidence.trials import TrialHistory, measure_trials
+from marketsentry.core.gates.leak import MeasuredIc
+from marketsentry.core.gates.sanity import SanityLimits, judge_sanity
 from marketsentry.core.splits.walk_forward import Fold, walk_forward
 from marketsentry.core.stats.deflated_sharpe import expected_maximum_sharpe
 from marketsentry.core.training.evaluation import evaluate
@@ -39,7 +42,21 @@ def measured(seed: int = 1) -> EvidencePack:
         noise = rng.normal(0.0, 0.004, label[fold.test].shape)
         values[fold.test] = 0.3 * np.nan_to_num(label[fold.test]) + noise
     evaluation = evaluate(PLAN, values, dataset.panel, params_for(dataset.panel.interval, HORIZON_BARS))
-    shown = Shown(values, evaluation.account, (), None, is_sound=True, history=TrialHistory(2, (0.4, 1.1)))
+    ics = (MeasuredIc(evaluation.walk_forward["ic"], 300),)
+    rows = slice(PLAN.folds[0].test.start, PLAN.folds[-1].test.stop)
+    tested = dataset.panel.window(rows.start, rows.stop)
+    params = evaluation.account.params
+    shown = Shown(
+        values,
+        evaluation.account,
+        (),
+        None,
+        is_sound=True,
+        history=TrialHistory(2, (0.4, 1.1)),
+        final_account=evaluation.final_account,
+        sanity=judge_sanity(measure_sanity(evaluation.account, tested, ics), SanityLimits()),
+        overfitting=measure_overfitting(np.ascontiguousarray(values[rows]), tested, params, seed=seed),
+    )
     pack = measure_evidence(dataset, shown, horizon=HORIZON, plan=PLAN, recipe_hash="r", seed=seed)
     assert pack.skill.walk_forward.ic == pytest.approx(evaluation.walk_forward["ic"], abs=1e-12)
     assert pack.skill.final.rank_ic == pytest.approx(evaluation.final["rank_ic"], abs=1e-12)
@@ -48,6 +65,22 @@ def measured(seed: int = 1) -> EvidencePack:
     )
     for name in ("pnl_after_cost", "max_drawdown"):
         assert getattr(pack.scenarios[0], f"{name}_frac") == evaluation.walk_forward[name]
+    whole = pack.performance.walk_forward
+    assert whole.sharpe_bounds == pack.trials.sharpe_bounds, "one ratio has one interval"
+    for name in ("hit_rate", "turnover", "exposure", "sortino"):
+        assert getattr(whole, name) == pytest.approx(evaluation.walk_forward[name]), name
+    assert whole.pnl_after_cost_frac == pytest.approx(evaluation.walk_forward["pnl_after_cost"])
+    assert whole.max_drawdown_frac == pytest.approx(evaluation.walk_forward["max_drawdown"])
+    assert whole.n_trades == evaluation.walk_forward["trades"]
+    assert pack.performance.final.sharpe == pytest.approx(evaluation.final["sharpe"])
+    for fold, row in zip(evaluation.walk_forward["folds"], pack.performance.folds, strict=True):
+        assert row.pnl_after_cost_frac == pytest.approx(fold["pnl_after_cost"])
+        assert (row.sharpe, row.n_trades) == (pytest.approx(fold["sharpe"]), fold["trades"])
+    parts = evaluation.walk_forward["per_target"]
+    for row in pack.performance.symbols:
+        assert row.pnl_after_cost_frac == pytest.approx(parts[row.name]["pnl_after_cost"])
+        assert row.turnover == pytest.approx(parts[row.name]["turnover"])
+        assert row.n_trades == parts[row.name]["trades"]
     assert pack.trials.sharpe == pytest.approx(evaluation.walk_forward["sharpe"])
     return pack
 
@@ -62,17 +95,8 @@ def test_a_pack_reads_back_as_it_was_and_its_bytes_follow_from_the_seed() -> Non
 
 
 def test_a_pack_of_another_schema_is_refused() -> None:
-    with pytest.raises(ConflictError, match="must have schema evidence/1 or evidence/2, had evidence/0"):
+    with pytest.raises(ConflictError, match="must have schema evidence/2, had evidence/0"):
         read_pack(pack_bytes(replace(measured(), schema="evidence/0")))
-
-
-def test_a_pack_of_the_first_schema_reads_without_what_it_did_not_have() -> None:
-    document = json.loads(pack_bytes(measured()))
-    for name in ("overfitting", "kfold", "paths"):
-        del document[name]
-    found = read_pack(json.dumps({**document, "schema": "evidence/1"}).encode())
-    assert (found.schema, found.overfitting, found.kfold, found.paths) == ("evidence/1", None, (), None)
-    assert found.skill == measured().skill
 
 
 def test_every_part_is_there() -> None:

@@ -7,7 +7,14 @@ from marketsentry.core.evidence.pack import Baseline, TrialEvidence
 from marketsentry.core.evidence.paths import PathRow, Paths
 from marketsentry.core.gates.candidate import CandidateEvidence, CandidateLimits, Performance, judge_candidate
 from marketsentry.core.gates.leak import LeakEvidence
-from marketsentry.core.gates.verdict import Outcome, verdict_from_document
+from marketsentry.core.gates.verdict import (
+    GateVerdict,
+    Outcome,
+    at_least,
+    at_most,
+    decide,
+    verdict_from_document,
+)
 from marketsentry.core.stats.pbo import BacktestOverfitting
 
 GOOD = Performance(ic=0.05, pnl_after_cost_frac=0.1, max_drawdown_frac=0.1, sharpe=1.5)
@@ -19,6 +26,17 @@ def baseline(name: str, lead: float | None, probability: float | None = 0.8) -> 
 
 
 TRIALS = TrialEvidence(4, 4, 0.5, 0.6, 1.5, None, 0.97, ())
+
+
+def review(n_trades: float = 200, sharpe: float = 1.0, leaks: float = 0) -> GateVerdict:
+    checks = (
+        at_most("sharpe_plausible", sharpe, 10.0),
+        at_least("n_trades", n_trades, 30),
+        at_most("leaks", leaks, 0),
+    )
+    return decide("sanity", checks, floors=frozenset({"n_trades"}), proofs=frozenset({"sharpe_plausible"}))
+
+
 RULES = ("buy_and_hold", "equal_weight", "momentum", "ridge")
 CHOICE = BacktestOverfitting(64, 16, 12_870, 0.2, 0.1, 0.4, 2.0, 1.5, (0,) * 10)
 NEAR = Overfitting(64, ("cost_multiple",), 9, "plateau", 0.9, 1.0, 0.98, CHOICE)
@@ -35,6 +53,7 @@ EVIDENCE = CandidateEvidence(
     baselines=tuple(baseline(name, 0.3) for name in RULES),
     doubled_costs_pnl_frac=0.02,
     overfitting=NEAR,
+    sanity=review(),
 )
 LIMITS = CandidateLimits()
 
@@ -75,6 +94,8 @@ def test_a_good_candidate_passes_with_every_value_beside_its_limit() -> None:
         "pbo": (0.2, 0.5),
         "probability_of_loss": (0.1, 0.5),
         "absent_features": (0, 0),
+        "sharpe_plausible": (1.0, 10.0),
+        "n_trades": (200, 30),
     }
     assert verdict.notes == ()
 
@@ -193,3 +214,16 @@ def test_losing_paths_are_told_only_where_paths_were_fitted() -> None:
     verdict = judge_candidate(replace(EVIDENCE, paths=replace(PATHS, losing_frac=0.4)), LIMITS)
     assert verdict.outcome is Outcome.PASS
     assert verdict.notes == ("losing_paths_frac was 0.4, must be <= 0.2: of 5 paths",)
+
+
+def test_what_the_sanity_review_finds_is_part_of_the_verdict() -> None:
+    assert failed(replace(EVIDENCE, sanity=review(sharpe=11.0))) == (Outcome.FAIL, {"sharpe_plausible"})
+    few = replace(EVIDENCE, sanity=review(n_trades=3))
+    assert failed(few) == (Outcome.INSUFFICIENT_OBSERVATION, {"n_trades"})
+    both = replace(EVIDENCE, sanity=review(n_trades=3, sharpe=11.0))
+    assert failed(both) == (Outcome.FAIL, {"n_trades", "sharpe_plausible"})
+
+
+def test_a_result_that_was_not_reviewed_does_not_pass() -> None:
+    nothing = decide("sanity", (), floors=frozenset(), proofs=frozenset())
+    assert failed(replace(EVIDENCE, sanity=nothing)) == (Outcome.INSUFFICIENT_OBSERVATION, {"n_trades"})

@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.backtest.funding import holding_cost
+from marketsentry.core.backtest.replay import ReplayResult
+
 
 def symbol_pnl_curves(
     equity_quote: NDArray[np.float64],
@@ -37,3 +40,10 @@ def symbol_pnl_curves(
         flows -= holding_quote
     curves: NDArray[np.float64] = weights * equity_quote[:, None] + np.cumsum(flows, axis=0)
     return curves
+
+
+def bar_pnl(account: ReplayResult) -> NDArray[np.float64]:
+    """Profit and loss (T, N) of every symbol in every bar, net of its costs; NaN where there is no equity."""
+    holding = holding_cost(account.equity, account.weights, account.params, account.funding)
+    curves = symbol_pnl_curves(account.equity, account.weights, account.fills, holding)
+    return np.diff(curves, axis=0, prepend=0.0)

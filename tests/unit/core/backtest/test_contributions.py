@@ -1,12 +1,12 @@
 import numpy as np
 
+from marketsentry.core.backtest.contributions import symbol_pnl_curves
 from marketsentry.core.backtest.funding import holding_cost
 from marketsentry.core.backtest.params import params_for
 from marketsentry.core.backtest.replay import replay
 from marketsentry.core.market.bars import BarSeries, align_panel
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.symbols import Market
-from marketsentry.reports.contributions import symbol_pnl_curves
 
 HOUR = parse_interval("1h")
 
