@@ -169,7 +169,7 @@ def lucky_day() -> GateVerdict:
     panel = replace(panel, values=values)
     told = foresight(panel, skill=0.0)
     told[1_200:1_230] = 0.5
-    return reviewed(panel, told, params_for(HOUR, 12))
+    return reviewed(panel, told, params_for(HOUR, 12, borrow_bps_per_day=0.0))
 
 
 @pytest.mark.parametrize(
