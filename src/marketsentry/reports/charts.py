@@ -69,7 +69,7 @@ def equity_chart(
         svg.TimeChart(
             ts_ns=ts_ns,
             panels=(equity_panel, depth_panel),
-            ticks=_time_labels(ts_ns, lang, n_ticks=7),
+            ticks=time_labels(ts_ns, lang, n_ticks=7),
             label=label,
             spans=tuple(_fold_span(f, i, _width_frac(f, ts_ns), text) for i, f in enumerate(folds)),
             head=54 if folds else 8,
@@ -132,7 +132,7 @@ def _symbol_chart(
     rows = thin(curve, max_points=MAX_SMALL_POINTS)
     series = svg.Series(text("symbols.cumulative"), curve[rows], "money", "equity", fill_from=0.0)
     panel = svg.Panel(height=96, scale=scale, tick_text=money, series=(series,), baseline=0.0)
-    ticks = _time_labels(ts_ns[rows], lang, n_ticks=4)
+    ticks = time_labels(ts_ns[rows], lang, n_ticks=4)
     return svg.draw(svg.TimeChart(ts_ns[rows], (panel,), ticks, label=symbol, css="small"))
 
 
@@ -169,7 +169,8 @@ def _fold_lines(
     return ((0, "name narrow", short), (0, "name wide", name), (1, "wide", ic), (2, wide, pnl))
 
 
-def _time_labels(ts_ns: NDArray[np.int64], lang: Lang, *, n_ticks: int) -> tuple[tuple[int, str], ...]:
+def time_labels(ts_ns: NDArray[np.int64], lang: Lang, *, n_ticks: int) -> tuple[tuple[int, str], ...]:
+    """Round times within a span with their labels."""
     chosen = time_ticks(int(ts_ns[0]), int(ts_ns[-1]), n_ticks=n_ticks)
     return tuple((at, tick_time(at, chosen.grain, lang)) for at in chosen.ts_ns)
 

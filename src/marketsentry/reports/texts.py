@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from marketsentry.reports.compare_texts import COMPARE_TEXTS
 from marketsentry.reports.evidence_texts import EVIDENCE_TEXTS
 from marketsentry.reports.facts import Lang
 
@@ -339,6 +340,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "source.binance_perp": ("币安永续", "Binance perpetual"),
     "source.coinbase_spot": ("Coinbase 现货", "Coinbase spot"),
     **EVIDENCE_TEXTS,
+    **COMPARE_TEXTS,
 }
 
 Texts = Callable[..., str]

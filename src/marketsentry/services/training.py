@@ -110,6 +110,51 @@ async def train_candidate(
     return _result(registered, usage, is_reused=False)
 
 
+async def walk_candidate(
+    dataset: Dataset,
+    request: CandidateRequest,
+    *,
+    feature_set: FeatureSet,
+    trainer: Trainer,
+    history: TrialHistory,
+    on_progress: OnProgress = lambda _: None,
+) -> Judgement:
+    """Train and judge as `train_candidate` does, and keep nothing: no version, no artifact, no trial.
+
+    Parameters
+    ----------
+    dataset
+        Bars, features and labels.
+    request
+        What to train and how to judge it; name and version are not used.
+    feature_set
+        What computed the dataset's features.
+    trainer
+        Where models are fitted.
+    history
+        The trials that its score is deflated by.
+    on_progress
+        Told about spans and trees.
+
+    Returns
+    -------
+    Judgement
+
+    Raises
+    ------
+    InputError
+        If the history cannot hold the folds, the horizon is not in the dataset, or the model fails.
+    DependencyError
+        If the training process died.
+    """
+    plan, kfold = make_plan(dataset, request)
+    recipe = await asyncio.to_thread(_recipe, dataset, request, plan)
+    fit = await trainer.fit_spans(_make_job(dataset, request, plan, kfold), on_progress=on_progress)
+    return await asyncio.to_thread(
+        _judge, dataset, request, plan, kfold, fit, feature_set, history, recipe.hash
+    )
+
+
 def make_plan(dataset: Dataset, request: CandidateRequest) -> tuple[WalkForward, tuple[PurgedFold, ...]]:
     """Cut the history into folds and last block, and if asked for a purged k-fold of what lies before it."""
     bars = _horizon_bars(dataset, request.horizon)

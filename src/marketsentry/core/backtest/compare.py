@@ -21,6 +21,7 @@ from marketsentry.exceptions import InputError
 
 HIGHER_IS_BETTER = ("pnl_after_cost", "sharpe", "sortino", "ic", "rank_ic", "hit_rate")
 LOWER_IS_BETTER = ("max_drawdown", "volatility", "fee", "slippage", "impact")
+MAX_RUNS = 8
 SKILL = ("ic", "rank_ic", "hit_rate")
 ROWS = (
     "pnl_after_cost", "max_drawdown", "sharpe", "sharpe_low", "sharpe_high", "sortino", "volatility", "exposure",
@@ -127,7 +128,7 @@ def compare_runs(
     Parameters
     ----------
     runs
-        At least two; the first is the reference.
+        Two to eight; the first is the reference.
     seed
         Of the resamples.
     n_resamples
@@ -143,12 +144,12 @@ def compare_runs(
     Raises
     ------
     InputError
-        If there are fewer than two runs or a number is out of range.
+        If there are too few or too many runs, or a number is out of range.
     ConflictError
         If the runs share no bar, or an account has nothing left when the window begins.
     """
-    if len(runs) < 2:
-        raise InputError(f"a comparison needs at least 2 runs, had {len(runs)}")
+    if not 2 <= len(runs) <= MAX_RUNS:
+        raise InputError(f"a comparison needs 2 to {MAX_RUNS} runs, had {len(runs)}")
     window = common_window([run.account for run in runs])
     spans = [-(-r.account.params.horizon_bars * r.account.interval.ns // window.interval.ns) for r in runs]
     how = Resampling(seed, at_least_bars=max(spans), n_resamples=n_resamples, level=level)

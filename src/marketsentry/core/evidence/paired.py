@@ -72,8 +72,9 @@ def paired_test(own: Floats, other: Floats, *, periods_per_year: float, how: Res
     Notes
     -----
     The p value is ``(1 + #{|t* - t| >= |t|}) / (1 + resamples)``, with the statistic ``t`` and its resampled values
-    ``t*``: how often the resamples stray from what was measured as far as that lies from zero. The interval cuts
-    equal tails off ``t*``.
+    ``t*``: how often the resamples stray from what was measured as far as that lies from zero. The interval is the
+    same test turned around: ``t`` plus and minus the quantile of ``|t* - t|``, so that it holds zero where the p value
+    says that zero is possible.
 
     References
     ----------
@@ -100,12 +101,14 @@ def paired_test(own: Floats, other: Floats, *, periods_per_year: float, how: Res
 
 
 def _judge(value: float | None, draws: Floats | None, how: Resampling) -> Difference:
-    bounds = how.bounds(draws)
-    if value is None or draws is None or bounds is None:
+    if value is None or draws is None:
         return Difference(value)
-    known = draws[np.isfinite(draws)]
-    n_as_far = int(np.count_nonzero(np.abs(known - value) >= abs(value)))
-    return Difference(value, bounds, (1 + n_as_far) / (1 + known.size))
+    astray = np.abs(draws[np.isfinite(draws)] - value)
+    if astray.size < 0.99 * draws.size:
+        return Difference(value)
+    margin = float(np.quantile(astray, how.level))
+    n_as_far = int(np.count_nonzero(astray >= abs(value)))
+    return Difference(value, Bounds(value - margin, value + margin), (1 + n_as_far) / (1 + astray.size))
 
 
 def _sharpe_difference(sums: Floats) -> Floats:

@@ -40,7 +40,8 @@ def naive_paired(own, other, how, block_bars):
     found = []
     for value, draws in ((excess, np.array(excesses)), (lead, np.array(leads))):
         p = (1 + sum(abs(draw - value) >= abs(value) for draw in draws)) / (1 + draws.size)
-        found.append((value, np.quantile(draws, 0.025), np.quantile(draws, 0.975), p))
+        margin = np.quantile([abs(draw - value) for draw in draws], 0.95)
+        found.append((value, value - margin, value + margin, p))
     return found
 
 
@@ -78,6 +79,16 @@ def test_an_account_against_itself_differs_by_nothing(seed, n):
     result = paired_test(own, own.copy(), periods_per_year=YEAR, how=HOW)
     for found in (result.excess, result.sharpe):
         assert (found.value, found.bounds.low, found.bounds.high, found.p_value) == (0.0, 0.0, 0.0, 1.0)
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1), shift=st.floats(-0.001, 0.001))
+def test_the_interval_says_what_the_p_value_says(seed, shift):
+    own, other = correlated(seed, 200)
+    result = paired_test(own + shift, other, periods_per_year=YEAR, how=HOW)
+    for found in (result.excess, result.sharpe):
+        if found.bounds is not None and not 0.03 < found.p_value < 0.07:
+            assert (found.bounds.low <= 0.0 <= found.bounds.high) == (found.p_value > 0.05)
 
 
 def test_equal_accounts_are_rarely_told_apart():
