@@ -31,7 +31,7 @@ out = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("research")
 # %%
 if source is None:
     bars = research.synthetic_bars(
-        seed=7, symbols=("BTC", "ETH", "SOL"), interval="1h", days=240, signal_strength=3.0
+        seed=7, symbols=("BTC", "ETH", "SOL"), interval="1h", days=240, signal_strength=1.0
     )
 else:
     bars = research.load_bars(source, symbols=("BTC", "ETH", "SOL"), interval="1h")
@@ -44,8 +44,9 @@ print(f"n_bars={panel.n_bars} symbols={','.join(panel.symbols)}")
 # ## 2. The signal, as a forecast
 #
 # A replay trades *expected returns*: what the price should do over the horizon, as a fraction. A z-score is none, so
-# it has to be scaled, and the scale must come from the past alone. Here: the mean reversion of the last hours against
-# their volatility, times the slope that a regression on everything known by then would have found.
+# it has to be scaled, and the scale must come from the past alone. Here: the move of the last hours against its usual
+# size, times the slope that a regression on everything known by then would have found. Whether moves go on or come
+# back is in the sign of the slope.
 #
 # The rule that keeps it honest: row `t` may use closes up to `t`, and outcomes that were complete at `t`. It is filled
 # no earlier than the open of bar `t + 1`.
