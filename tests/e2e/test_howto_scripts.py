@@ -73,14 +73,8 @@ def test_an_own_signal_runs_on_files(tmp_path: Path) -> None:
     assert "Synthetic data" not in (tmp_path / "out" / "compare.html").read_text(encoding="utf-8")
 
 
-def test_the_own_signal_runs_on_recorded_bars(realdata: Path, tmp_path: Path) -> None:
-    found = run_script("research_own_signal.py", tmp_path, _hourly(realdata), "out")
-    assert found["look_ahead"] == "0"
-    assert int(found["n_bars"]) > 5_000
-
-
-def _hourly(realdata: Path) -> Path:
-    folder = next((one for one in sorted(realdata.rglob("*spot*1h*")) if one.is_dir()), None)
-    if folder is None:
-        pytest.skip("no folder of hourly spot bars in the recorded data")
-    return folder
+@pytest.mark.realdata
+def test_an_own_signal_runs_on_recorded_bars(realdata: Path, tmp_path: Path) -> None:
+    found = run_script("research_own_signal.py", tmp_path, realdata / "bars" / "binance_spot_1h", "out")
+    assert (found["symbols"], found["look_ahead"]) == ("BTC,ETH,SOL", "0")
+    assert int(found["n_bars"]) > 50_000

@@ -19,6 +19,7 @@ from marketsentry.reports.scales import linear_scale, thin
 from marketsentry.reports.texts import Texts, name_of, texts
 
 _LONGEST = 28
+_DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def render_comparison(facts: ComparisonPage, *, lang: Lang) -> str:
         HTML that opens offline.
     """
     text, found = texts(lang), facts.comparison
-    title = " / ".join(facts.models)
+    title = " / ".join(dict.fromkeys(facts.models))
     hero = element(
         "div",
         element("div", element("p", text("compare.kicker"), class_="kicker"), element("h1", title), _keys(facts)),
@@ -158,9 +159,13 @@ def _tiles(found: Comparison, text: Texts) -> Markup:
             text("compare.bars_note", interval=window.interval.name),
         ),
         tile(
-            text("folds.test"),
-            minute(int(window.moments_ns[0]))[:10],
-            minute(int(window.moments_ns[-1])),
+            text("compare.days"),
+            number(float(window.moments_ns[-1] - window.moments_ns[0]) / _DAY_NS, digits=1),
+            text(
+                "page.period",
+                first=minute(int(window.moments_ns[0])),
+                last=minute(int(window.moments_ns[-1])),
+            ),
         ),
     ]
     for one in window.accounts:

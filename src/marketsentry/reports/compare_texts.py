@@ -4,6 +4,7 @@
 COMPARE_TEXTS: dict[str, tuple[str, str]] = {
     "compare.kicker": ("回测对比", "Runs compared"),
     "compare.window": ("共同区间", "Common window"),
+    "compare.days": ("天数", "Days"),
     "compare.left_out": ("未计入的 K 线", "Bars left out"),
     "compare.left_out_note": ("之前 {before}，之后 {after}", "{before} before, {after} after"),
     "compare.bars_note": ("{interval}，全部运行共有", "of {interval}, shared by every run"),

@@ -121,10 +121,11 @@ class Session:
         NotFoundError
             If a symbol has no such bars.
         """
+        system = self._opened()
         request = _dataset_request(symbols, interval, since, until)
 
         async def read() -> MarketHistory:
-            async with self._opened().transactions() as stores:
+            async with system.transactions() as stores:
                 return await read_history(stores, request)
 
         return self._run(read())
@@ -298,8 +299,10 @@ class Session:
             If it failed.
         """
 
+        system = self._opened()
+
         async def find() -> StoredRun:
-            async with self._opened().transactions() as stores:
+            async with system.transactions() as stores:
                 return await find_run(str(reference), stores)
 
         return self._read(self._run(find()))

@@ -127,5 +127,5 @@ def test_an_account_that_never_traded_is_compared_without_a_sharpe():
 
 
 def test_one_run_is_no_comparison():
-    with pytest.raises(InputError, match="at least 2 runs, had 1"):
+    with pytest.raises(InputError, match="needs 2 to 8 runs, had 1"):
         compare(compared(1, 50))
