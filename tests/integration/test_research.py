@@ -71,6 +71,21 @@ def test_stored_backtests_are_read_compared_and_drawn(desk: research.Session, tm
         desk.evidence("nobody:v1")
 
 
+def test_a_sweep_of_a_session_counts_once(desk: research.Session) -> None:
+    window = {"symbols": SYMBOLS, "lookback_days": 50, "train_days": 20}
+    grid = {"cost_multiple": [0.1, 0.5], "half_spread_bps": [0.0, 1.0]}
+    first = desk.sweep("door:v1", grid, **window)
+    again = desk.sweep("door:v1", grid, **window)
+    assert len(first.rows) == 4
+    assert first.n_trials == again.n_trials >= 4
+    assert first.rows == again.rows
+    assert first.best["sharpe"] == max(row["sharpe"] for row in first.rows if row["sharpe"] is not None)
+    with pytest.raises(InputError, match="must be one of capital_quote"):
+        desk.sweep("door:v1", {"speed": [1.0]})
+    with pytest.raises(ConflictError, match="model_artifact_missing"):
+        desk.sweep("nobody:v1", grid)
+
+
 def test_it_works_under_a_running_loop(desk: research.Session) -> None:
     async def notebook() -> int:
         return desk.bars(("BTC",), interval="1h").panel.n_bars

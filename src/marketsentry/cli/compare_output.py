@@ -14,7 +14,7 @@ from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.services.compare import StoredComparison
 
 _LEVEL = 0.05
-_LONGEST = 24
+_LONGEST = 20
 
 
 def comparison_document(result: StoredComparison) -> dict[str, Any]:
@@ -64,7 +64,9 @@ def _print_differences(found: Comparison, console: Console) -> None:
     if not found.differences:
         console.print("configuration and data are the same")
         return
-    table = Table("differs in", *found.names, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("differs in", *found.names):
+        table.add_column(heading, overflow="fold")
     for path, values in found.differences.items():
         table.add_row(path, *(_short(value) for value in values))
     console.print(table)
@@ -81,7 +83,7 @@ def _print_pair(pair: Pair, found: Comparison, correlation: float, console: Cons
         ("return a year", pair.test.excess, pair.excess_p_holm),
         ("Sharpe ratio", pair.test.sharpe, pair.sharpe_p_holm),
     ):
-        console.print(_test_line(words, difference, adjusted, n_pairs))
+        console.print(_test_line(words, difference, adjusted, n_pairs), soft_wrap=True)
     shared = pair.shared
     console.print(
         f"  correlation {_text(None if correlation != correlation else correlation)}, same entries "

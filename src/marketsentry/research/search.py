@@ -40,14 +40,15 @@ class Sweep:
     """Many settings of the same predictions.
 
     `rows` (list of dict) values and metrics of every setting; `best` the best by rank, of equals the first; `plateau`
-    what it stands on, None if no setting has a value. `n_impossible` combinations make no parameters. The settings are
-    not counted as trials anywhere: no score of this sweep is evidence.
+    what it stands on, None if no setting has a value. `n_impossible` combinations make no parameters. `n_trials` are
+    those of the track so far for a sweep of a `Session`; None for one without a record, whose settings nobody counted.
     """
 
     rows: tuple[dict[str, Any], ...]
     best: dict[str, Any] | None
     plateau: Plateau | None
     n_impossible: int
+    n_trials: int | None
     page: Drawing = field(repr=False)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -119,11 +120,7 @@ def sweep(
     """
     if rank_by not in RANKS:
         raise InputError(f"rank_by must be one of {', '.join(RANKS)}, was {rank_by!r}")
-    unknown = sorted(grid.keys() - set(SEARCHED))
-    if unknown:
-        raise InputError(f"a parameter of the sweep must be one of {', '.join(SEARCHED)}, was {unknown[0]!r}")
-    language, panel = member(Lang, "lang", lang), panel_of(bars)
-    search = Search(Method.GRID, tuple(Axis(key, tuple(values)) for key, values in grid.items()))
+    language, panel, search = member(Lang, "lang", lang), panel_of(bars), grid_search(grid)
     base = base_params(panel, horizon, params)
     settings, sets = valid_sets(base, settings_of(search))
     found = sweep_core(
@@ -137,12 +134,36 @@ def sweep(
     document, plateau = describe_sweep(search, settings, base, metrics, rank_by=rank_by)
     model, _, version = name.partition(":")
     request = {"model_name": model, "model_version": version, "targets": list(panel.symbols)}
-    page = render_sweep(
-        {**document, "request": request}, n_trials=len(sets), version=__version__, lang=language
+    return sweep_of(
+        {**document, "request": request},
+        plateau,
+        n_impossible=search.n_settings - len(sets),
+        n_trials=None,
+        language=language,
     )
-    rows = tuple({**setting, **one} for setting, one in zip(settings, metrics, strict=True))
+
+
+def grid_search(grid: Mapping[str, Sequence[Value]]) -> Search:
+    """Make the search of a grid; raises `InputError` for a parameter that is unknown."""
+    unknown = sorted(grid.keys() - set(SEARCHED))
+    if unknown:
+        raise InputError(f"a parameter of the sweep must be one of {', '.join(SEARCHED)}, was {unknown[0]!r}")
+    return Search(Method.GRID, tuple(Axis(key, tuple(values)) for key, values in grid.items()))
+
+
+def sweep_of(
+    document: Mapping[str, Any],
+    plateau: Plateau | None,
+    *,
+    n_impossible: int,
+    n_trials: int | None,
+    language: Lang,
+) -> Sweep:
+    """Give what `describe_sweep` wrote down as rows and a page."""
+    rows = tuple(dict(zip(document["columns"], row, strict=True)) for row in document["rows"])
+    page = render_sweep(document, n_trials=n_trials, version=__version__, lang=language)
     best = None if plateau is None else rows[plateau.best]
-    return Sweep(rows, best, plateau, search.n_settings - len(sets), Drawing(page, height=900))
+    return Sweep(rows, best, plateau, n_impossible, n_trials, Drawing(page, height=900))
 
 
 def compare(*backtests: Backtest, seed: int = 42, n_resamples: int = 2_000, lang: str = "en") -> Compared:

@@ -1,34 +1,35 @@
 """A data directory, opened: its record, its models and its runs, for code that is not asynchronous."""
 
-import asyncio
 import os
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
-from marketsentry.bootstrap import System, open_system
+from marketsentry.adapters.machine import LocalMachine
 from marketsentry.core.backtest.request import BacktestRequest
+from marketsentry.core.backtest.search import Value
 from marketsentry.core.evidence.pack import EvidencePack
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.timestamps import parse_time_ns
-from marketsentry.exceptions import ConflictError
 from marketsentry.ports.runs import StoredRun
 from marketsentry.ports.training import ModelSpec, ParamValue
+from marketsentry.reports.facts import Lang
 from marketsentry.research.backtest import Backtest
-from marketsentry.research.loop import LoopThread
+from marketsentry.research.opened import OpenedHome
+from marketsentry.research.search import Sweep, grid_search, sweep_of
 from marketsentry.research.walk import BUILTIN_MODEL
-from marketsentry.services.backtest import backtest_defaults, run_backtest
+from marketsentry.services.backtest import RunContext, backtest_defaults, run_backtest
 from marketsentry.services.candidate import CandidateRequest, TrainingResult
 from marketsentry.services.compare import account_of, find_run
 from marketsentry.services.datasets import DatasetRequest, MarketHistory, read_history
 from marketsentry.services.evidence import load_evidence
 from marketsentry.services.plugins import BUILTIN_FEATURES
+from marketsentry.services.report import member
+from marketsentry.services.sweep import SweepRequest, run_sweep
 from marketsentry.services.synth import SynthRequest, synthesise
 from marketsentry.services.train_stored import TrainingParts, train_stored
 from marketsentry.settings import load_settings
-
-T = TypeVar("T")
 
 
 class Session:
@@ -47,14 +48,7 @@ class Session:
         settings = load_settings(
             {**os.environ, **({} if home is None else {"MS_HOME": str(Path(home).absolute())})}
         )
-        self._thread = LoopThread()
-        self._stop = asyncio.Event()
-        try:
-            self._system: System = self._thread.run(self._open(settings))
-        except BaseException:
-            self._thread.close()
-            raise
-        self._is_open = True
+        self._home = OpenedHome(settings)
 
     def synthesise(
         self,
@@ -93,8 +87,8 @@ class Session:
             n_bars=int(days * bar.bars_per_day),
             signal_strength=signal_strength,
         )
-        system = self._opened()
-        self._run(synthesise(request, transactions=system.transactions, clock=system.clock))
+        system = self._home.system
+        self._home.run(synthesise(request, transactions=system.transactions, clock=system.clock))
 
     def bars(
         self, symbols: Sequence[str], *, interval: str, since: str | None = None, until: str | None = None
@@ -121,14 +115,14 @@ class Session:
         NotFoundError
             If a symbol has no such bars.
         """
-        system = self._opened()
+        system = self._home.system
         request = _dataset_request(symbols, interval, since, until)
 
         async def read() -> MarketHistory:
             async with system.transactions() as stores:
                 return await read_history(stores, request)
 
-        return self._run(read())
+        return self._home.run(read())
 
     def train(
         self,
@@ -187,7 +181,7 @@ class Session:
         ConflictError
             If the version exists and was made from other inputs.
         """
-        system = self._opened()
+        system = self._home.system
         candidate = CandidateRequest(
             name=name,
             version=version,
@@ -207,7 +201,7 @@ class Session:
             quality_limits=system.quality_limits,
         )
         wanted = _dataset_request(symbols, interval, since, until)
-        return self._run(train_stored(wanted, candidate, parts, on_progress=lambda step, share: None))
+        return self._home.run(train_stored(wanted, candidate, parts, on_progress=lambda step, share: None))
 
     def backtest(
         self,
@@ -251,7 +245,7 @@ class Session:
         ConflictError
             If the run failed; it is stored with its reason.
         """
-        system = self._opened()
+        system = self._home.system
         name, _, version = model.partition(":")
         request = BacktestRequest(
             track="liquid",
@@ -266,7 +260,7 @@ class Session:
             slippage_bps=slippage_bps,
         )
         return self._read(
-            self._run(
+            self._home.run(
                 run_backtest(
                     request,
                     transactions=system.transactions,
@@ -277,6 +271,77 @@ class Session:
                     model_file=model_file,
                 )
             )
+        )
+
+    def sweep(
+        self,
+        model: str,
+        grid: Mapping[str, Sequence[Value]],
+        *,
+        symbols: Sequence[str] = (),
+        lookback_days: int = 90,
+        train_days: int = 35,
+        rank_by: str = "sharpe",
+        lang: str = "en",
+    ) -> Sweep:
+        """Replay a registered model under every combination of a grid, as `ms backtest sweep` does.
+
+        Every setting counts as a trial of the track, once however often the same sweep is asked for.
+
+        Parameters
+        ----------
+        model
+            NAME or NAME:VERSION.
+        grid
+            Values to try by parameter name.
+        symbols
+            The universe of the settings if empty.
+        lookback_days
+            Window that ends at the newest snapshot.
+        train_days
+            First part of it, not traded.
+        rank_by
+            `sharpe`, `sortino` or `pnl_after_cost`.
+        lang
+            Language of the page, `zh` or `en`.
+
+        Returns
+        -------
+        Sweep
+            `n_trials` are those of the track so far.
+
+        Raises
+        ------
+        InputError
+            If a parameter, the rank or the language is unknown, or no combination makes parameters.
+        ConflictError
+            If the model or its inputs cannot be replayed.
+        """
+        system, language = self._home.system, member(Lang, "lang", lang)
+        name, _, version = model.partition(":")
+        window = BacktestRequest(
+            track="liquid",
+            targets=tuple(symbols),
+            model_name=name or None,
+            model_version=version or None,
+            data_version=system.settings.data_version,
+            lookback_days=lookback_days,
+            train_days=train_days,
+        )
+        found = self._home.run(
+            run_sweep(
+                SweepRequest(window, grid_search(grid), rank_by),
+                context=RunContext(system.transactions, system.artifacts, system.clock, system.code_version),
+                defaults=backtest_defaults(system.settings),
+                n_threads=LocalMachine().cores(),
+            )
+        )
+        return sweep_of(
+            found.document,
+            found.plateau,
+            n_impossible=found.n_impossible,
+            n_trials=found.n_trials,
+            language=language,
         )
 
     def run(self, reference: str | int) -> Backtest:
@@ -299,13 +364,13 @@ class Session:
             If it failed.
         """
 
-        system = self._opened()
+        system = self._home.system
 
         async def find() -> StoredRun:
             async with system.transactions() as stores:
                 return await find_run(str(reference), stores)
 
-        return self._read(self._run(find()))
+        return self._read(self._home.run(find()))
 
     def evidence(self, model: str) -> EvidencePack:
         """Read the evidence pack of a registered version; raises `NotFoundError`.
@@ -319,9 +384,9 @@ class Session:
         -------
         EvidencePack
         """
-        system = self._opened()
+        system = self._home.system
         name, _, version = model.partition(":")
-        found = self._run(
+        found = self._home.run(
             load_evidence(
                 name,
                 version or None,
@@ -334,13 +399,7 @@ class Session:
 
     def close(self) -> None:
         """Stop the engines of the directory; a second call does nothing."""
-        if not self._is_open:
-            return
-        self._is_open = False
-        try:
-            self._thread.run(self._close())
-        finally:
-            self._thread.close()
+        self._home.close()
 
     def __enter__(self) -> Self:
         return self
@@ -350,37 +409,9 @@ class Session:
     ) -> None:
         self.close()
 
-    async def _open(self, settings: Any) -> System:  # Any: Settings, which load_settings made
-        """Keep the system open in one task of the loop until `_close`."""
-        opened: asyncio.Future[System] = asyncio.get_running_loop().create_future()
-
-        async def hold() -> None:
-            async with open_system(settings) as system:
-                opened.set_result(system)
-                await self._stop.wait()
-
-        self._holder = asyncio.create_task(hold())
-        waited: set[asyncio.Future[Any]] = {self._holder, opened}  # Any: a task and what it opens
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-        if not opened.done():
-            await self._holder
-        return opened.result()
-
-    async def _close(self) -> None:
-        self._stop.set()
-        await self._holder
-
     def _read(self, stored: StoredRun) -> Backtest:
-        run = account_of(stored, self._opened().artifacts)
+        run = account_of(stored, self._home.system.artifacts)
         return Backtest(run.account.name, run.account, stored.run.metrics, run.config)
-
-    def _opened(self) -> System:
-        if not self._is_open:
-            raise ConflictError("the session is closed")
-        return self._system
-
-    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return self._thread.run(coroutine)
 
 
 def _dataset_request(

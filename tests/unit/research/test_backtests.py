@@ -67,6 +67,8 @@ def test_a_sweep_finds_the_metrics_of_each_replay(bars, trend):
         assert row["trades"] == alone.metrics["trades"]
     assert found.best["sharpe"] == max(row["sharpe"] for row in found.rows)
     assert found.plateau.value == found.best["sharpe"]
+    assert found.n_trials is None
+    assert "nobody counted them" in found.page.html
     assert Page(found.page.html).errors == []
 
 
