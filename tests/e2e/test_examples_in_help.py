@@ -61,6 +61,7 @@ STORIES = (
             "ms backtest run --model panel:v1 --symbols BTC,ETH --lookback-days 90 --json": OK,
             "ms backtest sweep --model panel:v1 --grid entry_edge_bps=0,5,10": OK,
             "ms backtest list --limit 5": OK,
+            "ms backtest compare 1 2 --out compare.html": OK,
             "ms backtest report 1 --lang zh --out report.html": OK,
             "ms replay 1 --tolerance 1e-6 --json": OK,
             "ms status --json": OK,

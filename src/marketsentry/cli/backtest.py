@@ -1,4 +1,4 @@
-"""`ms backtest`: replay a registered model over history, search its settings, list runs, report on one."""
+"""`ms backtest`: replay a registered model over history, search its settings, list, compare and report runs."""
 
 import asyncio
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from marketsentry.cli.backtest_compare import compare
 from marketsentry.cli.backtest_sweep import sweep
 from marketsentry.cli.output import JSON_HELP, print_json, say
 
@@ -16,7 +17,7 @@ EXIT_FAILED = 2
 
 @app.callback()
 def backtest() -> None:
-    """Replay a registered model over history; search its settings; list runs; report on one.
+    """Replay a registered model over history; search its settings; list, compare and report runs.
 
     Example:  ms backtest run --model panel:v1 --json
     """
@@ -98,6 +99,7 @@ def run(
 
 
 app.command()(sweep)
+app.command(context_settings={"ignore_unknown_options": True})(compare)  # -1 is a run, no option
 
 
 @app.command("list")

@@ -53,8 +53,10 @@ class RunStore(Protocol):
         """Read a run; raises `NotFoundError`."""
         ...
 
-    async def newest(self, *, track: str | None = None) -> StoredRun:
-        """Read the newest run that is not the replay of another; raises `NotFoundError` when there is none."""
+    async def newest(
+        self, *, track: str | None = None, model_name: str | None = None, model_version: str | None = None
+    ) -> StoredRun:
+        """Read the newest run that is not the replay of another, of a model if named; raises `NotFoundError`."""
         ...
 
     async def list_runs(self, *, track: str | None = None, limit: int = 50) -> Sequence[StoredRun]:

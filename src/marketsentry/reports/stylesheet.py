@@ -10,6 +10,7 @@ CSS = """
   --green:9,119,72;--red:190,42,36;
   --pass:#1a56c4;--fail:#a8480a;--few:#59626f;
   --note:#fff6e0;--note-line:#d9a52b;--note-ink:#5b4300;
+  --run1:#c2410c;--run2:#0f766e;--run3:#86198f;--run4:#a16207;--run5:#475569;--run6:#be185d;--run7:#4d7c0f;
   --sans:system-ui,-apple-system,"Segoe UI","Helvetica Neue","Noto Sans","PingFang SC","Hiragino Sans GB",
     "Microsoft YaHei","Noto Sans CJK SC","Source Han Sans SC",sans-serif;
   --mono:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono","Noto Sans Mono",
@@ -23,6 +24,7 @@ CSS = """
   --green:62,207,142;--red:255,112,102;
   --pass:#6ea3ff;--fail:#f0964a;--few:#a3acb9;
   --note:#2a2211;--note-line:#a87f23;--note-ink:#f3d58e;
+  --run1:#fb923c;--run2:#2dd4bf;--run3:#e879f9;--run4:#facc15;--run5:#94a3b8;--run6:#f472b6;--run7:#a3e635;
 }}
 html[data-scheme=us]{--gain:var(--green);--loss:var(--red)}
 html[data-scheme=cn]{--gain:var(--red);--loss:var(--green)}
@@ -104,6 +106,16 @@ td.state .icon{margin-right:7px}
 .baseline{stroke:var(--faint);stroke-dasharray:3 4}
 .curve{fill:none;stroke-width:1.6;stroke-linejoin:round;stroke-linecap:round}
 .curve.equity{stroke:var(--curve)}.curve.loss{stroke:rgb(var(--loss));stroke-width:1.1}
+.curve.run0{stroke:var(--curve)}
+.curve.run1{stroke:var(--run1)}.curve.run2{stroke:var(--run2)}.curve.run3{stroke:var(--run3)}.curve.run4{stroke:var(--run4)}
+.curve.run5{stroke:var(--run5)}.curve.run6{stroke:var(--run6)}.curve.run7{stroke:var(--run7)}
+.cursor circle.run1{fill:var(--run1)}.cursor circle.run2{fill:var(--run2)}.cursor circle.run3{fill:var(--run3)}
+.cursor circle.run4{fill:var(--run4)}.cursor circle.run5{fill:var(--run5)}.cursor circle.run6{fill:var(--run6)}
+.cursor circle.run7{fill:var(--run7)}
+.key{display:inline-block;width:16px;height:3px;border-radius:2px;vertical-align:4px;margin-right:7px;
+  background:var(--curve)}
+.key.run1{background:var(--run1)}.key.run2{background:var(--run2)}.key.run3{background:var(--run3)}.key.run4{background:var(--run4)}
+.key.run5{background:var(--run5)}.key.run6{background:var(--run6)}.key.run7{background:var(--run7)}
 .area{stroke:none}.area.loss{fill:rgba(var(--loss),.16)}.area.equity{fill:var(--band)}
 .band rect{fill:var(--band2)}.band.odd rect{fill:var(--band)}.band.final rect{fill:var(--final)}
 .band line{stroke:var(--line)}.band.trade rect{fill:none}.band.trade line{stroke:none}

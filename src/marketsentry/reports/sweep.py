@@ -19,7 +19,7 @@ N_CLASSES = 8
 _SHOWN = ("sharpe", "pnl_after_cost", "max_drawdown", "turnover", "trades")
 
 
-def render_sweep(document: Mapping[str, Any], *, n_trials: int, version: str, lang: Lang) -> str:
+def render_sweep(document: Mapping[str, Any], *, n_trials: int | None, version: str, lang: Lang) -> str:
     """Write the page of a sweep as one self-contained HTML document.
 
     Parameters
@@ -27,7 +27,7 @@ def render_sweep(document: Mapping[str, Any], *, n_trials: int, version: str, la
     document
         As the sweep's artifact holds it.
     n_trials
-        Trials of the track so far.
+        Trials of the track so far; None where nobody counted the settings.
     version
         Of the program.
     lang
@@ -117,7 +117,7 @@ def _classes(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[tuple
     return np.searchsorted(starts, values, side="right") - 1, [(float(p[0]), float(p[-1])) for p in parts]
 
 
-def _tiles(document: Mapping[str, Any], n_trials: int, text: Texts) -> Markup:
+def _tiles(document: Mapping[str, Any], n_trials: int | None, text: Texts) -> Markup:
     found = document["plateau"] or {}
     share, positive = found.get("neighbour_share"), found.get("all_above_zero_frac")
     n = count(found.get("n_neighbours"))
@@ -126,6 +126,7 @@ def _tiles(document: Mapping[str, Any], n_trials: int, text: Texts) -> Markup:
     inside, outside = (
         number(choice.get(f"{side}_sharpe_median"), digits=2) for side in ("inside", "outside")
     )
+    counted = "sweep.uncounted" if n_trials is None else "sweep.trials_note"
     return element(
         "dl",
         tile(text("sweep.settings"), count(len(document["rows"])), None),
@@ -134,7 +135,7 @@ def _tiles(document: Mapping[str, Any], n_trials: int, text: Texts) -> Markup:
         tile(text("sweep.positive"), percent(positive, digits=0), None),
         tile(text("sweep.pbo"), percent(choice.get("pbo"), digits=0),
              text("sweep.pbo_note", inside=inside, outside=outside)),
-        tile(text("sweep.trials"), count(n_trials), text("sweep.trials_note")),
+        tile(text("sweep.trials"), count(n_trials), text(counted)),
         class_="tiles",
     )  # fmt: skip
 

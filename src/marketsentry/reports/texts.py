@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from marketsentry.reports.account_texts import ACCOUNT_TEXTS
+from marketsentry.reports.compare_texts import COMPARE_TEXTS
 from marketsentry.reports.evidence_texts import EVIDENCE_TEXTS
 from marketsentry.reports.facts import Lang
 from marketsentry.reports.overfitting_texts import OVERFITTING_TEXTS
@@ -335,6 +336,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "sweep.positive": ("为正的比例", "Above zero"),
     "sweep.trials": ("该赛道累计试验", "Trials of the track"),
     "sweep.trials_note": ("每组参数计为一次试验", "every setting counts as one"),
+    "sweep.uncounted": ("未入库，未计为试验", "not recorded: nobody counted them"),
     "sweep.shape.plateau": ("高原：邻近参数表现相近。", "A plateau: its neighbours do nearly as well."),
     "sweep.shape.slope": ("斜坡：邻近参数明显较差。", "A slope: its neighbours do clearly worse."),
     "sweep.shape.peak_alone": (
@@ -362,6 +364,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **ACCOUNT_TEXTS,
     **EVIDENCE_TEXTS,
     **OVERFITTING_TEXTS,
+    **COMPARE_TEXTS,
 }
 
 Texts = Callable[..., str]

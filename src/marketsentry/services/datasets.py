@@ -68,13 +68,22 @@ class DatasetRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """What the record holds of the wanted symbols, in their order."""
+class MarketHistory:
+    """Bars of the wanted symbols in their order, and what stands beside them.
+
+    `no_trade_ts_ns` are the times per symbol at which the venue is known to have had no trade; `first_ns` the first
+    bar that is known of each symbol, which may lie before the span.
+    """
 
     series: tuple[BarSeries, ...]
     no_trade_ts_ns: tuple[NDArray[np.int64], ...]
     first_ns: tuple[int, ...]
     inputs: ContextInputs
+
+    @property
+    def panel(self) -> BarPanel:
+        """The bars on one grid."""
+        return align_panel(self.series, no_trade_ts_ns=self.no_trade_ts_ns)
 
 
 async def build_dataset(
@@ -125,10 +134,16 @@ async def build_dataset(
     """
     on_progress("reading bars", 0.0)
     async with transactions() as stores:
-        stored = await _read(stores, request)
+        stored = await read_history(stores, request)
     on_progress("features", 0.0)
     dataset = await asyncio.to_thread(
-        _compute, stored, request, feature_set, code_version, limits or QualityLimits()
+        compute_dataset,
+        stored,
+        feature_set=feature_set,
+        code_version=code_version,
+        limits=limits or QualityLimits(),
+        since_ns=request.since_ns,
+        data_version=request.data_version,
     )
     on_progress("files", 0.0)
     manifest = await asyncio.to_thread(_save, dataset, files)
@@ -137,7 +152,8 @@ async def build_dataset(
         return await _write(stores, dataset, record, request.with_snapshots, clock, on_progress)
 
 
-async def _read(stores: Stores, request: DatasetRequest) -> _Stored:
+async def read_history(stores: Stores, request: DatasetRequest) -> MarketHistory:
+    """Read the bars and the context of a request; raises `NotFoundError` for a symbol without bars in the span."""
     span = {"start_ns": request.since_ns, "stop_ns": request.until_ns}
     series, no_trade, first_ns = [], [], []
     for symbol in request.symbols:
@@ -151,20 +167,48 @@ async def _read(stores: Stores, request: DatasetRequest) -> _Stored:
         no_trade.append(await stores.bars.load_no_trade(symbol, request.interval, **span))
         first_ns.append(info.first_ns)
     inputs = await load_context(stores, request.symbols, as_of_ns=request.until_ns)
-    return _Stored(tuple(series), tuple(no_trade), tuple(first_ns), inputs)
+    return MarketHistory(tuple(series), tuple(no_trade), tuple(first_ns), inputs)
 
 
-def _compute(
-    stored: _Stored,
-    request: DatasetRequest,
+def compute_dataset(
+    history: MarketHistory,
+    *,
     feature_set: FeatureSet,
     code_version: str,
     limits: QualityLimits,
+    since_ns: int | None = None,
+    data_version: str = "v1",
 ) -> Dataset:
-    panel, blocked = _judge(stored, request, limits)
-    inputs = inputs_known_by(stored.inputs, panel.symbols, int(panel.known_at_ns[-1]))
+    """Judge bars, compute features and labels; nothing is stored.
+
+    Parameters
+    ----------
+    history
+        The bars and what stands beside them.
+    feature_set
+        The built-in set or a user's own.
+    code_version
+        Hash of the code that computes.
+    limits
+        Of the data-quality gate.
+    since_ns
+        Where the wanted span begins; None is the first bar.
+    data_version
+        The label under which snapshots would be stored.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    AllBlockedError
+        If the gate leaves no symbol.
+    """
+    panel, blocked = _judge(history, since_ns, limits)
+    inputs = inputs_known_by(history.inputs, panel.symbols, int(panel.known_at_ns[-1]))
     parts = dataset_parts(
-        panel, inputs, feature_set.schema, code_version=code_version, data_version=request.data_version
+        panel, inputs, feature_set.schema, code_version=code_version, data_version=data_version
     )
     features = compute_features(feature_set, panel, inputs)
     mask_features(features, panel)
@@ -175,13 +219,13 @@ def _compute(
         inputs=inputs,
         parts=parts,
         content_hash=content_hash(parts),
-        data_version=request.data_version,
+        data_version=data_version,
         blocked=blocked,
     )
 
 
 def _judge(
-    stored: _Stored, request: DatasetRequest, limits: QualityLimits
+    stored: MarketHistory, since_ns: int | None, limits: QualityLimits
 ) -> tuple[BarPanel, tuple[BlockedSymbol, ...]]:
     """Keep the symbols whose bars pass the gate, each judged up to its own last bar: a delisted coin stays."""
     blocked, series, no_trade = [], [], []
@@ -190,7 +234,7 @@ def _judge(
         facts = measure_quality(
             bars,
             as_of_ns=as_of_ns,
-            window_ns=None if request.since_ns is None else as_of_ns - request.since_ns,
+            window_ns=None if since_ns is None else as_of_ns - since_ns,
             listed_from_ns=first_ns,
             no_trade_ts_ns=left_out,
         )

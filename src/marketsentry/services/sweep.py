@@ -251,31 +251,67 @@ def _document(
     plan: _Plan, metrics: Sequence[Mapping[str, Any]], overfitting: BacktestOverfitting | None
 ) -> tuple[dict[str, Any], Plateau | None]:
     search, rank_by = plan.request.search, plan.request.rank_by
+    found, plateau = describe_sweep(
+        search, plan.settings, plan.base, metrics, rank_by=rank_by, overfitting=overfitting
+    )
+    document = {"sweep_hash": plan.sweep_hash, "request": plan.prepared.request.document(), **found}
+    return {**document, "content_hash": hash_params(document)}, plateau
+
+
+def describe_sweep(
+    search: Search,
+    settings: Sequence[Mapping[str, Value]],
+    base: ReplayParams,
+    metrics: Sequence[Mapping[str, Any]],
+    *,
+    rank_by: str,
+    overfitting: BacktestOverfitting | None,
+) -> tuple[dict[str, Any], Plateau | None]:
+    """Write down what was searched and found.
+
+    Parameters
+    ----------
+    search
+        What was searched.
+    settings
+        Those that were replayed.
+    base
+        The parameters they change.
+    metrics
+        Of each setting, as `metrics_document` gives them.
+    rank_by
+        One of `RANKS`.
+    overfitting
+        What choosing the best is worth; None where nothing could be chosen.
+
+    Returns
+    -------
+    tuple of dict and Plateau or None
+        JSON values (`columns`, `rows`, `best` and what they belong to), and what the best setting stands on.
+    """
     names = [axis.name for axis in search.axes]
     ranked = np.array([math.nan if one[rank_by] is None else one[rank_by] for one in metrics])
-    plateau = measure_plateau(ranked, places_of(search, plan.settings), is_grid=search.method is Method.GRID)
+    plateau = measure_plateau(ranked, places_of(search, settings), is_grid=search.method is Method.GRID)
     order = np.argsort(-ranked, kind="stable")[:N_BEST]
     rows = [
         [*_plain(setting).values(), *(one[name] for name in METRICS)]
-        for setting, one in zip(plan.settings, metrics, strict=True)
+        for setting, one in zip(settings, metrics, strict=True)
     ]
     document = {
-        "sweep_hash": plan.sweep_hash,
-        "request": plan.prepared.request.document(),
         "search": _search_document(search),
-        "base": plan.base.document(),
+        "base": base.document(),
         "rank_by": rank_by,
         "parameters": names,
         "columns": [*names, *METRICS],
         "rows": rows,
         "best": [
-            {"setting": int(i), **_plain(plan.settings[i]), **{name: metrics[i][name] for name in METRICS}}
+            {"setting": int(i), **_plain(settings[i]), **{name: metrics[i][name] for name in METRICS}}
             for i in order
         ],
         "plateau": None if plateau is None else plateau.document(),
         "overfitting": None if overfitting is None else asdict(overfitting),
     }
-    return {**document, "content_hash": hash_params(document)}, plateau
+    return document, plateau
 
 
 def _search_document(search: Search) -> dict[str, Any]:

@@ -113,6 +113,50 @@ async def train_candidate(
     return _result(registered, usage, is_reused=False)
 
 
+async def walk_candidate(
+    dataset: Dataset,
+    request: CandidateRequest,
+    *,
+    feature_set: FeatureSet,
+    trainer: Trainer,
+    history: TrialHistory,
+    on_progress: OnProgress = lambda _: None,
+) -> Judgement:
+    """Train and judge as `train_candidate` does, and keep nothing: no version, no artifact, no trial.
+
+    Parameters
+    ----------
+    dataset
+        Bars, features and labels.
+    request
+        What to train and how to judge it; name and version are not used.
+    feature_set
+        What computed the dataset's features.
+    trainer
+        Where models are fitted.
+    history
+        The trials that its score is deflated by.
+    on_progress
+        Told about spans and trees.
+
+    Returns
+    -------
+    Judgement
+
+    Raises
+    ------
+    InputError
+        If the history cannot hold the folds, the horizon is not in the dataset, or the model fails.
+    DependencyError
+        If the training process died.
+    """
+    plans = make_plan(dataset, request)
+    absent_features(dataset)  # refuses a dataset in which nothing has a value, before anything is fitted
+    recipe = await asyncio.to_thread(_recipe, dataset, request, plans.walk_forward)
+    fit = await trainer.fit_spans(_make_job(dataset, request, plans), on_progress=on_progress)
+    return await asyncio.to_thread(_judge, dataset, request, plans, fit, feature_set, history, recipe.hash)
+
+
 @dataclass(frozen=True, slots=True)
 class Plans:
     """How the history is cut: the walk-forward, and beside it what was asked for; all lie before the last block."""

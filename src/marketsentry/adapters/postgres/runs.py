@@ -33,6 +33,8 @@ _NEWEST = f"""
     SELECT {_COLUMNS}
     FROM backtest_runs
     WHERE (%(track)s::text IS NULL OR track = %(track)s) AND NOT config ? 'replay_of'
+      AND (%(model_name)s::text IS NULL OR metrics ->> 'model_name' = %(model_name)s)
+      AND (%(model_version)s::text IS NULL OR metrics ->> 'model_version' = %(model_version)s)
     ORDER BY id DESC
     LIMIT 1
 """  # noqa: S608 - joins constants of this module
@@ -93,11 +95,16 @@ class PostgresRunStore:
             raise NotFoundError("backtest run not found")
         return _stored(rows[0])
 
-    async def newest(self, *, track: str | None = None) -> StoredRun:
+    async def newest(
+        self, *, track: str | None = None, model_name: str | None = None, model_version: str | None = None
+    ) -> StoredRun:
         """Read the newest run that is not a replay; see `RunStore.newest`."""
-        rows = await self._rows(_NEWEST, {"track": track})
+        rows = await self._rows(
+            _NEWEST, {"track": track, "model_name": model_name, "model_version": model_version}
+        )
         if not rows:
-            raise NotFoundError("backtest run not found")
+            model = "" if model_name is None else f": {model_name}:{model_version or '*'} has none"
+            raise NotFoundError(f"backtest run not found{model}")
         return _stored(rows[0])
 
     async def list_runs(self, *, track: str | None = None, limit: int = 50) -> Sequence[StoredRun]:

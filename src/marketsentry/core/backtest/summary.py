@@ -20,11 +20,12 @@ An undefined value is None. Rounding is presentation: `rounded` is for the wire,
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.backtest.replay import ReplayResult
 from marketsentry.core.labels.forward_return import forward_return
 from marketsentry.core.market.bars import BarPanel
@@ -54,6 +55,25 @@ class Window:
     index: int
     start: int
     stop: int
+
+
+class Account(Protocol):
+    """What the metrics of an account are made from, as `ReplayResult` has it."""
+
+    @property
+    def params(self) -> ReplayParams: ...
+    @property
+    def equity(self) -> NDArray[np.float64]: ...
+    @property
+    def equity_before(self) -> NDArray[np.float64]: ...
+    @property
+    def returns(self) -> NDArray[np.float64]: ...
+    @property
+    def weights(self) -> NDArray[np.float64]: ...
+    @property
+    def fills(self) -> NDArray[np.void]: ...
+    @property
+    def trades(self) -> NDArray[np.void]: ...
 
 
 def summarise(
@@ -164,13 +184,13 @@ def _span_metrics(
     return {**_skill(predictions[rows], outcome[rows]), **account_metrics(result, rows)}
 
 
-def account_metrics(result: ReplayResult, rows: slice | None = None) -> dict[str, Any]:
+def account_metrics(result: Account, rows: slice | None = None) -> dict[str, Any]:
     """Compute the metrics of the account alone, from `turnover` to `trades`.
 
     Parameters
     ----------
     result
-        What `replay` did.
+        What `replay` did, or a part of it.
     rows
         The bars that count, all if None; drawdown and return start at the equity before them.
 
