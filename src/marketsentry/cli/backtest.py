@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from marketsentry.cli.backtest_sweep import sweep
+from marketsentry.cli.backtest_sweep import POLICY_HELP, SET_HELP, sweep
 from marketsentry.cli.output import JSON_HELP, print_json, say
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
@@ -38,14 +38,18 @@ def run(
     fee_bps: Annotated[float, typer.Option(help="Fee on traded notional.")] = 5.0,
     slippage_bps: Annotated[float, typer.Option(help="Half-spread on traded notional.")] = 3.0,
     model_file: Annotated[str, typer.Option(help="Source of a model of your own, as it was trained.")] = "",
+    policy: Annotated[str, typer.Option(help=POLICY_HELP)] = "",
+    set_: Annotated[list[str] | None, typer.Option("--set", help=SET_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Replay a registered model on stored bars and snapshots, and store the run.
 
-    Only models that had not seen a bar score it. Exit code 0 when the run completed, 2 when it failed (it is
+    Only models that had not seen a bar score it. A policy of your own decides in the place of the built-in rule; its
+    source is stored with the run. Exit code 0 when the run completed, 2 when it failed (it is
     stored with its reason) or an input is wrong, 4 when the database failed.
 
     Example:  ms backtest run --model panel:v1 --symbols BTC,ETH --lookback-days 90 --json
+    Example:  ms backtest run --model panel:v1 --policy examples/policy_example.py --set policy.stop_frac=0.03
     """
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.backtest_output import print_run, run_document
@@ -53,8 +57,10 @@ def run(
     from marketsentry.core.backtest.request import BacktestRequest
     from marketsentry.ports.runs import StoredRun
     from marketsentry.services.backtest import backtest_defaults, run_backtest
+    from marketsentry.services.backtest_policy import choose_policy
 
     watch = Stopwatch()
+    chosen = choose_policy(policy, set_ or ())
     name, _, version = model.partition(":")
 
     async def go() -> StoredRun:
@@ -80,6 +86,7 @@ def run(
                 defaults=backtest_defaults(system.settings),
                 code_version=system.code_version,
                 model_file=model_file or None,
+                policy=chosen,
             )
 
     stored = asyncio.run(go())

@@ -23,7 +23,8 @@ REALISED = 9  # closed price differences at fill prices, before fees
 FEE = 10
 SLIPPAGE = 11
 IMPACT = 12
-BOOK_FIELDS = 13
+HELD_BARS = 13  # closes since a policy decided this side, with the side's sign; not kept without a policy
+BOOK_FIELDS = 14
 
 # Fields of the account row (ACCOUNT_FIELDS,).
 CASH = 0

@@ -34,7 +34,14 @@ from marketsentry.services.backtest import (
     usual_params,
 )
 from marketsentry.services.backtest_model import Refusal
-from marketsentry.services.backtest_outcome import first_traded, input_parts, profiles_of, score_window
+from marketsentry.services.backtest_outcome import (
+    first_traded,
+    input_parts,
+    policy_part,
+    profiles_of,
+    score_window,
+)
+from marketsentry.services.backtest_policy import ChosenPolicy, check_axes
 
 ARTIFACT_KIND = "sweeps"
 SWEEP_JSON = "sweep.json"
@@ -117,10 +124,11 @@ async def run_sweep(
     DependencyError
         If the record or the disk cannot be reached.
     """
+    check_axes(request.search, context.policy)
     prepared = await prepare(resolve(request.backtest, defaults), defaults, context)
     if isinstance(prepared, Unprepared):
         raise _refused(prepared.refusal)
-    plan = await asyncio.to_thread(_plan, request, prepared, defaults, context.code_version)
+    plan = await asyncio.to_thread(_plan, request, prepared, defaults, context)
     if isinstance(plan, Refusal):
         raise _refused(plan)
     done = await _stored(plan, context)
@@ -147,25 +155,28 @@ class _Plan:
     sets: list[ReplayParams]
     base: ReplayParams
     sweep_hash: str
+    policy: ChosenPolicy | None
 
 
 def _plan(
-    request: SweepRequest, prepared: Prepared, defaults: BacktestDefaults, code_version: str
+    request: SweepRequest, prepared: Prepared, defaults: BacktestDefaults, context: RunContext
 ) -> _Plan | Refusal:
     scored = score_window(prepared.request, prepared.scoring, prepared.inputs)
     if isinstance(scored, Refusal):
         return scored
     chosen, predictions = scored
-    base = usual_params(prepared.request, prepared.scoring, defaults)
+    base = usual_params(prepared.request, prepared.scoring, defaults, context.policy)
     settings, sets = valid_sets(base, settings_of(request.search))
     parts = {
         **input_parts(prepared.scoring, prepared.inputs, chosen),
         "request": hash_params(prepared.request.document()),
         "base": hash_params(base.document()),
         "search": hash_params(_search_document(request.search)),
-        "code": code_version,
+        "code": context.code_version,
+        **policy_part(context.policy),
     }
-    return _Plan(request, prepared, predictions, settings, sets, base, hash_parts("sweep", parts))
+    sweep_hash = hash_parts("sweep", parts)
+    return _Plan(request, prepared, predictions, settings, sets, base, sweep_hash, context.policy)
 
 
 def _replay_chunk(plan: _Plan, chunk: Sequence[int], n_threads: int) -> dict[int, dict[str, Any]]:
@@ -177,6 +188,7 @@ def _replay_chunk(plan: _Plan, chunk: Sequence[int], n_threads: int) -> dict[int
         n_threads=n_threads,
         traded_from=first_traded(inputs),
         profiles=profiles_of(plan.prepared.request, inputs.panel),
+        policy=None if plan.policy is None else plan.policy.compiled,
     )
     return {index: metrics_document(row) for index, row in zip(chunk, rows, strict=True)}
 
@@ -212,6 +224,8 @@ async def _store(
 ) -> SweepResult:
     document, plateau = _document(plan, metrics)
     files = {SWEEP_JSON: json.dumps(document, sort_keys=True, allow_nan=False).encode()}
+    if plan.policy is not None:
+        files |= plan.policy.files
     artifact = await asyncio.to_thread(context.artifacts.put, ARTIFACT_KIND, files)
     async with context.transactions() as stores:
         n_trials = await stores.models.count_trials(track=plan.prepared.scoring.registered.model.track)
@@ -243,6 +257,7 @@ def _document(plan: _Plan, metrics: Sequence[Mapping[str, Any]]) -> tuple[dict[s
         "request": plan.prepared.request.document(),
         "search": _search_document(search),
         "base": plan.base.document(),
+        **({} if plan.policy is None else {"policy": plan.policy.document()}),
         "rank_by": rank_by,
         "parameters": names,
         "columns": [*names, *METRICS],

@@ -21,7 +21,11 @@ from typing import Any
 
 from marketsentry.core.market.interval import Interval
 from marketsentry.exceptions import InputError
+from marketsentry.kernels.policy import Policy
 from marketsentry.kernels.replay import Rules
+
+POLICY_PREFIX = "policy."  # before the name of a policy's parameter, beside those of the replay
+SIGNAL_PARAMS = ("entry_edge_bps", "exit_edge_bps", "cost_multiple", "full_conviction_sigmas")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class ReplayParams:
     risk_budget: gross the sizing may ask for.
     max_single_weight .. max_style_exposure: the limits of the risk check.
     rebalance_band_frac: weight changes up to this are left undone, except going flat.
+    policy: parameters by name of the user's policy that decides; None is the built-in rule, whose own parameters
+        (`SIGNAL_PARAMS`) say nothing beside a policy.
     """
 
     periods_per_year: float
@@ -79,6 +85,7 @@ class ReplayParams:
     max_sector_exposure: float = 0.45
     max_style_exposure: float = 0.55
     rebalance_band_frac: float = 0.02
+    policy: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         positive = ("periods_per_year", "capital_quote", "participation_frac", "volatility_halflife_bars",
@@ -113,14 +120,17 @@ class ReplayParams:
         return self.entry_edge_bps + self.cost_multiple * self.round_trip_cost_bps
 
     def document(self) -> dict[str, Any]:
-        """Every parameter by name as JSON values; an unlimited participation is None."""
+        """Every parameter by name as JSON values; an unlimited participation is None, no policy is left out."""
         values = dataclasses.asdict(self)
+        if self.policy is None:
+            del values["policy"]
         return {name: None if value == math.inf else value for name, value in values.items()}
 
-    def rules(self, *, with_confidence: bool) -> Rules:
-        """Lay the parameters out as the kernels take them."""
+    def rules(self, *, with_confidence: bool, policy: Policy | None = None) -> Rules:
+        """Lay the parameters out as the kernels take them; a policy is always told the volatility."""
         target = self.position_volatility_frac or 0.0
         sized = target > 0.0 or self.full_conviction_sigmas > 0.0
+        needs_volatility = sized or self.impact_coefficient > 0.0
         return Rules(
             fee_bps=float(self.fee_bps),
             half_spread_bps=float(self.half_spread_bps),
@@ -136,7 +146,8 @@ class ReplayParams:
             volatility_target=target / math.sqrt(self.periods_per_year),
             volatility_alpha=1.0 - 0.5 ** (1.0 / self.volatility_halflife_bars),
             volatility_warmup=float(self.volatility_warmup_bars),
-            needs_volatility=sized or self.impact_coefficient > 0.0,
+            needs_volatility=needs_volatility or policy is not None,
+            opens_unmeasured=not needs_volatility,
             taper_start=float(self.taper_start_frac),
             taper_stop=float(self.taper_stop_frac),
             taper_floor=float(self.taper_floor_frac),
@@ -145,7 +156,8 @@ class ReplayParams:
             max_gross=float(self.max_gross_exposure),
             max_turnover=float(self.max_turnover),
             band=float(self.rebalance_band_frac),
-            is_static=not sized and not with_confidence,
+            is_static=not sized and not with_confidence and policy is None,
+            policy=policy,
         )
 
     def _must(self, holds: bool, name: str, limit: str) -> None:

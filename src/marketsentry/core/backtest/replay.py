@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams
+from marketsentry.core.backtest.policy import UserPolicy, bind_policy
 from marketsentry.core.backtest.tape import fills_of, trades_of
 from marketsentry.core.market.bars import FIELDS, BarPanel
 from marketsentry.core.risk.profiles import BucketCaps, Profile
@@ -68,6 +69,7 @@ def replay(
     confidence: NDArray[np.float64] | None = None,
     profiles: Sequence[Profile] | None = None,
     bucket_caps: BucketCaps | None = None,
+    policy: UserPolicy | None = None,
 ) -> ReplayResult:
     """Trade predictions over a panel of bars.
 
@@ -86,6 +88,8 @@ def replay(
         Per target, the sector, style and bucket whose exposure is capped. None: there are no groups.
     bucket_caps
         Caps of the buckets as a share of the risk budget.
+    policy
+        Decides in the place of the built-in rule, with the values in `params.policy`.
 
     Returns
     -------
@@ -95,8 +99,8 @@ def replay(
     Raises
     ------
     InputError
-        If the panel is empty, shapes differ, a prediction is infinite or the bars' interval does not fit
-        `params.periods_per_year`.
+        If the panel is empty, shapes differ, a prediction is infinite, the bars' interval does not fit
+        `params.periods_per_year`, or `params.policy` does not fit `policy`.
 
     Notes
     -----
@@ -107,7 +111,7 @@ def replay(
     market = make_market(predictions, panel, confidence)
     groups = make_groups(profiles, bucket_caps, params, n_targets)
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))
-    rules = params.rules(with_confidence=confidence is not None)
+    rules = params.rules(with_confidence=confidence is not None, policy=bind_policy(policy, params))
     equity, weights = np.empty(n_bars), np.empty((n_bars, n_targets))
     n_rows = max(_TAPE_ROWS, n_targets, predictions.size // _CELLS_PER_FILL)
     tape = np.empty((n_rows, kernel.FILL_FIELDS))

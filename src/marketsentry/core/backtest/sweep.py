@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams
+from marketsentry.core.backtest.policy import UserPolicy, bind_policy
 from marketsentry.core.backtest.replay import check_replay, make_groups, make_market, make_state
 from marketsentry.core.market.bars import BarPanel
 from marketsentry.core.risk.profiles import BucketCaps, Profile
@@ -21,6 +22,7 @@ from marketsentry.exceptions import InputError
 from marketsentry.kernels import account as acc
 from marketsentry.kernels import replay as kernel
 from marketsentry.kernels import sweep as sums_of
+from marketsentry.kernels.policy import Policy
 
 METRICS = (
     "pnl_after_cost", "max_drawdown", "sharpe", "sortino", "volatility", "turnover", "exposure", "trades",
@@ -40,6 +42,7 @@ def sweep(
     confidence: NDArray[np.float64] | None = None,
     profiles: Sequence[Profile] | None = None,
     bucket_caps: BucketCaps | None = None,
+    policy: UserPolicy | None = None,
 ) -> NDArray[np.void]:
     """Replay every parameter set and summarise each.
 
@@ -61,6 +64,8 @@ def sweep(
         Per target, as for `replay`.
     bucket_caps
         As for `replay`.
+    policy
+        As for `replay`; each set has its own values in `policy`.
 
     Returns
     -------
@@ -91,16 +96,22 @@ def sweep(
         raise InputError(f"the sets of a sweep must have one periods_per_year, had {sorted(years)}")
     market = make_market(predictions, panel, confidence)
 
-    def work(params: ReplayParams) -> tuple[float, ...]:
+    bound = [bind_policy(policy, one) for one in sets]
+
+    def work(params: ReplayParams, decides: Policy | None) -> tuple[float, ...]:
         groups = make_groups(profiles, bucket_caps, params, predictions.shape[1])
-        return _sweep_one(market, params, groups, traded_from)
+        return _sweep_one(market, params, groups, traded_from, decides)
 
     with ThreadPoolExecutor(n_threads, thread_name_prefix="sweep") as pool:
-        return np.array(list(pool.map(work, sets)), dtype=METRICS_DTYPE)
+        return np.array(list(pool.map(work, sets, bound)), dtype=METRICS_DTYPE)
 
 
 def _sweep_one(
-    market: kernel.Market, params: ReplayParams, groups: kernel.Groups, traded_from: int
+    market: kernel.Market,
+    params: ReplayParams,
+    groups: kernel.Groups,
+    traded_from: int,
+    policy: Policy | None,
 ) -> tuple[float, ...]:
     n_targets = market.predictions.shape[1]
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))
@@ -109,7 +120,7 @@ def _sweep_one(
     sums_of.sweep_one(
         traded_from,
         market,
-        params.rules(with_confidence=market.confidence.size > 0),
+        params.rules(with_confidence=market.confidence.size > 0, policy=policy),
         groups,
         state,
         np.empty((max(_TAPE_ROWS, n_targets), kernel.FILL_FIELDS)),
