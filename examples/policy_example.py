@@ -4,7 +4,7 @@ Checked, backtested and swept like the built-in rule:
 
     ms check policy examples/policy_example.py
     ms backtest run --model panel:v1 --policy examples/policy_example.py --set policy.stop_frac=0.03
-    ms backtest sweep --model panel:v1 --policy examples/policy_example.py --grid policy.stop_frac=0.02,0.05
+    ms backtest sweep --model panel:v1 --policy examples/policy_example.py --grid policy.stop_frac=0.1,1
 
 `decide` sees one target at the close of one bar and answers a wish in -1..1, a share of the full size. Sizing, limits,
 cost and fills come after it and cannot be passed. A wish that is not a number opens nothing.

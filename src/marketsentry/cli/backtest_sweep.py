@@ -52,7 +52,7 @@ def sweep(
     0 when done, 2 for a wrong input, 3 when the model or its data cannot be replayed, 4 when the database failed.
 
     Example:  ms backtest sweep --model panel:v1 --grid entry_edge_bps=0,5,10
-    Example:  ms backtest sweep --model panel:v1 --policy examples/policy_example.py --grid policy.stop_frac=0.02,0.05
+    Example:  ms backtest sweep --model panel:v1 --policy examples/policy_example.py --grid policy.stop_frac=0.1,1
     """
     from marketsentry.adapters.machine import LocalMachine
     from marketsentry.bootstrap import open_system
