@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.backtest.params import shown_params
 from marketsentry.reports.facts import Lang
 from marketsentry.reports.layout import Column, default_scheme, page, pairs, section, table, tile
 from marketsentry.reports.markup import Markup, element
@@ -56,7 +57,7 @@ def render_sweep(document: Mapping[str, Any], *, n_trials: int, version: str, la
         element("div", element("p", name_of(text, "sweep.shape", shape)), class_="stamp"),
         class_="hero",
     )
-    values = {key: _plain(value) for key, value in document["base"].items()}
+    values = {key: _plain(value) for key, value in shown_params(document["base"]).items()}
     return page(
         _tiles(document, n_trials, text),
         *_heat_maps(document, text),

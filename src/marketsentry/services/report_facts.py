@@ -4,13 +4,12 @@ A value that the record does not hold becomes None and reads as missing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from marketsentry.core.backtest.params import ReplayParams
+from marketsentry.core.backtest.params import shown_params
 from marketsentry.core.backtest.stored import RunFiles
 from marketsentry.core.gates.candidate import FLOORS
 from marketsentry.core.gates.verdict import Outcome, verdict_from_document
@@ -106,9 +105,7 @@ def run_facts(stored: StoredRun, files: RunFiles | None, model: RegisteredModel 
         windows=_windows(run.metrics, run.config) if files else (),
         gate=verdict_from_document(dict(run.metrics["gate"])) if files and run.metrics.get("gate") else None,
         per_symbol=_symbols(run.metrics, sources, files, rows),
-        assumptions={
-            one.name: assumed[one.name] for one in fields(ReplayParams) if assumed.get(one.name) is not None
-        },
+        assumptions={name: value for name, value in shown_params(assumed).items() if value is not None},
         lineage=_lineage(stored, files, model),
     )
 
@@ -246,6 +243,7 @@ def _lineage(
         "training": model.model.train_lineage_id if model else None,
         "dataset": model.model.dataset_hash if model else None,
         "params": parts.get("params"),
+        **({"policy": parts["policy"]} if "policy" in parts else {}),
         "predictions": parts.get("predictions"),
         "code": parts.get("code"),
         "seed": None if seed is None else str(seed),

@@ -183,3 +183,20 @@ def test_a_policy_that_is_not_the_expected_one_is_refused_before_it_runs(tmp_pat
         load_policy(str(tmp_path / "none.py"))
     with pytest.raises(NotFoundError, match=r"neither a file nor an entry point of marketsentry.policies"):
         load_policy("nobody")
+
+
+def test_an_installed_policy_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    package, info = tmp_path / "their_package", tmp_path / "their_package-1.0.dist-info"
+    package.mkdir()
+    info.mkdir()
+    (package / "__init__.py").touch()
+    (package / "patient.py").write_text(POLICY)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+    points = "patient = their_package.patient\nwhole = their_package.patient:decide\n"
+    (info / "entry_points.txt").write_text(f"[marketsentry.policies]\n{points}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    loaded = load_policy("patient")
+    assert loaded.policy.name == "patient"
+    assert loaded.source == POLICY
+    with pytest.raises(InputError, match=r"must name a module that is one Python file, was .*:decide"):
+        load_policy("whole")

@@ -202,3 +202,12 @@ def params_from(document: Mapping[str, Any]) -> ReplayParams:
     if values["participation_frac"] is None:
         values["participation_frac"] = math.inf
     return ReplayParams(**values)
+
+
+def shown_params(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten what `ReplayParams.document` wrote, in their order; a policy's stand in the place of the rule's."""
+    policy = document.get("policy")
+    hidden = {"policy"} if policy is None else {"policy", *SIGNAL_PARAMS}
+    names = [one.name for one in dataclasses.fields(ReplayParams)]
+    own = {name: document[name] for name in names if name in document and name not in hidden}
+    return own | {POLICY_PREFIX + name: value for name, value in (policy or {}).items()}
