@@ -207,16 +207,22 @@ def _trial(plan: _Plan, index: int, metrics: Mapping[str, Any]) -> Trial:
         track=model.track,
         kind="sweep",
         model_name=model.name,
-        params_hash=hash_params(plan.sets[index].document()),
+        params_hash=hash_params({**plan.sets[index].document(), **_code_of(plan.policy)}),
         metrics={
             "sweep": plan.sweep_hash,
             "setting": index,
             "model_version": model.version,
+            **_code_of(plan.policy),
             "values": _plain(plan.settings[index]),
             "periods_per_year": plan.base.periods_per_year,
             **metrics,
         },
     )
+
+
+def _code_of(policy: ChosenPolicy | None) -> dict[str, str]:
+    """Tell policies apart whose parameters have the same names and values."""
+    return {} if policy is None else {"policy_code": policy.part}
 
 
 async def _store(

@@ -4,6 +4,7 @@
     ts_ns.npy          (T,) int64 bar open times              equity.npy     (T,) float64 quote currency
     weights.npy        (T, N) float64 held weights            fills.npy      structured, `core.backtest.tape`
     predictions.npy    (T, N) float64 out-of-sample scores    trades.npy     structured, `core.backtest.tape`
+    policy.py.txt    source of the user's policy, if one decided; a text to read, which nothing executes
 
 Nothing in it depends on the clock: the same inputs give the same bytes.
 """

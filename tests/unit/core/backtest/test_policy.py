@@ -18,6 +18,7 @@ from marketsentry.core.backtest.summary import summarise
 from marketsentry.core.backtest.sweep import sweep
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.exceptions import InputError
+from naive_replay import naive_replay
 
 HOUR = parse_interval("1h")
 ARRAYS = ("equity", "weights", "fills", "trades", "pnl_quote", "fee_quote", "slippage_quote", "impact_quote")
@@ -90,6 +91,59 @@ def test_the_built_in_rule_through_the_door_gives_the_same_bits(
     asked = replay(predictions, panel, _as_policy(params), confidence=confidence, policy=builtin_policy())
     for name in ARRAYS:
         assert getattr(inside, name).tobytes() == getattr(asked, name).tobytes(), name
+
+
+@njit
+def _mixed(view, params):
+    """Leans on every field, smoothly, and now and then has no answer."""
+    if view.held_bars % 7.0 == 5.0:
+        return math.nan
+    wish = 30.0 * view.prediction * view.confidence + 0.3 * view.weight + view.gain_frac - view.drawdown_frac
+    return (
+        wish
+        + view.volatility
+        - 2.0 * view.horizon_volatility
+        + 0.01 * view.held_bars
+        + 0.002 * view.round_trip_cost_bps
+    )
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """A policy that reads every field of its view."""
+    return compile_policy("mixed", _mixed, ())
+
+
+@settings(deadline=None, max_examples=120)
+@given(
+    seed=st.integers(0, 2**31),
+    n_bars=st.integers(1, 60),
+    n_targets=st.integers(1, 3),
+    changes=changes_any,
+    with_confidence=st.booleans(),
+)
+def test_a_policy_sees_and_does_what_the_plain_statement_of_the_rules_says(
+    mixed, seed, n_bars, n_targets, changes, with_confidence
+):
+    panel = random_panel(seed, n_bars, n_targets)
+    predictions = random_predictions(seed + 1, (n_bars, n_targets))
+    confidence = None
+    if with_confidence:
+        confidence = np.random.default_rng(seed).choice([np.nan, 0.4, 1.0], predictions.shape)
+    params = params_for(HOUR, 4, **changes)
+
+    result = replay(predictions, panel, params, confidence=confidence, policy=mixed)
+    equity, weights, fills, _ = naive_replay(
+        predictions,
+        panel.values,
+        params,
+        confidence=confidence,
+        policy=lambda view: _mixed.py_func(view, None),
+    )
+
+    np.testing.assert_allclose(result.equity, equity, rtol=1e-12, atol=1e-12 * params.capital_quote)
+    np.testing.assert_allclose(result.weights, weights, rtol=1e-9, atol=1e-9)
+    assert result.fills.size == len(fills)
 
 
 @settings(deadline=None, max_examples=25)
