@@ -223,14 +223,17 @@ class _Trial:
         ending = self.predictions.copy()
         ending[cut:] = np.nan
         result = replay(ending, self.panel, params, policy=self.policy)
+        kept_until = (
+            cut + params.prediction_ttl_bars + params.latency_bars
+        )  # till then orders may go on filling
         held = np.zeros(len(self.panel.symbols))
         for fill in result.fills:
             before = held[fill["symbol"]]
             after = before + fill["side"] * fill["qty"]
             held[fill["symbol"]] = after
             require(
-                bool(fill["bar"] < cut + params.latency_bars or abs(after) <= abs(before)),
-                f"a position grew from {before} to {after} after the last prediction",
+                bool(fill["bar"] < kept_until or abs(after) <= abs(before)),
+                f"a position grew from {before} to {after} after the time to live of the last prediction",
             )
         require(not result.weights[-1].any(), "a position is still open long after the last prediction")
         return f"no fill without predictions; all closed after the last one, at bar {cut}"
