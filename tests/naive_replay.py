@@ -6,6 +6,8 @@ It says what the rules are, not how the kernels compute them: dictionaries by na
 import math
 from dataclasses import dataclass, field
 
+from marketsentry.kernels.policy import View
+
 OPEN, HIGH, LOW, CLOSE, VOLUME = 0, 1, 2, 3, 4
 
 
@@ -20,11 +22,17 @@ class Position:
     funding: float = 0.0
     gaps: int = 0
     liquidations: int = 0
+    average: float = 0.0
+    held_bars: int = 0
+    held_side: int = 0
 
 
 def naive_replay(predictions, values, params, *, confidence=None, profiles=None, bucket_caps=None,
-                 funding=None):  # fmt: skip
-    """Return equity per bar, weights per bar and target, and fills as (bar, target, signed qty, costs)."""
+                 funding=None, policy=None):  # fmt: skip
+    """Return equity per bar, weights per bar and target, and fills as (bar, target, signed qty, costs).
+
+    `policy` is a plain function of a `View`; it decides in the place of the built-in rule.
+    """
     n_bars, n_targets = predictions.shape
     positions = [Position() for _ in range(n_targets)]
     cash = peak = equity_now = params.capital_quote
@@ -48,7 +56,7 @@ def naive_replay(predictions, values, params, *, confidence=None, profiles=None,
         conf = [1.0] * n_targets if confidence is None else list(confidence[t])
         known = [True] * n_targets if funding is None else [math.isfinite(rate) for rate in funding[t]]
         _decide(positions, list(predictions[t]), conf, values[t, :, CLOSE], known, equity_now, peak, params,
-                profiles, bucket_caps)  # fmt: skip
+                profiles, bucket_caps, policy)  # fmt: skip
         decided.append([p.target_qty for p in positions])
     return equity, weights, fills, positions
 
@@ -146,7 +154,13 @@ def _fill(t, n, p, goal, bar, params, fills):
     fee, slippage, impact = (
         notional * bps / 10_000 for bps in (params.fee_bps, params.half_spread_bps, impact_bps)
     )
+    before = p.qty
     p.qty = goal if size == abs(wanted) else p.qty + side * size
+    paid = price * (1 + side * (params.half_spread_bps + impact_bps) / 10_000)
+    if before * side >= 0:
+        p.average = (abs(before) * p.average + size * paid) / (abs(before) + size)
+    elif p.qty * side > 0:
+        p.average = paid
     fills.append((t, n, side * size, fee, slippage, impact))
     flow = -side * notional - fee - slippage - impact
     p.cash_flow += flow
@@ -181,7 +195,9 @@ def _needs_sigma(params):
     )
 
 
-def _decide(positions, predictions, confidence, closes, funded, equity, peak, params, profiles, bucket_caps):
+def _decide(
+    positions, predictions, confidence, closes, funded, equity, peak, params, profiles, bucket_caps, policy
+):
     if not equity > 0:
         for p in positions:
             p.target_qty = 0.0
@@ -190,12 +206,20 @@ def _decide(positions, predictions, confidence, closes, funded, equity, peak, pa
     taper = _taper(1 - equity / peak, params)
     wanted = []
     for p, prediction, conf, now in zip(positions, predictions, confidence, current, strict=True):
-        if math.isnan(prediction) or not conf >= params.min_confidence:
+        if policy is not None:
+            _count_held(p)
+        unusable = math.isnan(prediction) or not conf >= params.min_confidence
+        wish = None
+        if not unusable and policy is not None:
+            wish = _ask(policy, p, prediction, conf, now, 1 - equity / peak, params)
+        elif not unusable:
+            wish = _wish(p, prediction, conf, params)
+        if wish is None:
             p.age += 1
             wanted.append(now if p.age <= params.prediction_ttl_bars else 0.0)
         else:
             p.age = 0
-            wanted.append(taper * _wish(p, prediction, conf, params))
+            wanted.append(taper * wish)
     wanted = _scaled(wanted, params.risk_budget)
     if profiles is not None:
         wanted = _grouped(wanted, [x.bucket for x in profiles],
@@ -220,6 +244,42 @@ def _decide(positions, predictions, confidence, closes, funded, equity, peak, pa
             continue
         if w != now:
             p.target_qty = w * equity / p.mark if w != 0 else 0.0
+
+
+def _side(qty):
+    return 1 if qty > 0 else -1 if qty < 0 else 0
+
+
+def _count_held(p):
+    side = _side(p.target_qty)
+    p.held_bars = 0 if side == 0 else p.held_bars + 1 if side == p.held_side else 1
+    p.held_side = side
+
+
+def _ask(policy, p, prediction, conf, now, drawdown, params):
+    """Clipped and sized answer of a policy; None if it is no finite number."""
+    sigma = _sigma(p, params) or 0.0
+    side = _side(p.qty)
+    answer = policy(
+        View(
+            prediction=prediction,
+            confidence=conf,
+            volatility=sigma,
+            horizon_volatility=sigma * math.sqrt(params.horizon_bars),
+            weight=now,
+            held_bars=p.held_bars,
+            gain_frac=side * (p.mark / p.average - 1) if side else 0.0,
+            drawdown_frac=drawdown,
+            round_trip_cost_bps=2 * (params.fee_bps + params.half_spread_bps),
+        )
+    )
+    if not math.isfinite(answer):
+        return None
+    answer = max(-1.0 if params.allow_short else 0.0, min(1.0, answer))
+    if params.position_volatility_frac is None:
+        return answer
+    per_bar = params.position_volatility_frac / math.sqrt(params.periods_per_year)
+    return answer * per_bar / sigma if sigma else 0.0
 
 
 def _taper(drawdown, params):

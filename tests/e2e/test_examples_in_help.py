@@ -60,6 +60,8 @@ STORIES = (
             "ms backtest run --model panel:v1 --json": OK,
             "ms backtest run --model panel:v1 --symbols BTC,ETH --lookback-days 90 --json": OK,
             "ms backtest sweep --model panel:v1 --grid entry_edge_bps=0,5,10": OK,
+            "ms backtest run --model panel:v1 --policy examples/policy_example.py --set policy.stop_frac=0.03": OK,
+            "ms backtest sweep --model panel:v1 --policy examples/policy_example.py --grid policy.stop_frac=0.1,1": OK,
             "ms backtest list --limit 5": OK,
             "ms backtest compare 1 2 --out compare.html": OK,
             "ms backtest report 1 --lang zh --out report.html": OK,
@@ -94,6 +96,8 @@ STORIES = (
             "ms check features examples/features_example.py --json": OK,
             "ms check model examples/model_example.py --json": OK,
             "ms check evidence --quick --json": OK,
+            "ms new policy my_policy": OK,
+            "ms check policy examples/policy_example.py --json": OK,
             "ms bench help --json": JUDGED,  # whether this machine is quick enough is not asked here
             "ms doctor --json": JUDGED,  # what this machine lacks is not asked here
         },

@@ -33,8 +33,8 @@ VERBS = (
     Verb("predict", "predict", "Predict a symbol with the registered model, and say why."),
     Verb("backtest", "backtest", "Replay a registered model over history; report on it."),
     Verb("replay", "replay", "Run a stored backtest again and compare."),
-    Verb("new", "new", "Write a scaffold for your own features or model."),
-    Verb("check", "check", "Run the conformance kit on your own features or model."),
+    Verb("new", "new", "Write a scaffold for your own features, model or policy."),
+    Verb("check", "check", "Run the conformance kit on your own parts."),
     Verb("bench", "bench", "Measure the budgets beside their limits and peers."),
 )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from marketsentry.cli.backtest_compare import compare
-from marketsentry.cli.backtest_sweep import sweep
+from marketsentry.cli.backtest_sweep import POLICY_HELP, SET_HELP, sweep
 from marketsentry.cli.output import JSON_HELP, print_json, say
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
@@ -43,15 +43,19 @@ def run(
         float, typer.Option(help="Gross that the venue of perpetuals lends for, 1..100.")
     ] = 1.0,
     model_file: Annotated[str, typer.Option(help="Source of a model of your own, as it was trained.")] = "",
+    policy: Annotated[str, typer.Option(help=POLICY_HELP)] = "",
+    set_: Annotated[list[str] | None, typer.Option("--set", help=SET_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Replay a registered model on stored bars and snapshots, and store the run.
 
-    Only models that had not seen a bar score it. Exit code 0 when the run completed, 2 when it failed (it is
-    stored with its reason) or an input is wrong, 4 when the database failed. Perpetuals need their bars, features
-    and rates of funding; RISK_MAX_SINGLE_WEIGHT and the other limits hold under any leverage.
+    Only models that had not seen a bar score it. A policy of your own decides in the place of the built-in rule; its
+    source is stored with the run. Perpetuals need their bars, features and rates of funding; RISK_MAX_SINGLE_WEIGHT and
+    the other limits hold under any leverage. Exit code 0 when the run completed, 2 when it failed (it is stored with
+    its reason) or an input is wrong, 4 when the database failed.
 
     Example:  ms backtest run --model panel:v1 --symbols BTC,ETH --lookback-days 90 --json
+    Example:  ms backtest run --model panel:v1 --policy examples/policy_example.py --set policy.stop_frac=0.03
     """
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.backtest_output import print_run, run_document
@@ -59,8 +63,10 @@ def run(
     from marketsentry.core.backtest.request import BacktestRequest, market_named
     from marketsentry.ports.runs import StoredRun
     from marketsentry.services.backtest import backtest_defaults, run_backtest
+    from marketsentry.services.backtest_policy import choose_policy
 
     watch = Stopwatch()
+    chosen = choose_policy(policy, set_ or ())
     name, _, version = model.partition(":")
 
     async def go() -> StoredRun:
@@ -88,6 +94,7 @@ def run(
                 defaults=backtest_defaults(system.settings),
                 code_version=system.code_version,
                 model_file=model_file or None,
+                policy=chosen,
             )
 
     stored = asyncio.run(go())

@@ -38,6 +38,8 @@ def print_run(stored: StoredRun, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     run, metrics = stored.run, stored.run.metrics
     model = f"{metrics['model_name']}:{metrics['model_version']}"
+    if "policy" in run.config:
+        model = f"{model} with policy {run.config['policy']['name']}"
     if run.status != "completed":
         console.print(Text(f"run {stored.id} of {model} failed: {metrics['reason']}", style="red"))
         console.print(f"  {metrics['detail']}", markup=False)

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from marketsentry.core.backtest.search import Search
     from marketsentry.services.sweep import SweepResult
 
+POLICY_HELP = (
+    "A policy of your own: a Python file, an entry point, or `builtin`; default is the built-in rule."
+)
+SET_HELP = "policy.NAME=NUMBER, a parameter of the policy; may be repeated."
+
 
 def sweep(
     model: Annotated[
@@ -37,6 +42,8 @@ def sweep(
         float, typer.Option(help="Gross that the venue of perpetuals lends for, 1..100.")
     ] = 1.0,
     model_file: Annotated[str, typer.Option(help="Source of a model of your own, as it was trained.")] = "",
+    policy: Annotated[str, typer.Option(help=POLICY_HELP)] = "",
+    set_: Annotated[list[str] | None, typer.Option("--set", help=SET_HELP)] = None,
     threads: Annotated[int, typer.Option(min=0, help="Settings replayed at once; 0 is every core.")] = 0,
     lang: Annotated[str, typer.Option(help="Of the page: zh or en.")] = "en",
     out: Annotated[Path | None, typer.Option(help="Page to write; default in the reports directory.")] = None,
@@ -44,11 +51,12 @@ def sweep(
 ) -> None:
     """Replay a registered model under many parameter settings; each is counted as a trial.
 
-    Parameters are those of a replay by name, such as fee_bps, entry_edge_bps or max_single_weight; an unknown one
-    is refused with the list. Interrupted, it goes on when asked again. Exit code 0 when done, 2 for a wrong input,
-    3 when the model or its data cannot be replayed, 4 when the database failed.
+    Parameters are those of a replay by name, such as fee_bps, entry_edge_bps or max_single_weight, and those of a
+    policy as policy.NAME; an unknown one is refused with the list. Interrupted, it goes on when asked again. Exit code
+    0 when done, 2 for a wrong input, 3 when the model or its data cannot be replayed, 4 when the database failed.
 
     Example:  ms backtest sweep --model panel:v1 --grid entry_edge_bps=0,5,10
+    Example:  ms backtest sweep --model panel:v1 --policy examples/policy_example.py --grid policy.stop_frac=0.1,1
     """
     from marketsentry.adapters.machine import LocalMachine
     from marketsentry.bootstrap import open_system
@@ -57,11 +65,13 @@ def sweep(
     from marketsentry.cli.sweep_output import print_sweep, sweep_document
     from marketsentry.core.backtest.request import BacktestRequest, market_named
     from marketsentry.services.backtest import RunContext, backtest_defaults
+    from marketsentry.services.backtest_policy import choose_policy
     from marketsentry.services.sweep import SweepRequest, run_sweep
     from marketsentry.services.sweep_report import write_sweep_report
 
     watch = Stopwatch()
     search = _search(grid or [], ranges or [], random, sobol, seed)
+    chosen = choose_policy(policy, set_ or ())
     name, _, version = model.partition(":")
 
     async def go() -> tuple["SweepResult", Path]:
@@ -86,6 +96,7 @@ def sweep(
                         system.clock,
                         system.code_version,
                         model_file or None,
+                        chosen,
                     ),
                     defaults=backtest_defaults(system.settings),
                     n_threads=threads or LocalMachine().cores(),

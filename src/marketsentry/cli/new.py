@@ -15,7 +15,7 @@ FOLDER_HELP = "Folder to write to."
 
 @app.callback()
 def new() -> None:
-    """Write a scaffold for your own features or model; it works as written.
+    """Write a scaffold for your own features, model or policy; it works as written.
 
     Example:  ms new features my_features
     """
@@ -49,6 +49,21 @@ def model(
     Example:  ms new model my_model
     """
     _write("model", name, folder, as_json=as_json)
+
+
+@app.command()
+def policy(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=NAME_HELP)],
+    folder: Annotated[Path, typer.Option(help=FOLDER_HELP)] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Write a policy: declared parameters and a compiled decision for one target at one bar.
+
+    Exit code 0 when written, 2 when the name is no Python name, 3 when the file exists.
+
+    Example:  ms new policy my_policy
+    """
+    _write("policy", name, folder, as_json=as_json)
 
 
 def _write(kind: str, name: str, folder: Path, *, as_json: bool) -> None:

@@ -17,12 +17,16 @@ def replay(
     run_id: Annotated[int, typer.Argument(metavar="[RUN]", help="Id of the run; 0 is the newest.")] = 0,
     tolerance: Annotated[float, typer.Option(help="Largest difference of a metric that passes.")] = 1e-6,
     model_file: Annotated[str, typer.Option(help="Source of a model of your own, as it was trained.")] = "",
+    policy: Annotated[
+        str, typer.Option(help="Where the policy of the run is now; default is where it was.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Run a stored backtest again on the same data and compare: same hash, or the first difference by name.
 
+    A policy of your own must be the very file that was run; a changed one is refused before any of it is executed.
     Exit code 0 when every metric agrees within the tolerance, 2 when there is no such run or an input is
-    wrong, 3 when they differ, 4 when the database failed.
+    wrong, 3 when they differ or the policy has changed, 4 when the database failed.
 
     Example:  ms replay 1 --tolerance 1e-6 --json
     """
@@ -37,7 +41,13 @@ def replay(
                 system.transactions, system.artifacts, system.clock, system.code_version, model_file or None
             )
             defaults = backtest_defaults(system.settings)
-            return await check_replay(run_id, tolerance=tolerance, context=context, defaults=defaults)
+            return await check_replay(
+                run_id,
+                tolerance=tolerance,
+                context=context,
+                defaults=defaults,
+                policy_file=policy or None,
+            )
 
     try:
         found = asyncio.run(go())

@@ -24,7 +24,8 @@ FEE = 10
 SLIPPAGE = 11
 IMPACT = 12
 FUNDING = 13  # paid for holding the position, less what was received
-BOOK_FIELDS = 14
+HELD_BARS = 14  # closes since a policy decided this side, with the side's sign; not kept without a policy
+BOOK_FIELDS = 15
 
 # Fields of the account row (ACCOUNT_FIELDS,).
 CASH = 0

@@ -8,7 +8,7 @@ would allocate, and leaves out the counting of references, which costs ten times
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from numba import njit
+from numba import cfunc, njit
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])  # Any: the kernel keeps its own signature
 
@@ -24,3 +24,21 @@ def inlined(function: _Function) -> _Function:
     options = {"cache": True, "error_model": "numpy", "_nrt": False, "forceinline": True}
     compiled: _Function = njit(**options)(function)  # type: ignore[call-overload]
     return compiled
+
+
+def uncached(function: Callable[..., Any], *, boundscheck: bool) -> Any:
+    """Compile by the same rules, for this process alone: for code that is not the program's own."""
+    options = {"error_model": "numpy", "_nrt": False, "boundscheck": boundscheck}
+    return njit(**options)(function)  # type: ignore[call-overload]
+
+
+def c_function(function: Callable[..., Any], signature: Any) -> Any:
+    """Compile to a C function by the same rules; its machine code lives as long as what is returned."""
+    options: Any = {"error_model": "numpy", "_nrt": False}
+    return cfunc(signature, **options)(function)
+
+
+def why_not(error: BaseException) -> str:
+    """Say in one line why numba refused to compile: the first that is not about where it happened."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if line and not line.startswith("Failed in")), "no reason given")

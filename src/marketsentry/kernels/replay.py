@@ -8,6 +8,7 @@ decide what it decided before (`kernels.steady`), and holds over a stretch of su
 """
 
 from collections.abc import Callable
+from math import isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +41,7 @@ from marketsentry.kernels.margin import (
     liquidation_point,
     price_on_the_way,
 )
+from marketsentry.kernels.policy import Policy, ask, count_held
 from marketsentry.kernels.risk import clip_single, feasible_turnover, reduce_only, scale_gross, scale_groups
 from marketsentry.kernels.signal import is_usable, score_to_weight
 from marketsentry.kernels.sizing import drawdown_taper, next_variance, volatility_of, volatility_weight
@@ -82,6 +84,7 @@ class Rules(NamedTuple):
     volatility_alpha: float
     volatility_warmup: float
     needs_volatility: bool
+    opens_unmeasured: bool  # a target may open while its volatility is unknown
     taper_start: float
     taper_stop: float
     taper_floor: float
@@ -98,6 +101,7 @@ class Rules(NamedTuple):
     missing_funding_frac: float
     maintenance_frac: float
     liquidation_fee_frac: float
+    policy: Policy | None = None  # decides in the place of `score_to_weight`
 
 
 class Groups(NamedTuple):
@@ -273,7 +277,7 @@ def decide_bar(t: int, market: Market, rules: Rules, groups: Groups, state: Stat
     per_equity = 1.0 / equity
     for n in range(book.shape[0]):
         current[n] = weight_of(book[n, TARGET_QTY], book[n, MARK_PRICE], per_equity)
-        weights[n] = _wish(t, n, market, rules, book, current[n], taper)
+        weights[n] = _wish(t, n, market, rules, rules.policy, state, current[n], taper)
     _limit(rules, groups, weights, state.totals)
     for n in range(book.shape[0]):
         if not _can_open(t, n, market, rules, book):
@@ -406,28 +410,67 @@ def _record_weights(
 
 @inlined
 def _wish(
-    t: int, n: int, market: Market, rules: Rules, book: np.ndarray, current: float, taper: float
+    t: int,
+    n: int,
+    market: Market,
+    rules: Rules,
+    policy: Policy | None,
+    state: State,
+    current: float,
+    taper: float,
 ) -> float:
-    """Sized weight before the limits; keeps the position while a missing prediction is not too old."""
+    """Sized weight before the limits; keeps the position while a missing prediction is not too old.
+
+    `policy` None is the built-in rule; the compiler leaves out the other branch. An answer of a policy that is not
+    finite counts as no prediction.
+    """
+    book = state.book
     prediction = market.predictions[t, n]
     confidence = market.confidence[t, n] if market.confidence.size else 1.0
     book[n, PREDICTION] = prediction
+    if policy is not None:
+        count_held(n, book)
     if not is_usable(prediction, confidence, rules.min_confidence):
-        book[n, AGE] += 1.0
-        return current if book[n, AGE] <= rules.max_age_bars else 0.0
-    book[n, AGE] = 0.0
+        return _unanswered(n, rules, book, current)
     volatility = volatility_of(book[n, VARIANCE], book[n, N_RETURNS], rules.volatility_warmup)
-    wish = score_to_weight(
-        prediction,
-        confidence,
-        volatility * rules.horizon_root,
-        book[n, TARGET_QTY],
-        rules.entry_frac,
-        rules.exit_frac,
-        rules.full_sigmas,
-        rules.allow_short,
-    )
+    if policy is None:
+        wish = score_to_weight(
+            prediction,
+            confidence,
+            volatility * rules.horizon_root,
+            book[n, TARGET_QTY],
+            rules.entry_frac,
+            rules.exit_frac,
+            rules.full_sigmas,
+            rules.allow_short,
+        )
+    else:
+        cost_bps = 2.0 * (rules.fee_bps + rules.half_spread_bps)
+        wish = ask(
+            n,
+            policy,
+            prediction,
+            confidence,
+            volatility,
+            rules.horizon_root,
+            current,
+            cost_bps,
+            book,
+            state.account,
+        )
+        if isnan(wish):
+            return _unanswered(n, rules, book, current)
+        if wish < 0.0 and not rules.allow_short:
+            wish = 0.0
+    book[n, AGE] = 0.0
     return taper * volatility_weight(wish, volatility, rules.volatility_target)
+
+
+@inlined
+def _unanswered(n: int, rules: Rules, book: np.ndarray, current: float) -> float:
+    """Weight of a target about which nothing can be decided: as it is, and none once that has lasted too long."""
+    book[n, AGE] += 1.0
+    return current if book[n, AGE] <= rules.max_age_bars else 0.0
 
 
 @inlined
@@ -437,7 +480,7 @@ def _can_open(t: int, n: int, market: Market, rules: Rules, book: np.ndarray) ->
         return False
     if rules.is_perpetual and not np.isfinite(market.funding[t, n]):
         return False
-    if not rules.needs_volatility:
+    if rules.opens_unmeasured:
         return True
     return volatility_of(book[n, VARIANCE], book[n, N_RETURNS], rules.volatility_warmup) > 0.0
 

@@ -1,7 +1,6 @@
 """The conformance kit for models: what the trainer and the server rely on, tried on a small seeded problem.
 
-Each promise of `models.protocol.Model` is one named check. A check that cannot run because an earlier step
-failed says so and fails: nothing is passed unseen.
+Each promise of `models.protocol.Model` is one named check (`core.conformance`).
 """
 
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.conformance import ConformanceReport, attempt, require, same_bits
 from marketsentry.models.protocol import Explains, Model, ignore_progress
 
 SEED = 7
@@ -17,27 +17,6 @@ N_THREADS = 1
 ADDS_UP_WITHIN = 1e-12
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class ConformanceCheck:
-    """One promise, whether it was kept, and what was seen."""
-
-    name: str
-    passed: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConformanceReport:
-    """All checks of one subject, in the order tried."""
-
-    subject: str
-    checks: tuple[ConformanceCheck, ...]
-
-    @property
-    def passed(self) -> bool:
-        return bool(self.checks) and all(check.passed for check in self.checks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +50,7 @@ def check_model(
         `dump_is_data`, `save_load`, `progress`, `explains`.
     """
     problem = _make_problem(n_rows, n_features)
-    checks = [_attempt("declares", lambda: _declares(new_model))]
+    checks = [attempt("declares", lambda: _declares(new_model))]
     if checks[0].passed:
         rest: tuple[tuple[str, Callable[[], str]], ...] = (
             ("fits", lambda: _fits(new_model, problem)),
@@ -87,26 +66,8 @@ def check_model(
             ("progress", lambda: _progress(new_model, problem)),
             ("explains", lambda: _explains(new_model, problem)),
         )
-        checks += [_attempt(name, check) for name, check in rest]
+        checks += [attempt(name, check) for name, check in rest]
     return ConformanceReport(str(getattr(new_model, "name", new_model)), tuple(checks))
-
-
-class _BrokenPromiseError(Exception):
-    """What was promised and what was seen; becomes the detail of a failed check."""
-
-
-def _attempt(name: str, check: Callable[[], str]) -> ConformanceCheck:
-    try:
-        return ConformanceCheck(name, True, check())
-    except _BrokenPromiseError as broken:
-        return ConformanceCheck(name, False, str(broken))
-    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything; the kit reports it
-        return ConformanceCheck(name, False, f"raised {type(error).__name__}: {error}")
-
-
-def _require(kept: bool, seen: str) -> None:
-    if not kept:
-        raise _BrokenPromiseError(seen)
 
 
 def _make_problem(n_rows: int, n_features: int) -> _Problem:
@@ -127,18 +88,18 @@ def _fit(new_model: Callable[[], Model], X: Floats, y: Floats) -> Model:
 
 def _declares(new_model: Callable[[], Model]) -> str:
     model = new_model()
-    _require(
+    require(
         isinstance(getattr(model, "name", None), str) and bool(model.name),
         "must have a `name` that is a string",
     )
-    _require(
+    require(
         isinstance(getattr(model, "accepts_missing", None), bool),
         "must say `accepts_missing = True` or `False`",
     )
     missing = [
         name for name in ("fit", "predict", "dump", "parse") if not callable(getattr(model, name, None))
     ]
-    _require(not missing, f"must have the methods fit, predict, dump, parse; lacks {', '.join(missing)}")
+    require(not missing, f"must have the methods fit, predict, dump, parse; lacks {', '.join(missing)}")
     return f"name {model.name}, accepts_missing {model.accepts_missing}"
 
 
@@ -151,49 +112,51 @@ def _shape(new_model: Callable[[], Model], problem: _Problem) -> str:
     model = _fit(new_model, problem.X, problem.y)
     for n in (problem.y.size, 1, 0):
         predicted = model.predict(problem.X[:n])
-        _require(
+        require(
             isinstance(predicted, np.ndarray),
             f"predict must return an ndarray, was {type(predicted).__name__}",
         )
-        _require(
-            predicted.shape == (n,), f"predict of {n} rows must have shape ({n},), was {predicted.shape}"
-        )
-        _require(predicted.dtype == np.float64, f"predict must return float64, was {predicted.dtype}")
+        require(predicted.shape == (n,), f"predict of {n} rows must have shape ({n},), was {predicted.shape}")
+        require(predicted.dtype == np.float64, f"predict must return float64, was {predicted.dtype}")
     return "(n,) float64 for many rows, one row and none"
 
 
 def _finite(new_model: Callable[[], Model], problem: _Problem) -> str:
     predicted = _fit(new_model, problem.X, problem.y).predict(problem.X)
     n_bad = int(np.count_nonzero(~np.isfinite(predicted)))
-    _require(n_bad == 0, f"predict must be finite on finite input, {n_bad} of {predicted.size} rows were not")
+    require(n_bad == 0, f"predict must be finite on finite input, {n_bad} of {predicted.size} rows were not")
     return f"{predicted.size} rows"
 
 
 def _pure(new_model: Callable[[], Model], problem: _Problem) -> str:
     X, y = problem.X.copy(), problem.y.copy()
     _fit(new_model, X, y).predict(X)
-    _require(_same(X, problem.X) and _same(y, problem.y), "fit and predict must not change their inputs")
+    require(
+        same_bits(X, problem.X) and same_bits(y, problem.y), "fit and predict must not change their inputs"
+    )
     model = _fit(new_model, problem.X, problem.y)
-    _require(
-        _same(model.predict(problem.X), model.predict(problem.X)), "predict must give the same answer twice"
+    require(
+        same_bits(model.predict(problem.X), model.predict(problem.X)),
+        "predict must give the same answer twice",
     )
     return "inputs unchanged, predict repeatable"
 
 
 def _deterministic(new_model: Callable[[], Model], problem: _Problem) -> str:
     one, two = _fit(new_model, problem.X, problem.y), _fit(new_model, problem.X, problem.y)
-    _require(
-        _same(one.predict(problem.X), two.predict(problem.X)), "the same seed must give the same predictions"
+    require(
+        same_bits(one.predict(problem.X), two.predict(problem.X)),
+        "the same seed must give the same predictions",
     )
-    _require(one.dump() == two.dump(), "the same seed must give the same bytes")
+    require(one.dump() == two.dump(), "the same seed must give the same bytes")
     return f"seed {SEED}: equal bytes"
 
 
 def _row_order(new_model: Callable[[], Model], problem: _Problem) -> str:
     model = _fit(new_model, problem.X, problem.y)
     order = np.random.default_rng(SEED).permutation(problem.y.size)
-    _require(
-        _same(model.predict(problem.X[order]), model.predict(problem.X)[order]),
+    require(
+        same_bits(model.predict(problem.X[order]), model.predict(problem.X)[order]),
         "the prediction of a row must not depend on where it stands",
     )
     return "permuted rows give permuted predictions"
@@ -204,8 +167,8 @@ def _row_by_row(new_model: Callable[[], Model], problem: _Problem) -> str:
     together = model.predict(problem.X[:20])
     alone = np.array([model.predict(problem.X[i : i + 1])[0] for i in range(20)])
     worst = float(np.abs(together - alone).max())
-    _require(
-        _same(together, alone), f"a row alone must be predicted as among others, differed by {worst:.3g}"
+    require(
+        same_bits(together, alone), f"a row alone must be predicted as among others, differed by {worst:.3g}"
     )
     return "one row as in training, bit for bit"
 
@@ -215,7 +178,7 @@ def _missing(new_model: Callable[[], Model], problem: _Problem) -> str:
         return "declared as not accepted: rows with NaN are kept from it"
     predicted = _fit(new_model, problem.holed, problem.y).predict(problem.holed)
     n_bad = int(np.count_nonzero(~np.isfinite(predicted)))
-    _require(
+    require(
         n_bad == 0,
         f"accepts_missing is True, but {n_bad} of {predicted.size} rows with NaN had no finite prediction",
     )
@@ -224,13 +187,13 @@ def _missing(new_model: Callable[[], Model], problem: _Problem) -> str:
 
 def _dump_is_data(new_model: Callable[[], Model], problem: _Problem) -> str:
     files = _fit(new_model, problem.X, problem.y).dump()
-    _require(bool(files), "dump must give at least one file")
+    require(bool(files), "dump must give at least one file")
     for name, content in files.items():
-        _require(isinstance(content, bytes), f"dump must give bytes, {name} was {type(content).__name__}")
-        _require(
+        require(isinstance(content, bytes), f"dump must give bytes, {name} was {type(content).__name__}")
+        require(
             "/" not in name and not name.startswith("."), f"file names of dump must be plain, was {name!r}"
         )
-        _require(not _looks_pickled(content), f"{name} is a pickle: a model is dumped as data, not as code")
+        require(not _looks_pickled(content), f"{name} is a pickle: a model is dumped as data, not as code")
     return ", ".join(f"{name} {len(content)} bytes" for name, content in sorted(files.items()))
 
 
@@ -238,10 +201,11 @@ def _save_load(new_model: Callable[[], Model], problem: _Problem) -> str:
     X = problem.holed if new_model().accepts_missing else problem.X
     model = _fit(new_model, X, problem.y)
     again = type(model).parse(model.dump())
-    _require(
-        _same(model.predict(X), again.predict(X)), "a parsed model must predict bit for bit as the dumped one"
+    require(
+        same_bits(model.predict(X), again.predict(X)),
+        "a parsed model must predict bit for bit as the dumped one",
     )
-    _require(again.dump() == model.dump(), "dump of a parsed model must give the same bytes")
+    require(again.dump() == model.dump(), "dump of a parsed model must give the same bytes")
     return "equal bit for bit"
 
 
@@ -254,8 +218,8 @@ def _progress(new_model: Callable[[], Model], problem: _Problem) -> str:
         n_threads=N_THREADS,
         on_progress=lambda done, total: seen.append((done, total)),
     )
-    _require(bool(seen), "fit must call on_progress(done, total) at least once, at its end")
-    _require(seen[-1][0] == seen[-1][1], f"the last on_progress must have done == total, was {seen[-1]}")
+    require(bool(seen), "fit must call on_progress(done, total) at least once, at its end")
+    require(seen[-1][0] == seen[-1][1], f"the last on_progress must have done == total, was {seen[-1]}")
     return f"{len(seen)} reports"
 
 
@@ -266,22 +230,15 @@ def _explains(new_model: Callable[[], Model], problem: _Problem) -> str:
         return "not offered: the model has no method contributions"
     parts, predicted = model.contributions(X), model.predict(X)
     wanted = (X.shape[0], X.shape[1] + 1)
-    _require(parts.shape == wanted, f"contributions must have shape {wanted}, was {parts.shape}")
-    _require(bool(np.isfinite(parts).all()), "contributions must be finite")
-    _require(
-        bool((parts[:, -1] == parts[0, -1]).all()), "the last contribution must be one base for all rows"
-    )
+    require(parts.shape == wanted, f"contributions must have shape {wanted}, was {parts.shape}")
+    require(bool(np.isfinite(parts).all()), "contributions must be finite")
+    require(bool((parts[:, -1] == parts[0, -1]).all()), "the last contribution must be one base for all rows")
     off = float((np.abs(parts.sum(axis=1) - predicted) / np.maximum(np.abs(parts).sum(axis=1), 1e-300)).max())
-    _require(
+    require(
         off <= ADDS_UP_WITHIN,
         f"contributions must sum to the prediction within {ADDS_UP_WITHIN:.0e} of their size, were off by {off:.3g}",
     )
     return f"contributions sum to the prediction within {off:.1e}"
-
-
-def _same(one: Floats, two: Floats) -> bool:
-    """Whether two arrays are equal bit for bit, NaN included."""
-    return one.shape == two.shape and one.tobytes() == two.tobytes()
 
 
 def _looks_pickled(content: bytes) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.backtest.params import shown_params
 from marketsentry.reports.facts import Lang
 from marketsentry.reports.layout import Column, default_scheme, page, pairs, section, table, tile
 from marketsentry.reports.markup import Markup, element
@@ -59,7 +60,7 @@ def render_sweep(document: Mapping[str, Any], *, n_trials: int | None, version: 
     )
     values = [
         (key, value if isinstance(value, str) else brief(key, _plain(value)))
-        for key, value in document["base"].items()
+        for key, value in shown_params(document["base"]).items()
     ]
     return page(
         _tiles(document, n_trials, text),

@@ -319,6 +319,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "lineage.model": ("模型", "Model"),
     "lineage.code": ("代码", "Code"),
     "lineage.params": ("参数", "Parameters"),
+    "lineage.policy": ("策略代码", "Policy"),
     "lineage.seed": ("种子", "Seed"),
     "lineage.run": ("运行结果", "Run"),
     "lineage.dataset": ("数据集", "Dataset"),

@@ -35,6 +35,7 @@ from marketsentry.services.backtest_outcome import (
     replay_inputs,
     worst_refusal,
 )
+from marketsentry.services.backtest_policy import ChosenPolicy
 
 ARTIFACT_KIND = "backtests"
 
@@ -89,6 +90,7 @@ class RunContext:
     clock: Clock
     code_version: str
     model_file: str | None = None
+    policy: ChosenPolicy | None = None
 
 
 def backtest_defaults(settings: BacktestSettings) -> BacktestDefaults:
@@ -125,6 +127,7 @@ async def run_backtest(
     defaults: BacktestDefaults,
     code_version: str,
     model_file: str | None = None,
+    policy: ChosenPolicy | None = None,
 ) -> StoredRun:
     """Replay a registered model over the window of a request, and store the run.
 
@@ -144,6 +147,8 @@ async def run_backtest(
         Hash of the deciding code, part of the run's content hash.
     model_file
         Source of a model of the user's own, if the version was trained with one.
+    policy
+        Decides in the place of the built-in rule.
 
     Returns
     -------
@@ -158,7 +163,7 @@ async def run_backtest(
     DependencyError
         If the record or the disk cannot be reached.
     """
-    context = RunContext(transactions, artifacts, clock, code_version, model_file)
+    context = RunContext(transactions, artifacts, clock, code_version, model_file, policy)
     return await execute(resolve(request, defaults), defaults, context)
 
 
@@ -195,7 +200,11 @@ async def execute(
     -------
     StoredRun
     """
-    begun = _Begun(context, context.clock.now(), {} if replay_of is None else {"replay_of": replay_of})
+    policy = context.policy
+    note: dict[str, Any] = {} if policy is None else {"policy": policy.document()}
+    if replay_of is not None:
+        note["replay_of"] = replay_of
+    begun = _Begun(context, context.clock.now(), note)
     prepared = await prepare(request, defaults, context, pin=pin)
     if isinstance(prepared, Unprepared):
         return await begun.store_failed(
@@ -203,11 +212,13 @@ async def execute(
         )
     request, scoring, inputs = prepared.request, prepared.scoring, prepared.inputs
     registered = scoring.registered
-    params = pin.params if pin else usual_params(request, scoring, defaults)
-    outcome = await asyncio.to_thread(replay_inputs, request, scoring, inputs, params, context.code_version)
+    params = pin.params if pin else usual_params(request, scoring, defaults, policy)
+    outcome = await asyncio.to_thread(
+        replay_inputs, request, scoring, inputs, params, context.code_version, policy
+    )
     if isinstance(outcome, Refusal):
         return await begun.store_failed(request, outcome, registered, inputs.refused)
-    config = completed_config(request, scoring, inputs, params, context.code_version)
+    config = completed_config(request, scoring, inputs, params, context.code_version, policy)
     return await begun.store_completed(request, config, outcome, inputs.refused, registered, inputs.funding)
 
 
@@ -272,8 +283,13 @@ async def prepare(
     return Prepared(request, scoring, inputs)
 
 
-def usual_params(request: BacktestRequest, scoring: ScoringModel, defaults: BacktestDefaults) -> ReplayParams:
-    """Give the parameters of a run that pins none: the defaults with the costs and the market of the request.
+def usual_params(
+    request: BacktestRequest,
+    scoring: ScoringModel,
+    defaults: BacktestDefaults,
+    policy: ChosenPolicy | None = None,
+) -> ReplayParams:
+    """Give the parameters of a run that pins none: the defaults with costs and market of the request and the policy's.
 
     What a venue lends for the sizing may ask for; the limits of the risk check hold as ever.
     """
@@ -283,6 +299,7 @@ def usual_params(request: BacktestRequest, scoring: ScoringModel, defaults: Back
         "market": request.market,
         "max_leverage": request.leverage,
         "risk_budget": request.leverage,
+        "policy": None if policy is None else dict(policy.values),
     }
     return params_for(scoring.interval, scoring.horizon_bars, **{**defaults.replay, **asked})
 
@@ -323,6 +340,8 @@ class _Begun:
             "symbols": list(outcome.result.symbols),
         }
         files = await asyncio.to_thread(pack_run, document, outcome.result, outcome.predictions, funding)
+        if self.context.policy is not None:
+            files |= self.context.policy.files
         artifact = await asyncio.to_thread(self.context.artifacts.put, ARTIFACT_KIND, files)
         metrics = completed_metrics(
             request,

@@ -25,6 +25,7 @@ from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.core.risk.profiles import Profile, fallback_profile
 from marketsentry.services.backtest_inputs import INSUFFICIENT_FEATURES, RunInputs
 from marketsentry.services.backtest_model import Refusal, ScoringModel, score_rows
+from marketsentry.services.backtest_policy import ChosenPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ def replay_inputs(
     inputs: RunInputs,
     params: ReplayParams,
     code_version: str,
+    policy: ChosenPolicy | None = None,
 ) -> Outcome | Refusal:
     """Score every bar with a model that had not seen it, and trade what lies in the traded part.
 
@@ -58,6 +60,8 @@ def replay_inputs(
         Of the replay.
     code_version
         Hash of the deciding code.
+    policy
+        Decides in the place of the built-in rule.
 
     Returns
     -------
@@ -70,7 +74,14 @@ def replay_inputs(
         return scored
     chosen, predictions = scored
     profiles = profiles_of(request, panel)
-    result = replay(predictions, panel, params, profiles=profiles, funding=inputs.funding)
+    result = replay(
+        predictions,
+        panel,
+        params,
+        profiles=profiles,
+        funding=inputs.funding,
+        policy=None if policy is None else policy.compiled,
+    )
     first = first_traded(inputs)
     metrics = summarise(
         result,
@@ -87,6 +98,7 @@ def replay_inputs(
         "params": hash_params({"replay": params.document(), "profiles": [asdict(one) for one in profiles]}),
         "request": hash_params(request.document()),
         "code": code_version,
+        **policy_part(policy),
         **output_parts(result, predictions, metrics),
     }
     return Outcome(result, predictions, metrics, parts)
@@ -150,6 +162,11 @@ def bars_hash(panel: BarPanel) -> str:
     )
 
 
+def policy_part(policy: ChosenPolicy | None) -> dict[str, str]:
+    """Name the policy among the parts of a run; a run without one has no such part."""
+    return {} if policy is None else {"policy": policy.part}
+
+
 def first_traded(inputs: RunInputs) -> int:
     """Row of the first bar that may be traded."""
     return int(np.searchsorted(inputs.panel.ts_ns, inputs.span.traded_from_ns))
@@ -173,6 +190,7 @@ def completed_config(
     inputs: RunInputs,
     params: ReplayParams,
     code_version: str,
+    policy: ChosenPolicy | None = None,
 ) -> dict[str, Any]:
     """Write down what a run used: the request with everything resolved, and what a replay must use again."""
     span = inputs.span
@@ -189,6 +207,7 @@ def completed_config(
         "sources": dict(zip(inputs.panel.symbols, inputs.panel.sources, strict=True)),
         "model_sha256": scoring.registered.model.artifact_sha256,
         "code_version": code_version,
+        **({} if policy is None else {"policy": policy.document()}),
         "replay": params.document(),
         "profiles": {
             symbol: asdict(one)

@@ -76,11 +76,12 @@ def check_on_trial_market(
 ) -> FeatureCheck:
     """Check a feature set on three invented symbols with lost bars, bars without trades and every input."""
     rng = np.random.default_rng(seed)
-    panel = _trial_panel(feature_set.schema.max_lookback_bars + _BARS_BEYOND_WARMUP, rng)
+    panel = trial_panel(feature_set.schema.max_lookback_bars + _BARS_BEYOND_WARMUP, rng)
     return check_features(feature_set, panel, _trial_inputs(panel, rng), rng=rng, on_progress=on_progress)
 
 
-def _trial_panel(n_bars: int, rng: np.random.Generator) -> BarPanel:
+def trial_panel(n_bars: int, rng: np.random.Generator) -> BarPanel:
+    """Invent five-minute bars of three symbols, with lost bars and bars without trades."""
     interval = parse_interval("5m")
     n = len(_TRIAL_SYMBOLS)
     market = rng.normal(0.0, 0.001, (n_bars, 1))

@@ -1,14 +1,16 @@
-"""Features and models by reference: a built-in name, a file, or an installed entry point.
+"""Features, models and policies by reference: a built-in name, a file, or an installed entry point.
 
-Entry-point groups are `marketsentry.features` and `marketsentry.models`. The built-in parts are found by the
-same functions. A file that cannot be used is refused with its name and what is wrong with it.
+Entry-point groups are `marketsentry.features`, `marketsentry.models` and `marketsentry.policies`. The built-in
+parts are found by the same functions. A file that cannot be used is refused with its name and what is wrong with it.
 """
 
 import hashlib
 import importlib.util
 import inspect
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -17,16 +19,19 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from marketsentry.core.features.schema import FeatureSchema
-from marketsentry.exceptions import InputError, NotFoundError
+from marketsentry.exceptions import ConflictError, InputError, NotFoundError
 from marketsentry.models.lightgbm_panel import LightGBMPanel
 from marketsentry.models.protocol import Model
 
 if TYPE_CHECKING:  # numba is slow to import and nothing for those who load a model
+    from marketsentry.core.backtest.policy import UserPolicy
     from marketsentry.core.features.feature_set import FeatureSet
 
 FEATURES_GROUP = "marketsentry.features"
 MODELS_GROUP = "marketsentry.models"
+POLICIES_GROUP = "marketsentry.policies"
 BUILTIN_FEATURES = "builtin"
+BUILTIN_POLICY = "builtin"
 _MODEL_PARTS = ("name", "accepts_missing", "fit", "predict", "dump", "parse")
 _FEATURE_SET_PARTS = ("schema", "new_state", "step", "batch")
 
@@ -96,6 +101,61 @@ def load_model(reference: str) -> Callable[..., Model]:
     if absent:
         raise InputError(f"model of {reference} lacks {', '.join(absent)}")
     return cast(Callable[..., Model], model)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPolicy:
+    """A policy and where it is from; without SHA-256 and source for the built-in one, whose code is the program's."""
+
+    reference: str
+    policy: "UserPolicy"
+    code_sha256: str | None
+    source: str | None
+    compile_s: float
+
+
+def load_policy(reference: str, *, expected_sha256: str | None = None) -> LoadedPolicy:
+    """Find a policy and compile it.
+
+    Parameters
+    ----------
+    reference : str
+        `builtin`, the path of a Python file, or the name of an entry point that names a module. The file has a
+        compiled `decide(view, params)`, and `PARAMS`, a tuple of `PolicyParam`, where it has parameters. Its stem is
+        the policy's name.
+    expected_sha256 : str, optional
+        The file must have this SHA-256; checked before any of its code runs.
+
+    Returns
+    -------
+    LoadedPolicy
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such file or entry point.
+    InputError
+        If the file does not import, a part is missing, or `decide` does not compile.
+    ConflictError
+        If the file is not the one expected.
+    """
+    started = time.perf_counter()
+    if reference == BUILTIN_POLICY:
+        from marketsentry.core.backtest.builtin_policy import builtin_policy
+
+        policy = builtin_policy()
+        return LoadedPolicy(reference, policy, None, None, time.perf_counter() - started)
+    path = _policy_path(reference)
+    content = path.read_bytes()
+    found_sha256 = hashlib.sha256(content).hexdigest()
+    if expected_sha256 not in (None, found_sha256):
+        raise ConflictError(
+            f"{path} is not the policy that was run: SHA-256 {found_sha256}, recorded {expected_sha256}"
+        )
+    module = _module_of(path)
+    policy = _policy_of(module, reference, path.stem)
+    seconds = time.perf_counter() - started
+    return LoadedPolicy(reference, policy, found_sha256, content.decode(), seconds)
 
 
 def plugin_code_hash(reference: str) -> str | None:
@@ -192,6 +252,39 @@ def _feature_set_of(module: ModuleType, reference: str) -> Any:  # checked by th
     )
 
 
+def _policy_path(reference: str) -> Path:
+    """Find the file of a policy; that of an entry point is looked up without running it."""
+    if _is_path(reference):
+        return _existing(reference)
+    point = _entry_point(reference, POLICIES_GROUP)
+    if point is None:
+        known = sorted(one.name for one in entry_points(group=POLICIES_GROUP))
+        raise NotFoundError(
+            f"{reference!r} is neither a file nor an entry point of {POLICIES_GROUP}; installed: {known or 'none'}"
+        )
+    try:
+        spec = importlib.util.find_spec(point.module)
+    except Exception as error:  # the packages around the module run, and may fail in any way
+        raise InputError(f"entry point {reference} does not load: {_first_line(error)}") from error
+    if point.attr or spec is None or not (spec.origin or "").endswith(".py"):
+        raise InputError(
+            f"entry point {reference} must name a module that is one Python file, was {point.value}"
+        )
+    return Path(cast(str, spec.origin))
+
+
+def _policy_of(module: ModuleType, reference: str, name: str) -> "UserPolicy":
+    from marketsentry.core.backtest.policy import PolicyParam, compile_policy
+
+    decide = getattr(module, "decide", None)
+    if decide is None:
+        raise InputError(f"{reference} must define decide(view, params)")
+    params = getattr(module, "PARAMS", ())
+    if not isinstance(params, tuple) or not all(isinstance(one, PolicyParam) for one in params):
+        raise InputError(f"PARAMS of {reference} must be a tuple of PolicyParam")
+    return compile_policy(name, decide, params)
+
+
 def _model_of(module: ModuleType, reference: str) -> Any:  # checked by the caller
     if hasattr(module, "MODEL"):
         return module.MODEL
@@ -213,17 +306,14 @@ def _run_one_bar(feature_set: "FeatureSet", reference: str) -> None:
     from numba.core.errors import NumbaError
 
     from marketsentry.core.features.bounds import stays_within_bounds
+    from marketsentry.kernels.compiling import why_not
     from marketsentry.kernels.features.fields import N_CONTEXT
 
     bars, context = np.ones((1, 1, 5)), np.full((1, 1, N_CONTEXT), np.nan)
     try:
         is_sound = stays_within_bounds(feature_set, bars, np.zeros(1, dtype=np.int64), context)
     except NumbaError as error:
-        reason = next(
-            (line for line in str(error).splitlines() if line.strip() and not line.startswith("Failed in")),
-            "no reason given",
-        )
-        raise InputError(f"step of {reference} does not compile: {reason.strip()}") from error
+        raise InputError(f"step of {reference} does not compile: {why_not(error)}") from error
     if not is_sound:
         n_features = len(feature_set.schema.features)
         raise InputError(f"step of {reference} writes beyond its {n_features} columns or its state")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from marketsentry.ports import Artifacts
 from marketsentry.ports.runs import StoredRun
 from marketsentry.services.backtest import BacktestDefaults, RunContext, execute
 from marketsentry.services.backtest_inputs import Pin
+from marketsentry.services.backtest_policy import recorded_policy
 
 COMPARED = ("ic", "hit_rate", "turnover", "pnl_after_cost", "max_drawdown", "lineage_coverage")
-_INPUTS = ("request", "code", "model", "params", "bars", "funding", "features", "scorers")
+_INPUTS = ("request", "code", "model", "params", "bars", "funding", "features", "scorers", "policy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,12 @@ class ReplayReport:
 
 
 async def check_replay(
-    run_id: int, *, tolerance: float, context: RunContext, defaults: BacktestDefaults
+    run_id: int,
+    *,
+    tolerance: float,
+    context: RunContext,
+    defaults: BacktestDefaults,
+    policy_file: str | None = None,
 ) -> ReplayReport:
     """Run a stored backtest again on the same window, snapshots and parameters, store that run and compare.
 
@@ -65,6 +71,8 @@ async def check_replay(
         Ports and versions of the new run.
     defaults
         Limits of the data gate.
+    policy_file
+        Where the policy of the run is now; None for where it was.
 
     Returns
     -------
@@ -75,7 +83,9 @@ async def check_replay(
     NotFoundError
         If there is no such run.
     InputError
-        If the tolerance is negative or not finite, or the run id is negative.
+        If the tolerance is negative or not finite, the run id is negative, or a policy is given for a run without.
+    ConflictError
+        If the policy of the run is no longer there, or is not the one that was run.
     """
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise InputError(f"tolerance must be >= 0 and finite, was {tolerance}")
@@ -83,6 +93,8 @@ async def check_replay(
         raise InputError(f"run id must be >= 0, was {run_id}")
     async with context.transactions() as stores:
         source = await (stores.runs.get(run_id) if run_id else stores.runs.newest())
+    policy = recorded_policy(source.run.config.get("policy"), policy_file)
+    context = replace(context, policy=policy)
     request = request_from(dict(source.run.config))
     repeated = await execute(request, defaults, context, pin=_pin_of(source), replay_of=source.id)
     diffs = {name: _distance(source.run.metrics, repeated.run.metrics, name) for name in COMPARED}

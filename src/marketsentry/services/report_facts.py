@@ -4,7 +4,6 @@ A value that the record does not hold becomes None and reads as missing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from marketsentry.core.backtest.contributions import symbol_pnl_curves
 from marketsentry.core.backtest.funding import holding_cost
-from marketsentry.core.backtest.params import ReplayParams, params_from
+from marketsentry.core.backtest.params import params_from, shown_params
 from marketsentry.core.backtest.stored import RunFiles
 from marketsentry.core.gates.candidate import FLOORS
 from marketsentry.core.gates.verdict import Outcome, verdict_from_document
@@ -121,9 +120,7 @@ def run_facts(
         gate=verdict_from_document(dict(run.metrics["gate"])) if files and run.metrics.get("gate") else None,
         sanity=verdict_from_document(dict(run.metrics["sanity"])) if run.metrics.get("sanity") else None,
         per_symbol=_symbols(run.metrics, run.config, sources, files, rows),
-        assumptions={
-            one.name: assumed[one.name] for one in fields(ReplayParams) if assumed.get(one.name) is not None
-        },
+        assumptions={name: value for name, value in shown_params(assumed).items() if value is not None},
         lineage=_lineage(stored, files, model),
         band=equity_band(curve, horizon_bars=assumed["horizon_bars"]) if files else None,
         activity=account_activity(files, rows, capital) if files else None,
@@ -298,6 +295,7 @@ def _lineage(
         "training": model.model.train_lineage_id if model else None,
         "dataset": model.model.dataset_hash if model else None,
         "params": parts.get("params"),
+        **({"policy": parts["policy"]} if "policy" in parts else {}),
         "predictions": parts.get("predictions"),
         "code": parts.get("code"),
         "seed": None if seed is None else str(seed),

@@ -35,7 +35,14 @@ from marketsentry.services.backtest import (
     usual_params,
 )
 from marketsentry.services.backtest_model import Refusal
-from marketsentry.services.backtest_outcome import first_traded, input_parts, profiles_of, score_window
+from marketsentry.services.backtest_outcome import (
+    first_traded,
+    input_parts,
+    policy_part,
+    profiles_of,
+    score_window,
+)
+from marketsentry.services.backtest_policy import ChosenPolicy, check_axes
 
 ARTIFACT_KIND = "sweeps"
 SWEEP_JSON = "sweep.json"
@@ -119,10 +126,11 @@ async def run_sweep(
     DependencyError
         If the record or the disk cannot be reached.
     """
+    check_axes(request.search, context.policy)
     prepared = await prepare(resolve(request.backtest, defaults), defaults, context)
     if isinstance(prepared, Unprepared):
         raise _refused(prepared.refusal)
-    plan = await asyncio.to_thread(_plan, request, prepared, defaults, context.code_version)
+    plan = await asyncio.to_thread(_plan, request, prepared, defaults, context)
     if isinstance(plan, Refusal):
         raise _refused(plan)
     done = await _stored(plan, context)
@@ -149,16 +157,17 @@ class _Plan:
     sets: list[ReplayParams]
     base: ReplayParams
     sweep_hash: str
+    policy: ChosenPolicy | None
 
 
 def _plan(
-    request: SweepRequest, prepared: Prepared, defaults: BacktestDefaults, code_version: str
+    request: SweepRequest, prepared: Prepared, defaults: BacktestDefaults, context: RunContext
 ) -> _Plan | Refusal:
     scored = score_window(prepared.request, prepared.scoring, prepared.inputs)
     if isinstance(scored, Refusal):
         return scored
     chosen, predictions = scored
-    base = usual_params(prepared.request, prepared.scoring, defaults)
+    base = usual_params(prepared.request, prepared.scoring, defaults, context.policy)
     settings, sets = valid_sets(base, settings_of(request.search))
     parts = {
         **input_parts(prepared.scoring, prepared.inputs, chosen),
@@ -166,9 +175,11 @@ def _plan(
         "base": hash_params(base.document()),
         "search": hash_params(_search_document(request.search)),
         "blocks": hash_params({"n_blocks": N_BLOCKS}),
-        "code": code_version,
+        "code": context.code_version,
+        **policy_part(context.policy),
     }
-    return _Plan(request, prepared, predictions, settings, sets, base, hash_parts("sweep", parts))
+    sweep_hash = hash_parts("sweep", parts)
+    return _Plan(request, prepared, predictions, settings, sets, base, sweep_hash, context.policy)
 
 
 def _replay_chunk(plan: _Plan, chunk: Sequence[int], n_threads: int) -> dict[int, dict[str, Any]]:
@@ -181,6 +192,7 @@ def _replay_chunk(plan: _Plan, chunk: Sequence[int], n_threads: int) -> dict[int
         traded_from=first_traded(inputs),
         profiles=profiles_of(plan.prepared.request, inputs.panel),
         funding=inputs.funding,
+        policy=None if plan.policy is None else plan.policy.compiled,
     )
     return {
         index: {**metrics_document(row), "blocks": blocks_document(row)}
@@ -202,16 +214,22 @@ def _trial(plan: _Plan, index: int, metrics: Mapping[str, Any]) -> Trial:
         track=model.track,
         kind="sweep",
         model_name=model.name,
-        params_hash=hash_params(plan.sets[index].document()),
+        params_hash=hash_params({**plan.sets[index].document(), **_code_of(plan.policy)}),
         metrics={
             "sweep": plan.sweep_hash,
             "setting": index,
             "model_version": model.version,
+            **_code_of(plan.policy),
             "values": _plain(plan.settings[index]),
             "periods_per_year": plan.base.periods_per_year,
             **metrics,
         },
     )
+
+
+def _code_of(policy: ChosenPolicy | None) -> dict[str, str]:
+    """Tell policies apart whose parameters have the same names and values."""
+    return {} if policy is None else {"policy_code": policy.part}
 
 
 async def _store(
@@ -220,6 +238,8 @@ async def _store(
     overfitting = await asyncio.to_thread(_overfitting, plan, metrics)
     document, plateau = _document(plan, metrics, overfitting)
     files = {SWEEP_JSON: json.dumps(document, sort_keys=True, allow_nan=False).encode()}
+    if plan.policy is not None:
+        files |= plan.policy.files
     artifact = await asyncio.to_thread(context.artifacts.put, ARTIFACT_KIND, files)
     async with context.transactions() as stores:
         n_trials = await stores.models.count_trials(track=plan.prepared.scoring.registered.model.track)
@@ -254,7 +274,9 @@ def _document(
     found, plateau = describe_sweep(
         search, plan.settings, plan.base, metrics, rank_by=rank_by, overfitting=overfitting
     )
-    document = {"sweep_hash": plan.sweep_hash, "request": plan.prepared.request.document(), **found}
+    policy = {} if plan.policy is None else {"policy": plan.policy.document()}
+    request = plan.prepared.request.document()
+    document = {"sweep_hash": plan.sweep_hash, "request": request, **policy, **found}
     return {**document, "content_hash": hash_params(document)}, plateau
 
 

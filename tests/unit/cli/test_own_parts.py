@@ -16,7 +16,7 @@ def run(app: object, *arguments: str) -> Result:
     return CliRunner().invoke(app, arguments, catch_exceptions=True)
 
 
-@pytest.mark.parametrize("kind", ["features", "model"])
+@pytest.mark.parametrize("kind", ["features", "model", "policy"])
 def test_a_scaffold_passes_its_own_check(kind: str, tmp_path: Path):
     written = run(new.app, kind, "my_part", "--folder", str(tmp_path / "a b"), "--json")
     assert written.exit_code == 0, written.output
@@ -43,6 +43,28 @@ def test_the_example_passes():
     result = run(check.app, "features", str(EXAMPLES / "features_example.py"))
     assert result.exit_code == 0, result.output
     assert "passed" in result.stderr
+
+
+def test_the_policy_example_passes_and_says_what_it_takes():
+    result = run(check.app, "policy", str(EXAMPLES / "policy_example.py"), "--json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["passed"]
+    assert [one["name"] for one in document["params"]][:2] == ["cost_multiple", "full_sigmas"]
+    assert all(one["definition"] for one in document["params"])
+    assert document["compile_seconds"] > 0
+    assert len(document["code_sha256"]) == 64
+
+
+def test_a_policy_that_breaks_a_promise_ends_in_exit_code_2(tmp_path: Path):
+    path = tmp_path / "dice.py"
+    path.write_text(
+        "import numba, numpy as np\n@numba.njit\ndef decide(view, params):\n    return np.random.random()\n"
+    )
+    result = run(check.app, "policy", str(path))
+    assert result.exit_code == 2
+    assert "FAIL  pure" in result.stderr
+    assert "FAILED" in result.stderr
 
 
 def test_the_peeking_example_is_named_with_bar_and_both_values():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from marketsentry.core.features.builtin import BUILTIN
-from marketsentry.exceptions import InputError, NotFoundError
+from marketsentry.exceptions import ConflictError, InputError, NotFoundError
 from marketsentry.models.lightgbm_panel import LightGBMPanel
-from marketsentry.services.plugins import load_feature_set, load_model, plugin_code_hash
+from marketsentry.services.plugins import load_feature_set, load_model, load_policy, plugin_code_hash
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 SCHEMA = """
@@ -132,3 +132,71 @@ def test_the_code_of_a_plugin_is_part_of_the_lineage(tmp_path: Path):
     path = write(tmp_path, "x = 1")
     before = plugin_code_hash(path)
     assert before != plugin_code_hash(write(tmp_path, "x = 2"))
+
+
+POLICY = """
+import numba
+from marketsentry.core.backtest.policy import PolicyParam
+PARAMS = (PolicyParam("size", 0.5, 0.0, 1.0, "of a position"),)
+@numba.njit
+def decide(view, params):
+    return params.size
+"""
+
+
+def test_a_file_with_a_decision_becomes_a_policy(tmp_path: Path):
+    path = write(tmp_path, POLICY)
+    loaded = load_policy(path)
+    assert loaded.policy.name == "mine"
+    assert loaded.policy.values() == {"size": 0.5}
+    assert loaded.source == POLICY
+    assert loaded.code_sha256 == plugin_code_hash(path)
+    assert loaded.compile_s > 0
+    assert load_policy("builtin").code_sha256 is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", "must define decide"),
+        (POLICY.replace("@numba.njit", ""), "must be compiled"),
+        (POLICY.replace("params.size", "params.sise"), "decide of policy mine does not compile"),
+        (POLICY.replace("PARAMS = (", "PARAMS = [").replace('"),)', '")]'), "must be a tuple of PolicyParam"),
+        (
+            POLICY.replace("0.5, 0.0", "0.5, 0.7"),
+            "does not import: line 4: InputError: policy parameter size",
+        ),
+    ],
+)
+def test_a_file_that_is_no_policy_is_refused_with_its_reason(text: str, message: str, tmp_path: Path):
+    with pytest.raises(InputError, match=message):
+        load_policy(write(tmp_path, text))
+
+
+def test_a_policy_that_is_not_the_expected_one_is_refused_before_it_runs(tmp_path: Path):
+    path = write(tmp_path, "raise SystemExit('ran')")
+    with pytest.raises(
+        ConflictError, match=r"mine.py is not the policy that was run: SHA-256 .*, recorded 00"
+    ):
+        load_policy(path, expected_sha256="00")
+    with pytest.raises(NotFoundError, match=r"no such file"):
+        load_policy(str(tmp_path / "none.py"))
+    with pytest.raises(NotFoundError, match=r"neither a file nor an entry point of marketsentry.policies"):
+        load_policy("nobody")
+
+
+def test_an_installed_policy_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    package, info = tmp_path / "their_package", tmp_path / "their_package-1.0.dist-info"
+    package.mkdir()
+    info.mkdir()
+    (package / "__init__.py").touch()
+    (package / "patient.py").write_text(POLICY)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+    points = "patient = their_package.patient\nwhole = their_package.patient:decide\n"
+    (info / "entry_points.txt").write_text(f"[marketsentry.policies]\n{points}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    loaded = load_policy("patient")
+    assert loaded.policy.name == "patient"
+    assert loaded.source == POLICY
+    with pytest.raises(InputError, match=r"must name a module that is one Python file, was .*:decide"):
+        load_policy("whole")

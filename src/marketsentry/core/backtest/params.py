@@ -32,7 +32,11 @@ from typing import Any
 from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.symbols import Market
 from marketsentry.exceptions import InputError
+from marketsentry.kernels.policy import Policy
 from marketsentry.kernels.replay import Rules
+
+POLICY_PREFIX = "policy."  # before the name of a policy's parameter, beside those of the replay
+SIGNAL_PARAMS = ("entry_edge_bps", "exit_edge_bps", "cost_multiple", "full_conviction_sigmas")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class ReplayParams:
     liquidation_fee_bps: on the notional of a liquidation.
     missing_funding_bps: charged where the rate of funding is unknown.
     borrow_bps_per_day: of short spot positions; the default is 11 % a year.
+    policy: parameters by name of the user's policy that decides; None is the built-in rule, whose own parameters
+        (`SIGNAL_PARAMS`) say nothing beside a policy.
     """
 
     periods_per_year: float
@@ -106,6 +112,7 @@ class ReplayParams:
     liquidation_fee_bps: float = 100.0
     missing_funding_bps: float = 75.0
     borrow_bps_per_day: float = 3.0
+    policy: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         positive = ("periods_per_year", "capital_quote", "participation_frac", "volatility_halflife_bars",
@@ -156,16 +163,18 @@ class ReplayParams:
         return self.entry_edge_bps + self.cost_multiple * self.round_trip_cost_bps
 
     def document(self) -> dict[str, Any]:
-        """Every parameter by name as JSON values; an unlimited participation is None."""
+        """Every parameter by name as JSON values; an unlimited participation is None, no policy is left out."""
         values = dataclasses.asdict(self)
-        return {name: None if value == math.inf else value for name, value in values.items()} | {
-            "market": str(self.market)
-        }
+        if self.policy is None:
+            del values["policy"]
+        values["market"] = str(self.market)
+        return {name: None if value == math.inf else value for name, value in values.items()}
 
-    def rules(self, *, with_confidence: bool) -> Rules:
-        """Lay the parameters out as the kernels take them."""
+    def rules(self, *, with_confidence: bool, policy: Policy | None = None) -> Rules:
+        """Lay the parameters out as the kernels take them; a policy is always told the volatility."""
         target = self.position_volatility_frac or 0.0
         sized = target > 0.0 or self.full_conviction_sigmas > 0.0
+        needs_volatility = sized or self.impact_coefficient > 0.0
         return Rules(
             fee_bps=float(self.fee_bps),
             half_spread_bps=float(self.half_spread_bps),
@@ -181,7 +190,8 @@ class ReplayParams:
             volatility_target=target / math.sqrt(self.periods_per_year),
             volatility_alpha=1.0 - 0.5 ** (1.0 / self.volatility_halflife_bars),
             volatility_warmup=float(self.volatility_warmup_bars),
-            needs_volatility=sized or self.impact_coefficient > 0.0,
+            needs_volatility=needs_volatility or policy is not None,
+            opens_unmeasured=not needs_volatility,
             taper_start=float(self.taper_start_frac),
             taper_stop=float(self.taper_stop_frac),
             taper_floor=float(self.taper_floor_frac),
@@ -190,7 +200,7 @@ class ReplayParams:
             max_gross=float(min(self.max_gross_exposure, self.max_leverage)),
             max_turnover=float(self.max_turnover),
             band=float(self.rebalance_band_frac),
-            is_static=not sized and not with_confidence,
+            is_static=not sized and not with_confidence and policy is None,
             min_notional=float(self.min_notional_quote),
             is_perpetual=self.is_perpetual,
             has_holding_cost=self.is_perpetual or (self.allow_short and self.borrow_bps_per_day > 0.0),
@@ -198,6 +208,7 @@ class ReplayParams:
             missing_funding_frac=1e-4 * self.missing_funding_bps,
             maintenance_frac=float(self.maintenance_margin_frac),
             liquidation_fee_frac=1e-4 * self.liquidation_fee_bps,
+            policy=policy,
         )
 
     def _must(self, holds: bool, name: str, limit: str) -> None:
@@ -244,3 +255,12 @@ def params_from(document: Mapping[str, Any]) -> ReplayParams:
     if "market" in values:
         values["market"] = Market(values["market"])
     return ReplayParams(**values)
+
+
+def shown_params(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten what `ReplayParams.document` wrote, in their order; a policy's stand in the place of the rule's."""
+    policy = document.get("policy")
+    hidden = {"policy"} if policy is None else {"policy", *SIGNAL_PARAMS}
+    names = [one.name for one in dataclasses.fields(ReplayParams)]
+    own = {name: document[name] for name in names if name in document and name not in hidden}
+    return own | {POLICY_PREFIX + name: value for name, value in (policy or {}).items()}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams
+from marketsentry.core.backtest.policy import UserPolicy, bind_policy
 from marketsentry.core.backtest.tape import fills_of, trades_of
 from marketsentry.core.market.bars import FIELDS, BarPanel
 from marketsentry.core.risk.profiles import BucketCaps, Profile
@@ -81,6 +82,7 @@ def replay(
     profiles: Sequence[Profile] | None = None,
     bucket_caps: BucketCaps | None = None,
     funding: NDArray[np.float64] | None = None,
+    policy: UserPolicy | None = None,
 ) -> ReplayResult:
     """Trade predictions over a panel of bars.
 
@@ -101,6 +103,8 @@ def replay(
         Caps of the buckets as a share of the risk budget.
     funding
         Shape (T, N). Rates of funding as `funding_of_bars` lays them on the panel; needed for perpetuals, None on spot.
+    policy
+        Decides in the place of the built-in rule, with the values in `params.policy`.
 
     Returns
     -------
@@ -111,7 +115,8 @@ def replay(
     ------
     InputError
         If the panel is empty, shapes differ, a prediction is infinite, the bars' interval does not fit
-        `params.periods_per_year`, or funding is missing for perpetuals or given for spot.
+        `params.periods_per_year`, funding is missing for perpetuals or given for spot, or `params.policy` does not fit
+        `policy`.
 
     Notes
     -----
@@ -122,7 +127,7 @@ def replay(
     market = make_market(predictions, panel, confidence, funding)
     groups = make_groups(profiles, bucket_caps, params, n_targets)
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))
-    rules = params.rules(with_confidence=confidence is not None)
+    rules = params.rules(with_confidence=confidence is not None, policy=bind_policy(policy, params))
     equity, weights = np.empty(n_bars), np.empty((n_bars, n_targets))
     n_rows = max(_TAPE_ROWS, 2 * n_targets, predictions.size // _CELLS_PER_FILL)
     tape = np.empty((n_rows, kernel.FILL_FIELDS))

@@ -1,7 +1,7 @@
 """Which parameter settings a sweep tries: a grid, random draws, or a Sobol sequence over ranges.
 
-Settings are changes of `ReplayParams` by field name. What the model fixes (the bars and the horizon) is not searched,
-and neither is the market.
+Settings are changes of `ReplayParams` by field name, and of the parameters of a policy as `policy.NAME`. What the
+model fixes (the bars and the horizon) is not searched, and neither is the market.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from marketsentry.core.backtest.params import ReplayParams
+from marketsentry.core.backtest.params import POLICY_PREFIX, ReplayParams
 from marketsentry.exceptions import InputError
 
 Value = float | int | bool | None
@@ -23,7 +23,7 @@ MAX_SETTINGS = 200_000
 SEARCHED = tuple(
     field.name
     for field in dataclasses.fields(ReplayParams)
-    if field.name not in ("periods_per_year", "horizon_bars", "market")
+    if field.name not in ("periods_per_year", "horizon_bars", "market", "policy")
 )
 _WHOLE = ("latency_bars", "prediction_ttl_bars", "volatility_warmup_bars")
 
@@ -140,7 +140,7 @@ def valid_sets(
     wrong: InputError | None = None
     for setting in settings:
         try:
-            sets.append(dataclasses.replace(base, **setting))  # type: ignore[arg-type]  # checked by its own rules
+            sets.append(_changed(base, setting))
             kept.append(dict(setting))
         except InputError as error:
             wrong = error
@@ -175,13 +175,27 @@ def places_of(search: Search, settings: Sequence[Mapping[str, Value]]) -> NDArra
     return np.array(columns, dtype=np.float64).T
 
 
+def _changed(base: ReplayParams, setting: Mapping[str, Value]) -> ReplayParams:
+    own = {name: value for name, value in setting.items() if not name.startswith(POLICY_PREFIX)}
+    of_policy = {
+        name.removeprefix(POLICY_PREFIX): value
+        for name, value in setting.items()
+        if name.startswith(POLICY_PREFIX)
+    }
+    if of_policy:
+        own["policy"] = {**(base.policy or {}), **of_policy}  # type: ignore[assignment]
+    return dataclasses.replace(base, **own)  # type: ignore[arg-type]  # checked by its own rules
+
+
 def _split(text: str, form: str) -> tuple[str, str]:
     name, equals, values = text.partition("=")
     name = name.strip()
     if not equals or not values:
         raise InputError(f"a parameter to vary must be given as {form}, was {text!r}")
-    if name not in SEARCHED:
-        raise InputError(f"a parameter to vary must be one of {', '.join(SEARCHED)}; was {name!r}")
+    if name not in SEARCHED and not name.startswith(POLICY_PREFIX):
+        raise InputError(
+            f"a parameter to vary must be one of {', '.join(SEARCHED)}, or {POLICY_PREFIX}NAME; was {name!r}"
+        )
     return name, values
 
 

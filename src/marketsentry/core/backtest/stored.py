@@ -5,6 +5,7 @@
     weights.npy        (T, N) float64 held weights            fills.npy      structured, `core.backtest.tape`
     predictions.npy    (T, N) float64 out-of-sample scores    trades.npy     structured, `core.backtest.tape`
     funding.npy        (T, N) float64 rates of funding, for perpetuals only
+    policy.py.txt    source of the user's policy, if one decided; a text to read, which nothing executes
 
 Nothing in it depends on the clock: the same inputs give the same bytes.
 """

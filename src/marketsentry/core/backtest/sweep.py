@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams
+from marketsentry.core.backtest.policy import UserPolicy, bind_policy
 from marketsentry.core.backtest.replay import check_replay, make_groups, make_market, make_state
 from marketsentry.core.market.bars import BarPanel
 from marketsentry.core.risk.profiles import BucketCaps, Profile
@@ -22,6 +23,7 @@ from marketsentry.exceptions import InputError
 from marketsentry.kernels import account as acc
 from marketsentry.kernels import replay as kernel
 from marketsentry.kernels import sweep as sums_of
+from marketsentry.kernels.policy import Policy
 
 METRICS = (
     "pnl_after_cost", "max_drawdown", "sharpe", "sortino", "volatility", "turnover", "exposure", "trades",
@@ -49,6 +51,7 @@ def sweep(
     profiles: Sequence[Profile] | None = None,
     bucket_caps: BucketCaps | None = None,
     funding: NDArray[np.float64] | None = None,
+    policy: UserPolicy | None = None,
 ) -> NDArray[np.void]:
     """Replay every parameter set and summarise each.
 
@@ -72,6 +75,8 @@ def sweep(
         As for `replay`.
     funding
         Shape (T, N), as for `replay`.
+    policy
+        As for `replay`; each set has its own values in `policy`.
 
     Returns
     -------
@@ -107,13 +112,14 @@ def sweep(
     market = make_market(predictions, panel, confidence, funding)
 
     edges = traded_from + pbo.block_edges(panel.n_bars - traded_from)
+    bound = [bind_policy(policy, one) for one in sets]
 
-    def work(params: ReplayParams) -> tuple[Any, ...]:
+    def work(params: ReplayParams, decides: Policy | None) -> tuple[Any, ...]:
         groups = make_groups(profiles, bucket_caps, params, predictions.shape[1])
-        return _sweep_one(market, params, groups, traded_from, edges)
+        return _sweep_one(market, params, groups, traded_from, edges, decides)
 
     with ThreadPoolExecutor(n_threads, thread_name_prefix="sweep") as pool:
-        return np.array(list(pool.map(work, sets)), dtype=METRICS_DTYPE)
+        return np.array(list(pool.map(work, sets, bound)), dtype=METRICS_DTYPE)
 
 
 def block_sums(rows: NDArray[np.void], n_traded: int) -> pbo.BlockSums:
@@ -129,6 +135,7 @@ def _sweep_one(
     groups: kernel.Groups,
     traded_from: int,
     edges: NDArray[np.int64],
+    policy: Policy | None,
 ) -> tuple[Any, ...]:  # Any: numbers, and the block sums in the last place
     n_targets = market.predictions.shape[1]
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))
@@ -137,7 +144,7 @@ def _sweep_one(
     sums_of.sweep_one(
         traded_from,
         market,
-        params.rules(with_confidence=market.confidence.size > 0),
+        params.rules(with_confidence=market.confidence.size > 0, policy=policy),
         groups,
         state,
         np.empty((max(_TAPE_ROWS, 2 * n_targets), kernel.FILL_FIELDS)),

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from marketsentry.core.backtest.params import ReplayParams, params_for, params_from
+from marketsentry.core.backtest.params import ReplayParams, params_for, params_from, shown_params
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.exceptions import InputError
 
@@ -65,4 +65,16 @@ def test_parameters_survive_json():
     params = params_for(parse_interval("1h"), 3, participation_frac=math.inf, position_volatility_frac=None)
     document = json.loads(json.dumps(params.document(), allow_nan=False))
     assert params_from(document) == params
-    assert set(document) == {field.name for field in dataclasses.fields(ReplayParams)}
+    named = {field.name for field in dataclasses.fields(ReplayParams)}
+    assert set(document) == named - {"policy"}  # left out, so that a run without policy keeps its hash
+    with_policy = dataclasses.replace(params, policy={"stop_frac": 0.1})
+    assert params_from(json.loads(json.dumps(with_policy.document()))) == with_policy
+
+
+def test_a_page_shows_the_parameters_that_had_a_say():
+    params = params_for(parse_interval("1h"), 3, entry_edge_bps=4.0)
+    assert shown_params(params.document()) == params.document()
+    shown = shown_params(dataclasses.replace(params, policy={"stop_frac": 0.1}).document())
+    assert shown["policy.stop_frac"] == 0.1
+    assert "entry_edge_bps" not in shown
+    assert shown["fee_bps"] == params.fee_bps

@@ -117,3 +117,16 @@ def test_settings_that_make_no_parameters_are_left_out():
 
 def test_everything_but_the_bars_the_horizon_and_the_market_can_be_searched():
     assert {"periods_per_year", "horizon_bars", "market"} == set(BASE.document()) - set(SEARCHED)
+
+
+def test_parameters_of_a_policy_are_searched_by_their_prefix():
+    base = params_for(parse_interval("1h"), 4, policy={"stop_frac": 0.1, "size": 1.0})
+    axes = (parse_grid("policy.stop_frac=0.02,0.05"), parse_grid("fee_bps=1,2"))
+    kept, sets = valid_sets(base, settings_of(Search(Method.GRID, axes)))
+    assert kept[1] == {"policy.stop_frac": 0.02, "fee_bps": 2.0}
+    assert [one.policy["stop_frac"] for one in sets] == [0.02, 0.02, 0.05, 0.05]
+    assert {one.policy["size"] for one in sets} == {1.0}
+    assert base.policy == {"stop_frac": 0.1, "size": 1.0}
+    assert parse_range("policy.size=0.5:1").values == (0.5, 1.0)
+    with pytest.raises(InputError, match=r"or policy.NAME; was 'policy'"):
+        parse_grid("policy=1,2")
