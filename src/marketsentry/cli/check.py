@@ -100,7 +100,7 @@ def evidence(
     """Check the evidence itself on markets whose truth is known: noise, coverage, power.
 
     How often does the best of many worthless models pass, how often does an interval hold the
-    planted IC, how often is a planted signal found? Full: half an hour; --quick: a minute or two.
+    planted IC, how often is a planted signal found? --quick takes a minute, all of it ten or more.
 
     Exit code 0 when at most 1 % of the noise passes and 90 % intervals hold the truth in 85 to
     95 % of the runs, else 2.
