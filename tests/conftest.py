@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None)  # first calls compile
+settings.load_profile("house")
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

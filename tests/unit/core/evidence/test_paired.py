@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from marketsentry.core.evidence.paired import DRAWS, paired_test
 from marketsentry.core.evidence.resampling import Resampling
+from marketsentry.core.stats.bootstrap import widened
 from marketsentry.core.stats.sharpe import sharpe
 from marketsentry.exceptions import InputError
 
@@ -38,7 +39,8 @@ def naive_paired(own, other, how, block_bars):
     excess = (own.mean() - other.mean()) * YEAR
     lead = sharpe(own, periods_per_year=YEAR).value - sharpe(other, periods_per_year=YEAR).value
     found = []
-    for value, draws in ((excess, np.array(excesses)), (lead, np.array(leads))):
+    for value, resampled in ((excess, excesses), (lead, leads)):
+        draws = widened(np.array(resampled), n_blocks=n / block_bars, level=how.level)
         p = (1 + sum(abs(draw - value) >= abs(value) for draw in draws)) / (1 + draws.size)
         margin = np.quantile([abs(draw - value) for draw in draws], 0.95)
         found.append((value, value - margin, value + margin, p))

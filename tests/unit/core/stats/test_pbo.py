@@ -36,7 +36,7 @@ def naive_splits(returns: np.ndarray, n_blocks: int) -> list[tuple[int, float, f
     return rows
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_settings=st.integers(2, 9),
