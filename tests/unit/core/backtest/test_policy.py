@@ -225,7 +225,8 @@ def test_no_answer_passes_a_limit(fixed, seed, size, cap, gross, allow_short):
     params = params_for(
         HOUR, 4, max_single_weight=cap, max_gross_exposure=gross, allow_short=allow_short, fee_bps=0.0,
         half_spread_bps=0.0, impact_coefficient=0.0, position_volatility_frac=None, max_turnover=0.15,
-        policy={"size": size}, participation_frac=math.inf, rebalance_band_frac=0.0,
+        policy={"size": size}, participation_frac=math.inf, rebalance_band_frac=0.0, borrow_bps_per_day=0.0,
+        min_notional_quote=0.0,
     )  # fmt: skip
     result = replay(np.full((60, 3), 0.01), panel, params, policy=fixed)
     assert np.abs(result.weights).max() <= cap * (1 + 1e-12)
@@ -245,7 +246,7 @@ def test_what_a_policy_sees_is_the_account_and_the_target():
     params = params_for(
         HOUR, 4, position_volatility_frac=None, impact_coefficient=0.0, max_single_weight=9.0, max_turnover=9.0,
         max_gross_exposure=9.0, participation_frac=math.inf, rebalance_band_frac=0.0, taper_start_frac=0.9,
-        taper_stop_frac=1.0, volatility_warmup_bars=5,
+        taper_stop_frac=1.0, volatility_warmup_bars=5, min_notional_quote=0.0,
     )  # fmt: skip
 
     @njit
