@@ -81,7 +81,6 @@ def replay(
     confidence: NDArray[np.float64] | None = None,
     profiles: Sequence[Profile] | None = None,
     bucket_caps: BucketCaps | None = None,
-    funding: NDArray[np.float64] | None = None,
     policy: UserPolicy | None = None,
 ) -> ReplayResult:
     """Trade predictions over a panel of bars.
@@ -92,7 +91,7 @@ def replay(
         Shape (T, N). Expected gross return over the horizon as a fraction, made at the close of each bar.
         NaN: none; nothing opens on it.
     panel
-        Bars the predictions belong to, on the same rows and columns.
+        Bars the predictions belong to, on the same rows and columns; of perpetuals with their rates of funding.
     params
         Costs, thresholds, sizing and limits.
     confidence
@@ -101,8 +100,6 @@ def replay(
         Per target, the sector, style and bucket whose exposure is capped. None: there are no groups.
     bucket_caps
         Caps of the buckets as a share of the risk budget.
-    funding
-        Shape (T, N). Rates of funding as `funding_of_bars` lays them on the panel; needed for perpetuals, None on spot.
     policy
         Decides in the place of the built-in rule, with the values in `params.policy`.
 
@@ -122,9 +119,9 @@ def replay(
     -----
     O(T N). Memory beyond the inputs: equity, weights and the fills. The same inputs give the same bits.
     """
-    check_replay(predictions, panel, params, confidence, profiles, funding)
+    check_replay(predictions, panel, params, confidence, profiles)
     n_bars, n_targets = predictions.shape
-    market = make_market(predictions, panel, confidence, funding)
+    market = make_market(predictions, panel, confidence)
     groups = make_groups(profiles, bucket_caps, params, n_targets)
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))
     rules = params.rules(with_confidence=confidence is not None, policy=bind_policy(policy, params))
@@ -136,14 +133,13 @@ def replay(
         bar, n_fills = kernel.run(bar, market, rules, groups, state, tape, n_fills, equity, weights)
         if bar < n_bars:
             tape = np.concatenate((tape, np.empty_like(tape)))
-    return _result(panel, params, equity, weights, tape[:n_fills], state, funding)
+    return _result(panel, params, equity, weights, tape[:n_fills], state)
 
 
 def make_market(
     predictions: NDArray[np.float64],
     panel: BarPanel,
     confidence: NDArray[np.float64] | None,
-    funding: NDArray[np.float64] | None = None,
 ) -> kernel.Market:
     """Lay out what can be seen as the kernels take it."""
     return kernel.Market(
@@ -151,7 +147,7 @@ def make_market(
         np.ascontiguousarray(panel.values),
         np.ascontiguousarray(predictions, dtype=np.float64),
         np.zeros((0, 0)) if confidence is None else np.ascontiguousarray(confidence, dtype=np.float64),
-        np.zeros((0, 0)) if funding is None else np.ascontiguousarray(funding, dtype=np.float64),
+        np.zeros((0, 0)) if panel.funding is None else np.ascontiguousarray(panel.funding),
     )
 
 
@@ -204,7 +200,6 @@ def check_replay(
     params: ReplayParams,
     confidence: NDArray[np.float64] | None,
     profiles: Sequence[Profile] | None,
-    funding: NDArray[np.float64] | None = None,
 ) -> None:
     """Refuse what cannot be replayed together, with `InputError`."""
     shape = (panel.n_bars, len(panel.symbols))
@@ -220,6 +215,7 @@ def check_replay(
         raise InputError(f"confidence must have the shape of the panel {shape}, was {confidence.shape}")
     if profiles is not None and len(profiles) != shape[1]:
         raise InputError(f"profiles must name {shape[1]} targets, was {len(profiles)}")
+    funding = panel.funding
     if params.is_perpetual != (funding is not None):
         given = "none" if funding is None else "some"
         raise InputError(f"a replay of market {params.market} must get funding rates: perp only, got {given}")
@@ -239,7 +235,6 @@ def _result(
     weights: NDArray[np.float64],
     tape: NDArray[np.float64],
     state: kernel.State,
-    funding: NDArray[np.float64] | None,
 ) -> ReplayResult:
     book = state.book
     unrealised = np.array([acc.unrealised(book, n) for n in range(len(book))])
@@ -259,5 +254,5 @@ def _result(
         funding_gaps=int(state.account[acc.FUNDING_GAPS]),
         n_liquidations=int(state.account[acc.LIQUIDATIONS]),
         worst_day_frac=float(state.account[acc.WORST_DAY]),
-        funding=funding,
+        funding=panel.funding,
     )

@@ -50,7 +50,6 @@ def sweep(
     confidence: NDArray[np.float64] | None = None,
     profiles: Sequence[Profile] | None = None,
     bucket_caps: BucketCaps | None = None,
-    funding: NDArray[np.float64] | None = None,
     policy: UserPolicy | None = None,
 ) -> NDArray[np.void]:
     """Replay every parameter set and summarise each.
@@ -73,8 +72,6 @@ def sweep(
         Per target, as for `replay`.
     bucket_caps
         As for `replay`.
-    funding
-        Shape (T, N), as for `replay`.
     policy
         As for `replay`; each set has its own values in `policy`.
 
@@ -103,13 +100,13 @@ def sweep(
         raise InputError(f"n_threads must be >= 1, was {n_threads}")
     if not 0 <= traded_from < max(panel.n_bars, 1):
         raise InputError(f"traded_from must lie in 0..{panel.n_bars - 1}, was {traded_from}")
-    check_replay(predictions, panel, sets[0], confidence, profiles, funding)
+    check_replay(predictions, panel, sets[0], confidence, profiles)
     years = {one.periods_per_year for one in sets}
     if len(years) > 1:
         raise InputError(f"the sets of a sweep must have one periods_per_year, had {sorted(years)}")
     if len({one.market for one in sets}) > 1:
         raise InputError("the sets of a sweep must have one market, had spot and perp")
-    market = make_market(predictions, panel, confidence, funding)
+    market = make_market(predictions, panel, confidence)
 
     edges = traded_from + pbo.block_edges(panel.n_bars - traded_from)
     bound = [bind_policy(policy, one) for one in sets]
