@@ -156,4 +156,5 @@ def _account(result: ReplayResult, panel: BarPanel, name: str, traded_from: int)
         weights=result.weights,
         fills=result.fills,
         trades=result.trades,
+        funding=result.funding,
     )
