@@ -9,18 +9,9 @@ from numba import njit
 
 from marketsentry.kernels.account import EQUITY
 from marketsentry.kernels.compiling import inlined
-from marketsentry.kernels.replay import (
-    FILL_BAR,
-    FILL_QTY,
-    FILL_REFERENCE,
-    FILL_SYMBOL,
-    Groups,
-    Market,
-    Rules,
-    State,
-    loop_any,
-    loop_one,
-)
+from marketsentry.kernels.records import Groups, Market, Rules, State
+from marketsentry.kernels.replay import loop_any, loop_one
+from marketsentry.kernels.tape import FILL_BAR, FILL_QTY, FILL_REFERENCE, FILL_SYMBOL
 from marketsentry.kernels.trades import is_rounding
 
 BLOCK_BARS = 512

@@ -6,7 +6,7 @@ Outputs are structured arrays of the dtypes in `core.backtest.tape`.
 import numpy as np
 
 from marketsentry.kernels.compiling import inlined, kernel
-from marketsentry.kernels.replay import (
+from marketsentry.kernels.tape import (
     FILL_BAR,
     FILL_FEE,
     FILL_FUNDING,

@@ -4,8 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketsentry.core.backtest.tape import fills_of, trades_of
-from marketsentry.kernels import replay as kernel
 from marketsentry.kernels import sweep
+from marketsentry.kernels.tape import (
+    FILL_BAR,
+    FILL_FEE,
+    FILL_FIELDS,
+    FILL_PRICE,
+    FILL_QTY,
+    FILL_REFERENCE,
+    FILL_SYMBOL,
+)
 
 QUANTITIES = (-2.0, -1.0, 1.0, 2.0, 3.0)
 steps_any = st.lists(
@@ -15,11 +23,11 @@ steps_any = st.lists(
 
 
 def _tape(steps):
-    tape = np.zeros((len(steps), kernel.FILL_FIELDS))
+    tape = np.zeros((len(steps), FILL_FIELDS))
     for row, (n, qty, price, fee) in zip(tape, steps, strict=True):
-        row[kernel.FILL_SYMBOL], row[kernel.FILL_QTY], row[kernel.FILL_PRICE] = n, qty, price
-        row[kernel.FILL_REFERENCE], row[kernel.FILL_FEE] = price, fee
-    tape[:, kernel.FILL_BAR] = np.arange(len(steps))
+        row[FILL_SYMBOL], row[FILL_QTY], row[FILL_PRICE] = n, qty, price
+        row[FILL_REFERENCE], row[FILL_FEE] = price, fee
+    tape[:, FILL_BAR] = np.arange(len(steps))
     return tape
 
 

@@ -18,6 +18,8 @@ from marketsentry.core.risk.profiles import BucketCaps, Profile
 from marketsentry.exceptions import InputError
 from marketsentry.kernels import account as acc
 from marketsentry.kernels import replay as kernel
+from marketsentry.kernels.records import Groups, Market, State
+from marketsentry.kernels.tape import FILL_FIELDS
 
 _TAPE_ROWS = 4_096  # least length of the tape at first, else one fill in so many cells
 _CELLS_PER_FILL = 16
@@ -127,7 +129,7 @@ def replay(
     rules = params.rules(with_confidence=confidence is not None, policy=bind_policy(policy, params))
     equity, weights = np.empty(n_bars), np.empty((n_bars, n_targets))
     n_rows = max(_TAPE_ROWS, 2 * n_targets, predictions.size // _CELLS_PER_FILL)
-    tape = np.empty((n_rows, kernel.FILL_FIELDS))
+    tape = np.empty((n_rows, FILL_FIELDS))
     bar, n_fills = 0, 0
     while bar < n_bars:
         bar, n_fills = kernel.run(bar, market, rules, groups, state, tape, n_fills, equity, weights)
@@ -140,9 +142,9 @@ def make_market(
     predictions: NDArray[np.float64],
     panel: BarPanel,
     confidence: NDArray[np.float64] | None,
-) -> kernel.Market:
+) -> Market:
     """Lay out what can be seen as the kernels take it."""
-    return kernel.Market(
+    return Market(
         panel.ts_ns,
         np.ascontiguousarray(panel.values),
         np.ascontiguousarray(predictions, dtype=np.float64),
@@ -151,7 +153,7 @@ def make_market(
     )
 
 
-def make_state(params: ReplayParams, n_targets: int, *, n_groups: int) -> kernel.State:
+def make_state(params: ReplayParams, n_targets: int, *, n_groups: int) -> State:
     """Make the state of an account that holds nothing but its capital."""
     book = np.zeros((n_targets, acc.BOOK_FIELDS))
     book[:, acc.MARK_PRICE] = np.nan
@@ -161,12 +163,12 @@ def make_state(params: ReplayParams, n_targets: int, *, n_groups: int) -> kernel
     account[acc.DAY_END] = -math.inf
     row = np.zeros(n_targets)
     orders = np.zeros((params.latency_bars, n_targets))
-    return kernel.State(book, account, orders, row, row.copy(), np.zeros(n_groups))
+    return State(book, account, orders, row, row.copy(), np.zeros(n_groups))
 
 
 def make_groups(
     profiles: Sequence[Profile] | None, caps: BucketCaps | None, params: ReplayParams, n_targets: int
-) -> kernel.Groups:
+) -> Groups:
     """Number the buckets, sectors and styles of the targets and give each its cap."""
     chosen = profiles or [Profile(None, None)] * n_targets
     cap_of = {name: cap * params.risk_budget for name, cap in (caps or BucketCaps()).cap_of.items()}
@@ -176,7 +178,7 @@ def make_groups(
     buckets, bucket_names = _numbered([one.bucket for one in chosen])
     sectors, sector_names = _numbered([one.sector for one in chosen])
     styles, style_names = _numbered([one.style for one in chosen])
-    return kernel.Groups(
+    return Groups(
         buckets,
         np.array([cap_of[name] for name in bucket_names], dtype=np.float64),
         sectors,
@@ -234,7 +236,7 @@ def _result(
     equity: NDArray[np.float64],
     weights: NDArray[np.float64],
     tape: NDArray[np.float64],
-    state: kernel.State,
+    state: State,
 ) -> ReplayResult:
     book = state.book
     unrealised = np.array([acc.unrealised(book, n) for n in range(len(book))])

@@ -21,9 +21,10 @@ from marketsentry.core.risk.profiles import BucketCaps, Profile
 from marketsentry.core.stats import pbo
 from marketsentry.exceptions import InputError
 from marketsentry.kernels import account as acc
-from marketsentry.kernels import replay as kernel
 from marketsentry.kernels import sweep as sums_of
 from marketsentry.kernels.policy import Policy
+from marketsentry.kernels.records import Groups, Market, State
+from marketsentry.kernels.tape import FILL_FIELDS
 
 METRICS = (
     "pnl_after_cost", "max_drawdown", "sharpe", "sortino", "volatility", "turnover", "exposure", "trades",
@@ -127,9 +128,9 @@ def block_sums(rows: NDArray[np.void], n_traded: int) -> pbo.BlockSums:
 
 
 def _sweep_one(
-    market: kernel.Market,
+    market: Market,
     params: ReplayParams,
-    groups: kernel.Groups,
+    groups: Groups,
     traded_from: int,
     edges: NDArray[np.int64],
     policy: Policy | None,
@@ -144,7 +145,7 @@ def _sweep_one(
         params.rules(with_confidence=market.confidence.size > 0, policy=policy),
         groups,
         state,
-        np.empty((max(_TAPE_ROWS, 2 * n_targets), kernel.FILL_FIELDS)),
+        np.empty((max(_TAPE_ROWS, 2 * n_targets), FILL_FIELDS)),
         np.empty(n_rows),
         np.empty((n_rows, n_targets)),
         np.zeros((n_targets, sums_of.OPEN_FIELDS)),
@@ -157,7 +158,7 @@ def _sweep_one(
     return (*_metrics(sums, state, params), parts)
 
 
-def _metrics(sums: NDArray[np.float64], state: kernel.State, params: ReplayParams) -> tuple[float, ...]:
+def _metrics(sums: NDArray[np.float64], state: State, params: ReplayParams) -> tuple[float, ...]:
     """Turn the sums of one set into its metrics, in the order of `METRICS`, by the definitions of `core.stats`."""
     start, n = sums[sums_of.START_EQUITY], sums[sums_of.N_RETURNS]
     mean, year = sums[sums_of.MEAN_RETURN], math.sqrt(params.periods_per_year)
