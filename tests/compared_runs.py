@@ -30,6 +30,7 @@ def account_of(result, panel, *, name="run 1", traded_from=0):
         weights=result.weights,
         fills=result.fills,
         trades=result.trades,
+        funding=result.funding,
     )
 
 

@@ -6,6 +6,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def measure_perpetuals() -> dict[str, Any]:
         half_spread_bps=0.5, impact_coefficient=0.1, participation_frac=1.0, entry_edge_bps=40.0,
         taper_start_frac=0.5, taper_stop_frac=0.9, maintenance_margin_frac=0.05,
     )  # fmt: skip
-    result = replay(predictions, panel, params, funding=funding)
+    result = replay(predictions, replace(panel, funding=funding), params)
     metrics = summarise(result, predictions, panel)
     return {
         "inputs": {"bars": hash_array(panel.values), "funding": hash_array(funding)},

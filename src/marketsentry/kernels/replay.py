@@ -9,7 +9,6 @@ decide what it decided before (`kernels.steady`), and holds over a stretch of su
 
 from collections.abc import Callable
 from math import isnan
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from marketsentry.kernels.account import (
     CASH,
     EQUITY,
     FUNDING,
-    LIQUIDATIONS,
     MARK_PRICE,
     N_RETURNS,
     PEAK,
@@ -35,95 +33,17 @@ from marketsentry.kernels.account import (
 from marketsentry.kernels.compiling import inlined, kernel
 from marketsentry.kernels.cost import impact_bps, quote
 from marketsentry.kernels.fill import match
-from marketsentry.kernels.margin import (
-    charge_borrow,
-    charge_funding,
-    liquidation_point,
-    price_on_the_way,
-)
+from marketsentry.kernels.holding import hold_bar
+from marketsentry.kernels.margin import charge_borrow
 from marketsentry.kernels.policy import Policy, ask, count_held
+from marketsentry.kernels.records import Groups, Market, Rules, State
 from marketsentry.kernels.risk import clip_single, feasible_turnover, reduce_only, scale_gross, scale_groups
 from marketsentry.kernels.signal import is_usable, score_to_weight
 from marketsentry.kernels.sizing import drawdown_taper, next_variance, volatility_of, volatility_weight
 from marketsentry.kernels.steady import CLOSE, hold, repeats, weight_of
+from marketsentry.kernels.tape import note_fill
 
 OPEN, VOLUME = 0, 4
-
-# Columns of the fill tape (n_fills, FILL_FIELDS).
-FILL_BAR, FILL_SYMBOL, FILL_QTY, FILL_REFERENCE, FILL_PRICE, FILL_FEE, FILL_SLIPPAGE, FILL_IMPACT = range(8)
-FILL_FUNDING = 8  # what holding the target has cost so far, before this fill
-FILL_IS_LIQUIDATION = 9  # 1 where the venue closed the position
-FILL_FIELDS = 10
-
-
-class Market(NamedTuple):
-    """What can be seen: open times (T,), bars (T, N, 5), predictions, confidence and rates of funding (T, N)."""
-
-    ts_ns: np.ndarray
-    values: np.ndarray
-    predictions: np.ndarray
-    confidence: np.ndarray  # (0, 0) when every prediction counts fully
-    funding: np.ndarray = np.zeros((0, 0))  # (0, 0) on spot; see `kernels.margin`
-
-
-class Rules(NamedTuple):
-    """The parameters of a run as plain numbers; `core.backtest.params` says what each means."""
-
-    fee_bps: float
-    half_spread_bps: float
-    impact_coefficient: float
-    participation_frac: float
-    entry_frac: float
-    exit_frac: float
-    full_sigmas: float
-    horizon_root: float  # square root of the horizon in bars
-    min_confidence: float
-    max_age_bars: float
-    allow_short: bool
-    volatility_target: float  # per bar; 0 switches it off
-    volatility_alpha: float
-    volatility_warmup: float
-    needs_volatility: bool
-    opens_unmeasured: bool  # a target may open while its volatility is unknown
-    taper_start: float
-    taper_stop: float
-    taper_floor: float
-    risk_budget: float
-    max_single: float
-    max_gross: float
-    max_turnover: float
-    band: float
-    is_static: bool  # decided weights depend on the predictions alone
-    min_notional: float
-    is_perpetual: bool
-    has_holding_cost: bool  # perpetual, or short positions that pay for what they borrow
-    borrow_frac: float  # of the notional, per bar
-    missing_funding_frac: float
-    maintenance_frac: float
-    liquidation_fee_frac: float
-    policy: Policy | None = None  # decides in the place of `score_to_weight`
-
-
-class Groups(NamedTuple):
-    """Per target (N,) the index of its bucket, sector and style, -1 for none, and the cap of each group."""
-
-    bucket: np.ndarray
-    bucket_caps: np.ndarray
-    sector: np.ndarray
-    sector_caps: np.ndarray
-    style: np.ndarray
-    style_caps: np.ndarray
-
-
-class State(NamedTuple):
-    """All that a bar hands to the next, and scratch rows that carry nothing."""
-
-    book: np.ndarray  # (N, BOOK_FIELDS)
-    account: np.ndarray  # (ACCOUNT_FIELDS,)
-    orders: np.ndarray  # (latency_bars, N) target quantities on their way
-    proposed: np.ndarray  # (N,) scratch
-    current: np.ndarray  # (N,) scratch
-    totals: np.ndarray  # (max groups,) scratch
 
 
 @kernel
@@ -151,81 +71,9 @@ def fill_bar(t: int, market: Market, rules: Rules, state: State, fills: np.ndarr
         fee, slip, imp = quote(abs(qty) * price, rules.fee_bps, rules.half_spread_bps, impact)
         new_qty = goal if qty == wanted else book[n, QTY] + qty
         apply_fill(book, account, n, new_qty, price, paid, fee, slip, imp)
-        _note_fill(fills[n_fills], t, n, qty, price, paid, fee, slip, imp, book[n, FUNDING], 0.0)
+        note_fill(fills[n_fills], t, n, qty, price, paid, fee, slip, imp, book[n, FUNDING], 0.0)
         n_fills += 1
     account[BUSY] = max(account[BUSY] - 1.0, 1.0 if unfilled else 0.0)
-    return n_fills
-
-
-@inlined
-def _note_fill(
-    row: np.ndarray,
-    t: int,
-    n: int,
-    qty: float,
-    reference: float,
-    price: float,
-    fee: float,
-    slippage: float,
-    impact: float,
-    funding: float,
-    is_liquidation: float,
-) -> None:
-    """Write one row of the tape."""
-    row[FILL_BAR] = t
-    row[FILL_SYMBOL] = n
-    row[FILL_QTY] = qty
-    row[FILL_REFERENCE] = reference
-    row[FILL_PRICE] = price
-    row[FILL_FEE] = fee
-    row[FILL_SLIPPAGE] = slippage
-    row[FILL_IMPACT] = impact
-    row[FILL_FUNDING] = funding
-    row[FILL_IS_LIQUIDATION] = is_liquidation
-
-
-@kernel
-def hold_bar(t: int, market: Market, rules: Rules, state: State, fills: np.ndarray, n_fills: int) -> int:
-    """Hold perpetuals through bar `t`; returns the new count of fills.
-
-    An account whose margin does not last is liquidated inside the bar; what is still held at the close pays funding.
-    """
-    book, account = state.book, state.account
-    point = liquidation_point(market.values[t], rules.maintenance_frac, book, account)
-    if point >= 0.0:
-        n_fills = _liquidate(t, point, market, rules, state, fills, n_fills)
-    charge_funding(market.funding[t], market.values[t, :, CLOSE], rules.missing_funding_frac, book, account)
-    return n_fills
-
-
-@kernel
-def _liquidate(
-    t: int, point: float, market: Market, rules: Rules, state: State, fills: np.ndarray, n_fills: int
-) -> int:
-    """Close every position where margin ran out, whatever the volume, and cancel what is on order.
-
-    The fee of the venue is at most the equity that is left; a loss beyond it is the account's.
-    """
-    book, account, prices = state.book, state.account, state.current
-    left, notional = account[CASH], 0.0
-    for n in range(book.shape[0]):
-        if book[n, QTY] != 0.0:
-            prices[n] = price_on_the_way(point, n, market.values[t], book)
-            left += book[n, QTY] * prices[n]
-            notional += abs(book[n, QTY]) * prices[n]
-    fee_frac = min(rules.liquidation_fee_frac, max(left, 0.0) / notional)
-    for n in range(book.shape[0]):
-        book[n, TARGET_QTY] = 0.0
-        state.orders[:, n] = 0.0
-        qty, price = book[n, QTY], prices[n]
-        if qty == 0.0:
-            continue
-        fee = fee_frac * abs(qty) * price
-        apply_fill(book, account, n, 0.0, price, price, fee, 0.0, 0.0)
-        _note_fill(fills[n_fills], t, n, -qty, price, price, fee, 0.0, 0.0, book[n, FUNDING], 1.0)
-        n_fills += 1
-    account[BUSY] = account[STEADY] = 0.0
-    account[LIQUIDATIONS] += 1.0
     return n_fills
 
 

@@ -9,18 +9,10 @@ from numba import njit
 
 from marketsentry.kernels.account import EQUITY
 from marketsentry.kernels.compiling import inlined
-from marketsentry.kernels.replay import (
-    FILL_BAR,
-    FILL_QTY,
-    FILL_REFERENCE,
-    FILL_SYMBOL,
-    Groups,
-    Market,
-    Rules,
-    State,
-    loop_any,
-    loop_one,
-)
+from marketsentry.kernels.records import Groups, Market, Rules, State
+from marketsentry.kernels.replay import loop_any, loop_one
+from marketsentry.kernels.tape import FILL_BAR, FILL_QTY, FILL_REFERENCE, FILL_SYMBOL
+from marketsentry.kernels.trades import is_rounding
 
 BLOCK_BARS = 512
 
@@ -141,18 +133,16 @@ def _is_entry(fills: np.ndarray, i: int, positions: np.ndarray) -> bool:
         positions[n, HELD] = held + signed
         positions[n, ENTERED] += abs(signed)
         return bool(begins)
-    rest = abs(signed) - min(abs(signed), abs(held))
-    held += np.copysign(min(abs(signed), abs(held)), signed)
-    if abs(held) <= 1e-12 * positions[n, ENTERED]:
+    closing = min(abs(signed), abs(held))
+    rest = abs(signed) - closing
+    turns = not is_rounding(rest, positions[n, ENTERED])
+    held += np.copysign(closing, signed)
+    if is_rounding(held, positions[n, ENTERED]):
         held, positions[n, ENTERED] = 0.0, 0.0
-    if rest > 0.0:
-        begins = positions[n, ENTERED] == 0.0
-        held = np.copysign(rest, signed)
-        positions[n, ENTERED] += rest
-        positions[n, HELD] = held
-        return bool(begins)
+    if turns:
+        held, positions[n, ENTERED] = np.copysign(rest, signed), rest
     positions[n, HELD] = held
-    return False
+    return bool(turns)
 
 
 @inlined

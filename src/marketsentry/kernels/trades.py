@@ -5,8 +5,8 @@ Outputs are structured arrays of the dtypes in `core.backtest.tape`.
 
 import numpy as np
 
-from marketsentry.kernels.compiling import kernel
-from marketsentry.kernels.replay import (
+from marketsentry.kernels.compiling import inlined, kernel
+from marketsentry.kernels.tape import (
     FILL_BAR,
     FILL_FEE,
     FILL_FUNDING,
@@ -30,6 +30,18 @@ TRADE_SLIPPAGE = 6
 TRADE_IMPACT = 7
 TRADE_FUNDING = 8  # less what holding the target had cost before the trade began
 TRADE_FIELDS = 9
+
+ROUNDING_FRAC = 1e-12  # of what a trade entered: less is what adding up its fills has rounded
+
+
+@inlined
+def is_rounding(qty: float, entered_qty: float) -> bool:
+    """Tell whether a quantity is no position but the rest that the fills of a trade leave by rounding.
+
+    The fills of a position that the account closed do not add up to zero bit for bit. What they leave, on either
+    side of flat, neither keeps the trade open nor begins the next.
+    """
+    return bool(abs(qty) <= ROUNDING_FRAC * entered_qty)
 
 
 @kernel
@@ -71,15 +83,16 @@ def round_trips(
         signed = fills[i, FILL_QTY]
         if held[n] * signed < 0.0:
             closing = min(abs(signed), abs(held[n]))
-            share = closing / abs(signed)
+            rest = abs(signed) - closing
+            turns = not is_rounding(rest, live[n, TRADE_QTY])
+            share = closing / abs(signed) if turns else 1.0
             _reduce(fills, i, share, closing, live[n])
             held[n] += np.copysign(closing, signed)
-            rest = abs(signed) - closing
-            if abs(held[n]) <= 1e-12 * live[n, TRADE_QTY]:
+            if is_rounding(held[n], live[n, TRADE_QTY]):
                 _finish(n, int(fills[i, FILL_BAR]), fills[i, FILL_FUNDING], live[n], out[n_trades])
                 n_trades += 1
                 held[n] = 0.0
-            if rest > 0.0:
+            if turns:
                 _enter(fills, i, 1.0 - share, rest, live[n])
                 held[n] = np.copysign(rest, signed)
         else:

@@ -133,6 +133,10 @@ ACCOUNT_TEXTS: dict[str, tuple[str, str]] = {
     # pictures of the evidence
     "evidence.by_fold": ("各折 IC 及其区间", "IC by fold, with its interval"),
     "evidence.by_month": ("各月 IC 及其区间", "IC by month, with its interval"),
+    "evidence.few": (
+        "；浅色：互不重叠的标签窗口少于 {n} 个，数值多为噪声",
+        "; faint: fewer than {n} label windows that do not overlap, mostly noise",
+    ),
     "evidence.calibration_axes": (
         "横轴：预测收益；纵轴：实际收益及其区间；虚线：言行一致",
         "Across: predicted return. Up: what came, with its interval. Dashed: means what it says.",

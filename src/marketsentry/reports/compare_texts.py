@@ -50,4 +50,5 @@ COMPARE_TEXTS: dict[str, tuple[str, str]] = {
     "measure.fee": ("手续费", "Fee"),
     "measure.slippage": ("滑点", "Slippage"),
     "measure.impact": ("市场冲击", "Impact"),
+    "measure.funding": ("资金费与借币费", "Funding and borrowing"),
 }

@@ -86,7 +86,7 @@ def _trials(pack: EvidencePack, text: Texts) -> Markup:
     trials = pack.trials
     sharpe = f"{number(trials.sharpe, digits=2)} ({bounds_text(trials.sharpe_bounds, 2)})"
     told = text(
-        "evidence.trials_lead",
+        "evidence.trials_lead_one" if trials.n_trials == 1 else "evidence.trials_lead",
         n=count(trials.n_trials),
         luck=number(trials.expected_maximum, digits=2),
         sharpe=sharpe,

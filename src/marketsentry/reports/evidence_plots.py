@@ -1,11 +1,14 @@
 """Pictures of an evidence pack: skill by fold and by month, calibration, and the score among its trials."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from marketsentry.core.dataset import horizon_bars
 from marketsentry.core.evidence.pack import EvidencePack, SkillRow
+from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.stats.bootstrap import Bounds
 from marketsentry.reports import plot
 from marketsentry.reports.charts import legend
@@ -15,22 +18,33 @@ from marketsentry.reports.scales import Scale, linear_scale
 from marketsentry.reports.texts import Texts
 
 MAX_NAMES = 14
+MIN_WINDOWS = 30  # label windows that do not overlap, below which a month's correlation is mostly noise
 
 
 def skill_plots(pack: EvidencePack, text: Texts) -> Markup:
-    """IC with its interval by fold, the last block among them, beside that by month; a line where all folds stand."""
+    """IC with its interval by fold, the last block among them, beside that by month; a line where all folds stand.
+
+    A month with fewer than `MIN_WINDOWS` is faint and shows no interval, and the caption says so.
+    """
     skill = pack.skill
     by_fold = [(str(int(one.name) + 1), one) for one in skill.folds]
     by_fold.append((text("folds.final"), skill.final))
     by_month = [(one.name, one) for one in skill.months]
-    rows = [one for _, one in (*by_fold, *by_month)]
-    scale = _scale_of(rows)
-    plates = [
-        _plate(_skill_plot(names, scale, skill.walk_forward.ic, text(title), text), text(title))
-        for title, names in (("evidence.by_fold", by_fold), ("evidence.by_month", by_month))
-        if names
-    ]
+    few = {one.name for one in skill.months if not _windows(one, pack) >= MIN_WINDOWS}
+    shown = [replace(one, ic_bounds=None) if one.name in few else one for one in skill.months]
+    scale = _scale_of([*(one for _, one in by_fold), *shown])
+    pooled, named = skill.walk_forward.ic, text("evidence.by_fold")
+    plates = [_plate(_skill_plot(by_fold, scale, pooled, named, text), named)]
+    if by_month:
+        named = text("evidence.by_month")
+        drawn = _skill_plot(by_month, scale, pooled, named, text, few)
+        plates.append(_plate(drawn, f"{named}{text('evidence.few', n=MIN_WINDOWS)}" if few else named))
     return element("div", *plates, class_="duo")
+
+
+def _windows(row: SkillRow, pack: EvidencePack) -> float:
+    """How many label windows that do not overlap a part has, on average over the symbols."""
+    return row.n_samples / (horizon_bars(parse_interval(pack.interval))[pack.horizon] * len(pack.symbols))
 
 
 def calibration_plot(pack: EvidencePack, text: Texts) -> Markup | None:
@@ -124,7 +138,12 @@ def trials_plot(pack: EvidencePack, text: Texts) -> Markup | None:
 
 
 def _skill_plot(
-    rows: Sequence[tuple[str, SkillRow]], scale: Scale, pooled: float | None, label: str, text: Texts
+    rows: Sequence[tuple[str, SkillRow]],
+    scale: Scale,
+    pooled: float | None,
+    label: str,
+    text: Texts,
+    few: Collection[str] = (),
 ) -> Markup:
     every = math.ceil(len(rows) / MAX_NAMES)
     axes = plot.Axes(
@@ -138,9 +157,10 @@ def _skill_plot(
         plot.Dot(
             _place(k, len(rows)),
             row.ic,
-            row.ic_bounds.low if row.ic_bounds else None,
-            row.ic_bounds.high if row.ic_bounds else None,
+            row.ic_bounds.low if row.ic_bounds and name not in few else None,
+            row.ic_bounds.high if row.ic_bounds and name not in few else None,
             f"{name}: IC {number(row.ic, digits=4)} (n = {count(row.n_samples)})",
+            "few" if name in few else "",
         )
         for k, (name, row) in enumerate(rows)
     )

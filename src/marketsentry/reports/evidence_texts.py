@@ -30,6 +30,11 @@ EVIDENCE_TEXTS: dict[str, tuple[str, str]] = {
         "{n} trials of this track, this one included. The best of as many worthless ones would show a Sharpe ratio "
         "of about {luck}. Measured: {sharpe}. Probability that the true ratio is above luck: {score}.",
     ),
+    "evidence.trials_lead_one": (
+        "该赛道仅有本次 1 次试验；毫无价值的试验的夏普预计为 {luck}。实测夏普 {sharpe}，真实值高于此的概率为 {score}。",
+        "1 trial of this track: this one. A worthless one would show a Sharpe ratio of about {luck}. "
+        "Measured: {sharpe}. Probability that the true ratio is above luck: {score}.",
+    ),
     "evidence.trial": ("此前的试验", "Earlier trial"),
     "evidence.recorded": ("时间（UTC）", "Recorded (UTC)"),
     "evidence.sound": ("无泄漏", "No leak"),

@@ -155,7 +155,7 @@ td.state .icon{margin-right:7px}
 section>h3,h3.part{margin:30px 0 8px}section>.head+h3{margin-top:0}
 figure.plate{margin:0 0 14px}.axis-name{font-size:13px;color:var(--soft);margin-bottom:2px}
 .plain-chart .plot{touch-action:auto}.own .dots{r:6px;stroke:var(--page);stroke-width:2}
-.unsound .dots{fill:var(--faint)}
+.unsound .dots{fill:var(--faint)}.few .dots{fill-opacity:.3}
 .rule.luck{stroke:var(--hold);stroke-dasharray:5 3}.key.luck{border-top:2px dashed var(--hold)}
 .duo{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:14px 40px;align-items:start}
 .windows{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:22px 28px;margin:6px 0 10px}

@@ -16,6 +16,8 @@ from marketsentry.core.backtest.summary import summarise
 from marketsentry.core.dataset import Dataset, horizon_bars
 from marketsentry.core.lineage import hash_array
 from marketsentry.core.market.bars import BarPanel
+from marketsentry.core.market.symbols import Market
+from marketsentry.core.training.market import panel_on_its_market
 from marketsentry.exceptions import InputError
 from marketsentry.services.datasets import MarketHistory
 
@@ -106,7 +108,7 @@ def replay(
     values = np.ascontiguousarray(predictions, dtype=np.float64)
     if values.shape == panel.close.shape and np.isfinite(values[:traded_from]).any():
         raise InputError(f"predictions must be NaN before traded_from, row {traded_from}")
-    made = params_for(panel.interval, bars_ahead(panel, horizon), **params)
+    made = base_params(panel, horizon, params)
     result = replay_core(values, panel, made)
     metrics = summarise(result, values, panel, traded_from=traded_from)
     config = {
@@ -120,8 +122,10 @@ def replay(
 
 
 def panel_of(bars: Bars) -> BarPanel:
-    """Give the panel of whatever holds bars."""
-    return bars if isinstance(bars, BarPanel) else bars.panel
+    """Give the panel of whatever holds bars; of perpetuals with the rates of funding that stand beside them."""
+    if not isinstance(bars, BarPanel):
+        return panel_on_its_market(bars.panel, bars.inputs.funding)
+    return bars if bars.funding is not None else panel_on_its_market(bars, {})
 
 
 def bars_ahead(panel: BarPanel, horizon: str) -> int:
@@ -135,8 +139,9 @@ def bars_ahead(panel: BarPanel, horizon: str) -> int:
 
 
 def base_params(panel: BarPanel, horizon: str, changes: Mapping[str, Any]) -> ReplayParams:
-    """Make the parameters that a sweep varies."""
-    return params_for(panel.interval, bars_ahead(panel, horizon), **changes)
+    """Make the parameters of a replay, or those that a sweep varies; the bars say which market it is."""
+    market = {} if panel.funding is None else {"market": Market.PERP}
+    return params_for(panel.interval, bars_ahead(panel, horizon), **market, **changes)
 
 
 def _account(result: ReplayResult, panel: BarPanel, name: str, traded_from: int) -> RunAccount:
@@ -151,4 +156,5 @@ def _account(result: ReplayResult, panel: BarPanel, name: str, traded_from: int)
         weights=result.weights,
         fills=result.fills,
         trades=result.trades,
+        funding=result.funding,
     )

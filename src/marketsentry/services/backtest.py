@@ -9,9 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from marketsentry.core.backtest.params import ReplayParams, params_for
 from marketsentry.core.backtest.request import BacktestRequest
 from marketsentry.core.backtest.stored import pack_run, run_hash
@@ -219,7 +216,7 @@ async def execute(
     if isinstance(outcome, Refusal):
         return await begun.store_failed(request, outcome, registered, inputs.refused)
     config = completed_config(request, scoring, inputs, params, context.code_version, policy)
-    return await begun.store_completed(request, config, outcome, inputs.refused, registered, inputs.funding)
+    return await begun.store_completed(request, config, outcome, inputs.refused, registered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +326,6 @@ class _Begun:
         outcome: Outcome,
         refused: Mapping[str, Refusal],
         registered: RegisteredModel,
-        funding: NDArray[np.float64] | None,
     ) -> StoredRun:
         content_hash = run_hash(outcome.parts)
         document = {
@@ -339,7 +335,7 @@ class _Begun:
             "metrics": outcome.metrics,
             "symbols": list(outcome.result.symbols),
         }
-        files = await asyncio.to_thread(pack_run, document, outcome.result, outcome.predictions, funding)
+        files = await asyncio.to_thread(pack_run, document, outcome.result, outcome.predictions)
         if self.context.policy is not None:
             files |= self.context.policy.files
         artifact = await asyncio.to_thread(self.context.artifacts.put, ARTIFACT_KIND, files)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from marketsentry.core.backtest.funding import funding_of_bars, missing_share
+from marketsentry.core.backtest.funding import unknown_funding, with_funding
 from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.backtest.request import BacktestRequest, Span, span_of
 from marketsentry.core.dataset import has_bar
@@ -30,7 +30,6 @@ DATA_QUALITY_BLOCKED = "data_quality_blocked"
 MIN_ROWS = 8
 MIN_PRICES = 3
 MIN_COVERAGE = 0.98
-MAX_FUNDING_UNKNOWN = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class RunInputs:
 
     `features` (T, N, F) are the snapshots joined as-of each bar's close, NaN where there is none; `covered` (T, N)
     marks the cells with one. `lineages` names the snapshots of each target in the panel. `refused` are the
-    targets that cannot be replayed. `funding` (T, N) are the rates of perpetuals, None on spot.
+    targets that cannot be replayed.
     """
 
     span: Span
@@ -57,7 +56,6 @@ class RunInputs:
     covered: NDArray[np.bool_]
     lineages: dict[str, str]
     refused: dict[str, Refusal] = field(default_factory=dict)
-    funding: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +194,9 @@ async def _read_target(
     funding = None
     if is_perpetual:
         funding = known_funding(await stores.events.load_funding(target, as_of_ns=window.end_ns))
-        share = float(missing_share(funding_of_bars(align_panel([bars]), {target: funding}))[0])
-        if not share <= MAX_FUNDING_UNKNOWN:
-            return Refusal(
-                INSUFFICIENT_FUNDING,
-                f"the rate of funding of {target} is unknown on {share:.1%} of the bars in the window, may be on "
-                f"{MAX_FUNDING_UNKNOWN:.0%}; see `ms data import`",
-            )
+        unknown = unknown_funding(with_funding(align_panel([bars]), {target: funding}))
+        if unknown:
+            return Refusal(INSUFFICIENT_FUNDING, unknown[target])
     return _check_coverage(_Target(bars, no_trade, snapshots, lineage.lineage_id, funding), scoring.interval)
 
 
@@ -230,6 +224,7 @@ def _join(read: Mapping[str, _Target], window: Span, refused: dict[str, Refusal]
         covered[bars, n] = True
     covered &= has_bar(panel)
     rates = {symbol: one.funding for symbol, one in read.items() if one.funding is not None}
+    panel = with_funding(panel, rates) if rates else panel
     return RunInputs(
         span=window,
         panel=panel,
@@ -237,7 +232,6 @@ def _join(read: Mapping[str, _Target], window: Span, refused: dict[str, Refusal]
         covered=covered,
         lineages={symbol: one.lineage_id for symbol, one in read.items()},
         refused=dict(refused),
-        funding=None if not rates else funding_of_bars(panel, rates),
     )
 
 

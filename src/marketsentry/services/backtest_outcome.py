@@ -79,7 +79,6 @@ def replay_inputs(
         panel,
         params,
         profiles=profiles,
-        funding=inputs.funding,
         policy=None if policy is None else policy.compiled,
     )
     first = first_traded(inputs)
@@ -146,7 +145,7 @@ def score_window(
 def input_parts(scoring: ScoringModel, inputs: RunInputs, chosen: NDArray[np.int16]) -> dict[str, str]:
     """Hash what predictions are made from and traded on, part by part."""
     panel = inputs.panel
-    rates = {} if inputs.funding is None else {"funding": hash_array(inputs.funding)}
+    rates = {} if panel.funding is None else {"funding": hash_array(panel.funding)}
     return rates | {
         "model": scoring.registered.model.artifact_sha256,
         "bars": bars_hash(panel),

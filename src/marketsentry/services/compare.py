@@ -158,6 +158,7 @@ def account_of(stored: StoredRun, artifacts: Artifacts) -> ComparedRun:
         weights=files.weights,
         fills=files.fills,
         trades=files.trades,
+        funding=files.funding,
     )
     return ComparedRun(account, comparable_config(run.config, files.document["parts"]), run.metrics)
 

@@ -1,6 +1,6 @@
 """Read the bars that a stored run saw, to draw its trades on them: the same bytes, or none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from marketsentry.core.backtest.stored import RunFiles
 from marketsentry.core.market.bars import BarPanel, align_panel
@@ -17,7 +17,7 @@ BARS_CHANGED = "bars_changed"
 
 @dataclass(frozen=True, slots=True)
 class RunMarket:
-    """The bars of a run, or why there are none: `refusal` is a code and its detail."""
+    """The bars of a run with its rates of funding, or why there are none: `refusal` is a code and its detail."""
 
     panel: BarPanel | None
     refusal: tuple[str, str] | None = None
@@ -58,4 +58,4 @@ async def read_market(stores: Stores, stored: StoredRun, files: RunFiles) -> Run
     seen, found = files.document["parts"]["bars"], bars_hash(panel)
     if found != seen:
         return RunMarket(None, (BARS_CHANGED, f"{seen[:12]} → {found[:12]}"))
-    return RunMarket(panel)
+    return RunMarket(replace(panel, funding=files.funding))

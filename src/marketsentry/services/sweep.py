@@ -191,7 +191,6 @@ def _replay_chunk(plan: _Plan, chunk: Sequence[int], n_threads: int) -> dict[int
         n_threads=n_threads,
         traded_from=first_traded(inputs),
         profiles=profiles_of(plan.prepared.request, inputs.panel),
-        funding=inputs.funding,
         policy=None if plan.policy is None else plan.policy.compiled,
     )
     return {

@@ -7,7 +7,7 @@ transaction.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version as library_version
 from pathlib import PurePath
 from typing import Any
@@ -20,6 +20,7 @@ from marketsentry.core.evidence.trials import N_NEWEST, TrialHistory
 from marketsentry.core.features.feature_set import FeatureSet
 from marketsentry.core.gates.leak import LEAK_PROOFS
 from marketsentry.core.gates.verdict import verdict_from_document
+from marketsentry.core.market.symbols import Market
 from marketsentry.core.splits.combinatorial import Combination, CombinatorialPlan, combinatorial_purged
 from marketsentry.core.splits.purged_kfold import PurgedFold, purged_kfold
 from marketsentry.core.splits.walk_forward import WalkForward, walk_forward
@@ -27,6 +28,7 @@ from marketsentry.core.training.artifact import MANIFEST, pack_artifact
 from marketsentry.core.training.coverage import absent_features
 from marketsentry.core.training.judgement import Fitted, Judgement, judge_training
 from marketsentry.core.training.manifest import Recipe, make_manifest, make_recipe
+from marketsentry.core.training.market import on_its_market
 from marketsentry.exceptions import ConflictError, InputError, NotFoundError
 from marketsentry.ports import ArtifactRef, Artifacts, Clock, Transactions
 from marketsentry.ports.models import ModelVersion, RegisteredModel, Trial
@@ -82,7 +84,10 @@ async def train_candidate(
     Raises
     ------
     InputError
-        If the history cannot hold the folds, the horizon is not in the dataset, or the model fails.
+        If the history cannot hold the folds, the horizon is not in the dataset, spot and perpetuals are mixed, or the
+        model fails.
+    DataQualityError
+        If too few rates of funding of a perpetual are known.
     ConflictError
         If the version is registered and was made from other inputs.
     DependencyError
@@ -91,6 +96,7 @@ async def train_candidate(
     if dataset.blocked:
         return blocked_result(request, dataset.blocked)
     started = time.perf_counter()
+    dataset = await asyncio.to_thread(on_its_market, dataset)
     plans = make_plan(dataset, request)
     plan = plans.walk_forward
     absent_features(dataset)  # refuses a dataset in which nothing has a value, before anything is fitted
@@ -146,10 +152,14 @@ async def walk_candidate(
     Raises
     ------
     InputError
-        If the history cannot hold the folds, the horizon is not in the dataset, or the model fails.
+        If the history cannot hold the folds, the horizon is not in the dataset, spot and perpetuals are mixed, or the
+        model fails.
+    DataQualityError
+        If too few rates of funding of a perpetual are known.
     DependencyError
         If the training process died.
     """
+    dataset = await asyncio.to_thread(on_its_market, dataset)
     plans = make_plan(dataset, request)
     absent_features(dataset)  # refuses a dataset in which nothing has a value, before anything is fitted
     recipe = await asyncio.to_thread(_recipe, dataset, request, plans.walk_forward)
@@ -403,8 +413,8 @@ def _result(stored: RegisteredModel, usage: Usage | None, *, is_reused: bool) ->
 
 
 def _replay_params(dataset: Dataset, request: CandidateRequest) -> ReplayParams:
-    bars = _horizon_bars(dataset, request.horizon)
-    return request.replay or params_for(dataset.panel.interval, bars)
+    params = request.replay or params_for(dataset.panel.interval, _horizon_bars(dataset, request.horizon))
+    return params if dataset.panel.funding is None else replace(params, market=Market.PERP)
 
 
 def _horizon_bars(dataset: Dataset, horizon: str) -> int:

@@ -15,15 +15,16 @@ from marketsentry.adapters.postgres.database import Database
 from marketsentry.core.backtest.request import DAY_NS, BacktestRequest
 from marketsentry.core.backtest.search import Method, Search, parse_grid
 from marketsentry.core.backtest.stored import read_run
+from marketsentry.core.dataset import Dataset
 from marketsentry.core.features.builtin import BUILTIN
 from marketsentry.core.market.records import FundingSeries
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.market.synthetic import make_market
-from marketsentry.exceptions import InputError
+from marketsentry.exceptions import DataQualityError, InputError
 from marketsentry.ports.runs import StoredRun
 from marketsentry.ports.training import ModelSpec
 from marketsentry.services.backtest import BacktestDefaults, RunContext, run_backtest
-from marketsentry.services.candidate import CandidateRequest
+from marketsentry.services.candidate import CandidateRequest, TrainingResult
 from marketsentry.services.datasets import DatasetRequest, build_dataset
 from marketsentry.services.replay_check import check_replay
 from marketsentry.services.report import write_report
@@ -69,9 +70,22 @@ def _desk(database: Database, folder: Path) -> Desk:
     return Desk(RunContext(database.transactions, artifacts, clock, "code-1"))
 
 
+async def _train(context: RunContext, dataset: Dataset, version: str) -> TrainingResult:
+    model = ModelSpec("lightgbm_panel", {"n_trees": 20})
+    return await train_candidate(
+        dataset,
+        CandidateRequest("panel", version, "1h", model=model, n_folds=3),
+        feature_set=BUILTIN,
+        trainer=InProcessTrainer(),
+        transactions=context.transactions,
+        artifacts=context.artifacts,
+        clock=context.clock,
+    )
+
+
 @pytest.fixture(scope="module")
 def trained(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """Three perpetuals and a model of them; the rates of funding of SOL are missing for two weeks."""
+    """Three perpetuals and a model of two; the rates of funding of SOL are missing for two weeks."""
     folder = tmp_path_factory.mktemp("perpetuals")
     market = make_market(seed=12, symbols=SYMBOLS, interval=HOUR, n_bars=N_DAYS * 24, signal_strength=2.0)
 
@@ -81,7 +95,8 @@ def trained(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) 
             async with database.transactions() as stores:
                 for series in market.series:
                     await stores.bars.merge(series)
-                    times = series.ts_ns[series.ts_ns % (8 * HOUR.ns) == 0]
+                    closes = series.ts_ns + HOUR.ns
+                    times = closes[closes % (8 * HOUR.ns) == 0]
                     if series.symbol == "SOL-PERP":
                         times = times[(times < times[-1] - 20 * DAY_NS) | (times > times[-1] - 6 * DAY_NS)]
                     await stores.events.add_funding(
@@ -92,23 +107,13 @@ def trained(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) 
                 "transactions": database.transactions,
                 "clock": context.clock,
             }
-            dataset = await build_dataset(
+            files = ParquetDatasets(folder / "datasets")
+            for request in (
                 DatasetRequest(SYMBOLS, HOUR),
-                feature_set=BUILTIN,
-                files=ParquetDatasets(folder / "datasets"),
-                **common,
-            )
-            await train_candidate(
-                dataset,
-                CandidateRequest(
-                    "panel", "v1", "1h", model=ModelSpec("lightgbm_panel", {"n_trees": 20}), n_folds=3
-                ),
-                feature_set=BUILTIN,
-                trainer=InProcessTrainer(),
-                transactions=database.transactions,
-                artifacts=context.artifacts,
-                clock=context.clock,
-            )
+                DatasetRequest(SYMBOLS[:2], HOUR, with_snapshots=False),
+            ):
+                dataset = await build_dataset(request, feature_set=BUILTIN, files=files, **common)
+            await _train(context, dataset, "v1")
 
     asyncio.run(fill())
     return module_database_url, folder
@@ -119,6 +124,31 @@ async def desk(trained: tuple[str, Path]) -> AsyncIterator[Desk]:
     url, folder = trained
     async with Database(url) as database:
         yield _desk(database, folder)
+
+
+async def _dataset(desk: Desk, folder: Path, symbols: tuple[str, ...]) -> Dataset:
+    return await build_dataset(
+        DatasetRequest(symbols, HOUR, with_snapshots=False),
+        feature_set=BUILTIN,
+        code_version="code-1",
+        transactions=desk.context.transactions,
+        files=ParquetDatasets(folder),
+        clock=desk.context.clock,
+    )
+
+
+async def test_training_on_perpetuals_is_judged_with_the_recorded_funding(desk: Desk) -> None:
+    async with desk.context.transactions() as stores:
+        model = (await stores.models.get("panel", "v1", track="liquid")).model
+    assert model.manifest["recipe"]["replay"]["market"] == "perp"
+    assert model.metrics["cost_breakdown"]["funding"] != 0.0
+    assert model.metrics["funding_gaps"] == 0
+
+
+async def test_training_refuses_unknown_funding(desk: Desk, tmp_path: Path) -> None:
+    dataset = await _dataset(desk, tmp_path, ("BTC-PERP", "SOL-PERP"))
+    with pytest.raises(DataQualityError, match="funding of SOL-PERP is unknown on 1"):
+        await _train(desk.context, dataset, "v2")
 
 
 async def test_a_run_on_perpetuals_charges_the_recorded_funding(desk: Desk) -> None:

@@ -1,12 +1,13 @@
 """Recorded perpetuals with the funding that was really charged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pytest
 
-from marketsentry.core.backtest.funding import funding_of_bars, missing_share
+from marketsentry.core.backtest.funding import funding_of_bars, holding_cost, missing_share
 from marketsentry.core.backtest.params import params_for
 from marketsentry.core.backtest.replay import replay
 from marketsentry.core.backtest.summary import summarise
@@ -14,6 +15,10 @@ from marketsentry.core.features.context import KnownSeries
 from marketsentry.core.market.bars import BarPanel, BarSeries, align_panel
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.symbols import Market
+from marketsentry.core.splits.walk_forward import walk_forward
+from marketsentry.core.training.evaluation import evaluate
+from marketsentry.core.training.market import panel_on_its_market
+from marketsentry.exceptions import DataQualityError
 from naive_replay import naive_replay
 
 pytestmark = pytest.mark.realdata
@@ -71,7 +76,7 @@ def test_a_year_of_holding_pays_what_the_venue_charged(
     params = params_for(HOUR, 24, market=Market.PERP, position_volatility_frac=None, max_single_weight=1.0,
                         max_turnover=9.0, rebalance_band_frac=0.99, taper_start_frac=0.98,
                         taper_stop_frac=0.99)  # fmt: skip
-    result = replay(np.full((YEAR, 1), 0.05), part, params, funding=funding)
+    result = replay(np.full((YEAR, 1), 0.05), replace(part, funding=funding), params)
     held = np.cumsum(
         np.bincount(result.fills["bar"], result.fills["side"] * result.fills["qty"], minlength=YEAR)
     )
@@ -90,7 +95,7 @@ def test_momentum_on_leverage_adds_up_and_agrees_with_the_plain_rules(
     params = params_for(HOUR, 24, market=Market.PERP, max_leverage=10.0, risk_budget=10.0, max_gross_exposure=10.0,
                         max_single_weight=5.0, max_turnover=9.0, position_volatility_frac=3.0)  # fmt: skip
     predictions, funding = _momentum(panel), funding_of_bars(panel, rates)
-    result = replay(predictions, panel, params, funding=funding)
+    result = replay(predictions, replace(panel, funding=funding), params)
     assert result.n_liquidations >= 1
     assert result.fills["is_liquidation"].sum() >= result.n_liquidations
     assert result.equity[-1] == pytest.approx(100_000 + result.pnl_quote.sum(), abs=1e-4)
@@ -98,10 +103,28 @@ def test_momentum_on_leverage_adds_up_and_agrees_with_the_plain_rules(
 
     rows = slice(panel.n_bars - 1_500, panel.n_bars)
     part, seen = panel.window(rows.start, rows.stop), np.ascontiguousarray(predictions[rows])
-    result = replay(seen, part, params, funding=funding[rows])
+    result = replay(seen, replace(part, funding=funding[rows]), params)
     equity, _, fills, _ = naive_replay(seen, part.values, params, funding=funding[rows])
     assert len(fills) == len(result.fills) > 50
     np.testing.assert_allclose(result.equity, equity, rtol=1e-9)
+
+
+def test_a_candidate_of_recorded_perpetuals_pays_what_it_was_charged(
+    panel: BarPanel, rates: dict[str, KnownSeries]
+) -> None:
+    names = tuple(f"{symbol.removesuffix('USDT')}-PERP" for symbol in SYMBOLS[:2])
+    part = panel.window(panel.n_bars - 4_000, panel.n_bars - 1)
+    two = BarPanel(names, HOUR, part.sources[:2], part.ts_ns, part.values[:, :2], part.state[:, :2])
+    renamed = {name: rates[symbol] for name, symbol in zip(names, SYMBOLS, strict=False)}
+    held = panel_on_its_market(two, renamed)
+    plan = walk_forward(two.n_bars, n_folds=3, horizon_bars=24, embargo_bars=0, final_bars=600)
+    found = evaluate(plan, _momentum(two), held, params_for(HOUR, 24, market=Market.PERP))
+    account = found.account
+    charged = holding_cost(account.equity, account.weights, account.params, account.funding)
+    assert account.funding_quote.tolist() == pytest.approx(charged.sum(axis=0).tolist(), rel=1e-9)
+    assert (account.funding_quote != 0.0).all()
+    with pytest.raises(DataQualityError, match="funding of ETH-PERP is unknown on"):
+        panel_on_its_market(two, {"BTC-PERP": renamed["BTC-PERP"]})
 
 
 def _bars_of(panel: BarPanel, n: int) -> BarSeries:

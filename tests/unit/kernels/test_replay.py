@@ -9,13 +9,15 @@ from marketsentry.core.market.interval import parse_interval
 from marketsentry.kernels import account as acc
 from marketsentry.kernels import replay as kernel
 from marketsentry.kernels.margin import charge_borrow
+from marketsentry.kernels.records import Market, State
+from marketsentry.kernels.tape import FILL_FIELDS
 
 HOUR = parse_interval("1h")
 
 
 def _setup(panel, predictions, params, *, shortcut=True):
     n_targets = len(panel.symbols)
-    market = kernel.Market(panel.ts_ns, panel.values, predictions, np.zeros((0, 0)))
+    market = Market(panel.ts_ns, panel.values, predictions, np.zeros((0, 0)))
     rules = params.rules(with_confidence=False)
     groups = make_groups(None, None, params, n_targets)
     state = make_state(params, n_targets, n_groups=3)
@@ -26,7 +28,7 @@ def _run(setup, n_fills_room=4_000):
     market, rules, groups, state = setup
     n_bars, n_targets = market.predictions.shape
     equity, weights = np.empty(n_bars), np.empty((n_bars, n_targets))
-    fills = np.zeros((n_fills_room, kernel.FILL_FIELDS))
+    fills = np.zeros((n_fills_room, FILL_FIELDS))
     bar, n_fills = kernel.run(0, market, rules, groups, state, fills, 0, equity, weights)
     assert bar == n_bars
     return equity, weights, fills[:n_fills], state.book
@@ -71,10 +73,10 @@ def test_a_stored_state_goes_on_as_if_never_stopped(seed, latency, stop):
 
     market, rules, groups, state = _setup(panel, predictions, params)
     equity, weights = np.empty(60), np.empty((60, 3))
-    fills = np.zeros((4_000, kernel.FILL_FIELDS))
-    first = kernel.Market(*(part[:stop] if part.size else part for part in market))
+    fills = np.zeros((4_000, FILL_FIELDS))
+    first = Market(*(part[:stop] if part.size else part for part in market))
     _, n_fills = kernel.run(0, first, rules, groups, state, fills, 0, equity[:stop], weights[:stop])
-    kept = kernel.State(*(part.copy() for part in state))
+    kept = State(*(part.copy() for part in state))
     _, n_fills = kernel.run(stop, market, rules, groups, kept, fills, n_fills, equity, weights)
     for one, other in zip(whole, (equity, weights, fills[:n_fills], kept.book), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -91,7 +93,7 @@ def test_a_full_tape_pauses_between_bars(seed, room):
     equity, weights, kept = np.empty(60), np.empty((60, 3)), []
     bar = 0
     while bar < 60:
-        fills = np.zeros((room, kernel.FILL_FIELDS))
+        fills = np.zeros((room, FILL_FIELDS))
         bar, n_fills = kernel.run(bar, market, rules, groups, state, fills, 0, equity, weights)
         kept.append(fills[:n_fills])
     np.testing.assert_array_equal(np.concatenate(kept), whole[2])
@@ -105,10 +107,10 @@ def test_one_bar_at_a_time_decides_what_the_loop_decides():
     _, _, _, book = _run(_setup(panel, predictions, params))
 
     market, rules, groups, state = _setup(panel, predictions, params)
-    fills = np.zeros((4_000, kernel.FILL_FIELDS))
+    fills = np.zeros((4_000, FILL_FIELDS))
     n_fills = 0
     for t in range(80):
-        one = kernel.Market(
+        one = Market(
             market.ts_ns[t : t + 1],
             market.values[t : t + 1],
             market.predictions[t : t + 1],

@@ -10,6 +10,8 @@ from marketsentry.core.market.interval import parse_interval
 from marketsentry.kernels import account as acc
 from marketsentry.kernels import replay as kernel
 from marketsentry.kernels import steady
+from marketsentry.kernels.records import Market, State
+from marketsentry.kernels.tape import FILL_FIELDS
 
 N_BARS = 20
 
@@ -27,12 +29,12 @@ def _run(panel, predictions, params, *, shortcut=True, stops=()):
     rules = rules if shortcut else rules._replace(is_static=False)
     groups, state = make_groups(None, None, params, n_targets), make_state(params, n_targets, n_groups=3)
     equity, weights = np.empty(n_bars), np.empty((n_bars, n_targets))
-    fills, n_fills, bar = np.zeros((4_000, kernel.FILL_FIELDS)), 0, 0
+    fills, n_fills, bar = np.zeros((4_000, FILL_FIELDS)), 0, 0
     for stop in (*stops, n_bars):
-        seen = kernel.Market(panel.ts_ns[:stop], panel.values[:stop], predictions[:stop], np.zeros((0, 0)))
+        seen = Market(panel.ts_ns[:stop], panel.values[:stop], predictions[:stop], np.zeros((0, 0)))
         bar, n_fills = kernel.run(bar, seen, rules, groups, state, fills, n_fills, equity, weights)
         assert bar == stop
-        state = kernel.State(*(part.copy() for part in state))
+        state = State(*(part.copy() for part in state))
     return equity, weights, fills[:n_fills], state.book, state.account
 
 

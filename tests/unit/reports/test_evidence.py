@@ -166,12 +166,38 @@ def test_skill_is_drawn_by_fold_and_by_month_on_one_axis() -> None:
     months = tuple(parts.SkillRow(f"2024-{m:02d}", 10, 0.01 * m, None, None, None, 5) for m in range(1, 13))
     skill = replace(PACK.skill, folds=(ROW, replace(ROW, name="1", ic=None, ic_bounds=None)), months=months)
     drawn = skill_plots(replace(PACK, skill=skill), texts(Lang.EN))
-    by_fold, by_month = drawn.split("IC by month, with its interval</figcaption>")
+    by_fold, by_month = drawn.split("IC by month, with its interval; faint")
     assert len(dots(by_fold)) == 2  # a fold without an IC has no dot; the last block has one
     assert len(dots(by_month)) == 12
     assert by_fold.count('class="whisker"') == 2
     assert [y for _, y in dots(by_month)] == sorted((y for _, y in dots(by_month)), reverse=True)
     assert "1: IC 0.0456 (n = 1,234)" in by_fold
+
+
+def test_months_with_few_label_windows_are_faint_and_the_caption_says_so() -> None:
+    """At 5 m and a horizon of 1 h a window has 12 bars; with two symbols 30 of them are 720 samples."""
+    months = tuple(
+        parts.SkillRow(f"2024-0{k}", n, 0.01, Bounds(-9.0, 9.0) if n < 720 else None, None, None, 5)
+        for k, n in ((1, 719), (2, 720))
+    )
+    pack = replace(PACK, symbols=("BTC", "ETH"), skill=replace(PACK.skill, months=months))
+    drawn = skill_plots(pack, texts(Lang.EN))
+    assert re.findall(r"<title>(2024-0\d)[^<]*</title></g>", drawn) == ["2024-01", "2024-02"]
+    assert re.findall(r'<g class="few">.*?<title>(2024-0\d)', drawn) == ["2024-01"]
+    assert "IC by month, with its interval; faint: fewer than 30 label windows" in drawn
+    bare = tuple(replace(one, ic_bounds=None) for one in months)
+    assert drawn == skill_plots(replace(pack, skill=replace(pack.skill, months=bare)), texts(Lang.EN))
+    enough = skill_plots(replace(pack, skill=replace(PACK.skill, months=months[1:])), texts(Lang.EN))
+    assert "faint" not in enough
+    assert 'class="few"' not in enough
+
+
+@pytest.mark.parametrize(
+    ("n", "told"), [(1, "1 trial of this track: this one."), (2, "2 trials of this track,")]
+)
+def test_trials_are_counted_in_the_right_number(n: int, told: str) -> None:
+    pack = replace(PACK, trials=replace(PACK.trials, n_trials=n))
+    assert told in evidence_section(pack, texts(Lang.EN))
 
 
 def test_calibration_that_means_what_it_says_lies_on_the_diagonal() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from marketsentry.core.backtest.funding import holding_cost
 from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.market.interval import Interval, interval_of_seconds
 from marketsentry.core.market.timestamps import ns_to_datetime
@@ -25,7 +26,8 @@ class RunAccount:
     """The account of one run, as it is stored: T bars, N symbols.
 
     `ts_ns` (T,) bar open times on the interval's grid without gaps; `traded_from_ns` the first that was traded;
-    `equity` (T,) at each close, `weights` (T, N); `fills` and `trades` as `core.backtest.tape` has them.
+    `equity` (T,) at each close, `weights` (T, N); `fills` and `trades` as `core.backtest.tape` has them;
+    `funding` (T, N) the rates of perpetuals, None on spot.
     """
 
     name: str
@@ -38,6 +40,7 @@ class RunAccount:
     weights: Floats
     fills: NDArray[np.void]
     trades: NDArray[np.void]
+    funding: Floats | None = None
 
     def __post_init__(self) -> None:
         shape = (self.ts_ns.size, len(self.symbols))
@@ -65,7 +68,8 @@ class WindowAccount:
     """An account within the window, as `account_metrics` takes it; its equity is 1 when the window begins.
 
     `fills` and `trades` are those that began in the window, their bars counted in it; an `exit_bar` at or beyond the
-    end is -1. `n_before` and `n_after` count bars of the run's own that lie outside.
+    end is -1. `holding_quote` is what holding cost in its bars, negative if it was received, NaN if equity ran out.
+    `n_before` and `n_after` count bars of the run's own that lie outside.
     """
 
     name: str
@@ -75,6 +79,7 @@ class WindowAccount:
     weights: Floats
     fills: NDArray[np.void]
     trades: NDArray[np.void]
+    holding_quote: float
     n_before: int
     n_after: int
 
@@ -147,15 +152,14 @@ def _cut(run: RunAccount, moments_ns: NDArray[np.int64], interval: Interval) -> 
         raise ConflictError(f"{run.name} has no equity left at {_at(int(moments_ns[0]))}, it had {start:g}")
     n_bars = closes.size
     fills = _in_window(run.fills, "bar", run, moments_ns)
-    fills["qty"] /= start
     trades = _in_window(run.trades, "entry_bar", run, moments_ns)
     exits = _window_bar(trades["exit_bar"], run, moments_ns)
     trades["exit_bar"] = np.where((trades["exit_bar"] < 0) | (exits >= n_bars), -1, exits)
-    for name in ("fee_quote", "slippage_quote", "impact_quote"):
-        fills[name] /= start
-        trades[name] /= start
-    trades["qty"] /= start
-    trades["pnl_quote"] /= start
+    for rows in (fills, trades):
+        for name in rows.dtype.names or ():
+            if name == "qty" or name.endswith("_quote"):
+                rows[name] /= start
+    held = holding_cost(run.equity, run.weights, run.params, run.funding)[first + 1 : int(closes[-1]) + 1]
     traded_from = max(0, (run.begins_ns - int(run.ts_ns[0])) // run.interval.ns)
     return WindowAccount(
         name=run.name,
@@ -165,6 +169,7 @@ def _cut(run: RunAccount, moments_ns: NDArray[np.int64], interval: Interval) -> 
         weights=run.weights[closes],
         fills=fills,
         trades=trades,
+        holding_quote=float(held.sum()) / start,
         n_before=max(0, first + 1 - traded_from),
         n_after=run.ts_ns.size - 1 - int(closes[-1]),
     )

@@ -20,12 +20,12 @@ from marketsentry.core.stats.holm import holm
 from marketsentry.exceptions import InputError
 
 HIGHER_IS_BETTER = ("pnl_after_cost", "sharpe", "sortino", "ic", "rank_ic", "hit_rate")
-LOWER_IS_BETTER = ("max_drawdown", "volatility", "fee", "slippage", "impact")
+LOWER_IS_BETTER = ("max_drawdown", "volatility", "fee", "slippage", "impact", "funding")
 MAX_RUNS = 8
 SKILL = ("ic", "rank_ic", "hit_rate")
 ROWS = (
     "pnl_after_cost", "max_drawdown", "sharpe", "sharpe_low", "sharpe_high", "sortino", "volatility", "exposure",
-    "turnover", "trades", "fee", "slippage", "impact", *SKILL,
+    "turnover", "trades", "fee", "slippage", "impact", "funding", *SKILL,
 )  # fmt: skip
 
 
@@ -190,7 +190,9 @@ def shared_trading(one: WindowAccount, other: WindowAccount) -> SharedTrading:
 
 def _metrics(run: ComparedRun, account: WindowAccount) -> dict[str, float | None]:
     """Metrics over the window; skill was measured over the own bars and stands only where those are the window."""
+    costs: dict[str, float | None]
     costs = {name: float(account.fills[f"{name}_quote"].sum()) for name in ("fee", "slippage", "impact")}
+    costs["funding"] = _known(account.holding_quote)
     is_whole = account.n_before == account.n_after == 0
     skill = {name: run.skill.get(name) if is_whole else None for name in SKILL}
     return {**account_metrics(account), **costs, **skill}

@@ -6,16 +6,18 @@ whose rates are missing for less than that is not noticed.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.features.context import NS_PER_HOUR, KnownSeries
-from marketsentry.core.market.bars import BarPanel
+from marketsentry.core.market.bars import BarPanel, BarState
 from marketsentry.kernels.margin import DUE_UNKNOWN, RATE_UNKNOWN
 
 LONGEST_PERIOD_NS = 8 * NS_PER_HOUR
+MAX_UNKNOWN_FRAC = 0.02  # of the bars of a perpetual that may be replayed
 JITTER_NS = NS_PER_HOUR // 60  # venues stamp a charge some milliseconds after the hour
 
 
@@ -43,6 +45,37 @@ def funding_of_bars(panel: BarPanel, rates: Mapping[str, KnownSeries]) -> NDArra
         _charge(out[:, n], known_ns, series.values, panel)
         _mark_unknown(out[:, n], known_ns, panel)
     return out
+
+
+def with_funding(panel: BarPanel, rates: Mapping[str, KnownSeries]) -> BarPanel:
+    """Put the rates of funding beside the bars of perpetuals, as `funding_of_bars` lays them."""
+    return replace(panel, funding=funding_of_bars(panel, rates))
+
+
+def unknown_funding(panel: BarPanel) -> dict[str, str]:
+    """Say by symbol why too few of its rates are known to replay it.
+
+    Parameters
+    ----------
+    panel
+        Perpetuals with their rates.
+
+    Returns
+    -------
+    dict of str to str
+        Empty where the rate of every symbol is known on all but `MAX_UNKNOWN_FRAC` of the bars while it was listed.
+    """
+    assert panel.funding is not None
+    found = {}
+    for n, symbol in enumerate(panel.symbols):
+        listed = panel.state[:, n] != BarState.UNLISTED
+        share = float(missing_share(panel.funding[listed, n : n + 1])[0])
+        if not share <= MAX_UNKNOWN_FRAC:
+            found[symbol] = (
+                f"the rate of funding of {symbol} is unknown on {share:.1%} of the bars in the window, may be on "
+                f"{MAX_UNKNOWN_FRAC:.0%}; see `ms data import`"
+            )
+    return found
 
 
 def missing_share(funding: NDArray[np.float64]) -> NDArray[np.float64]:

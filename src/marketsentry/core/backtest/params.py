@@ -33,7 +33,7 @@ from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.symbols import Market
 from marketsentry.exceptions import InputError
 from marketsentry.kernels.policy import Policy
-from marketsentry.kernels.replay import Rules
+from marketsentry.kernels.records import Rules
 
 POLICY_PREFIX = "policy."  # before the name of a policy's parameter, beside those of the replay
 SIGNAL_PARAMS = ("entry_edge_bps", "exit_edge_bps", "cost_multiple", "full_conviction_sigmas")

@@ -21,6 +21,8 @@ from marketsentry.core.conformance import ConformanceCheck, ConformanceReport, a
 from marketsentry.core.market.bars import BarPanel
 from marketsentry.kernels import account as acc
 from marketsentry.kernels import replay as kernel
+from marketsentry.kernels.records import Market
+from marketsentry.kernels.tape import FILL_FIELDS
 
 HORIZON_BARS = 12
 N_VIEWS = 1_000
@@ -105,12 +107,10 @@ def replay_bar_by_bar(
     groups = make_groups(None, None, params, n_targets)
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))
     equity, weights, decided = np.empty(n_bars), np.empty(predictions.shape), np.empty(predictions.shape)
-    tape, n_fills = np.empty((predictions.size, kernel.FILL_FIELDS)), 0
+    tape, n_fills = np.empty((predictions.size, FILL_FIELDS)), 0
     for t in range(n_bars):
         stop = t + 1
-        seen = kernel.Market(
-            whole.ts_ns[:stop], whole.values[:stop], whole.predictions[:stop], whole.confidence
-        )
+        seen = Market(whole.ts_ns[:stop], whole.values[:stop], whole.predictions[:stop], whole.confidence)
         _, n_fills = kernel.run(t, seen, rules, groups, state, tape, n_fills, equity, weights)
         decided[t] = state.book[:, acc.WEIGHT]
     return equity, weights, tape[:n_fills], decided

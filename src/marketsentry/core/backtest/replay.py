@@ -18,6 +18,8 @@ from marketsentry.core.risk.profiles import BucketCaps, Profile
 from marketsentry.exceptions import InputError
 from marketsentry.kernels import account as acc
 from marketsentry.kernels import replay as kernel
+from marketsentry.kernels.records import Groups, Market, State
+from marketsentry.kernels.tape import FILL_FIELDS
 
 _TAPE_ROWS = 4_096  # least length of the tape at first, else one fill in so many cells
 _CELLS_PER_FILL = 16
@@ -81,7 +83,6 @@ def replay(
     confidence: NDArray[np.float64] | None = None,
     profiles: Sequence[Profile] | None = None,
     bucket_caps: BucketCaps | None = None,
-    funding: NDArray[np.float64] | None = None,
     policy: UserPolicy | None = None,
 ) -> ReplayResult:
     """Trade predictions over a panel of bars.
@@ -92,7 +93,7 @@ def replay(
         Shape (T, N). Expected gross return over the horizon as a fraction, made at the close of each bar.
         NaN: none; nothing opens on it.
     panel
-        Bars the predictions belong to, on the same rows and columns.
+        Bars the predictions belong to, on the same rows and columns; of perpetuals with their rates of funding.
     params
         Costs, thresholds, sizing and limits.
     confidence
@@ -101,8 +102,6 @@ def replay(
         Per target, the sector, style and bucket whose exposure is capped. None: there are no groups.
     bucket_caps
         Caps of the buckets as a share of the risk budget.
-    funding
-        Shape (T, N). Rates of funding as `funding_of_bars` lays them on the panel; needed for perpetuals, None on spot.
     policy
         Decides in the place of the built-in rule, with the values in `params.policy`.
 
@@ -122,40 +121,39 @@ def replay(
     -----
     O(T N). Memory beyond the inputs: equity, weights and the fills. The same inputs give the same bits.
     """
-    check_replay(predictions, panel, params, confidence, profiles, funding)
+    check_replay(predictions, panel, params, confidence, profiles)
     n_bars, n_targets = predictions.shape
-    market = make_market(predictions, panel, confidence, funding)
+    market = make_market(predictions, panel, confidence)
     groups = make_groups(profiles, bucket_caps, params, n_targets)
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))
     rules = params.rules(with_confidence=confidence is not None, policy=bind_policy(policy, params))
     equity, weights = np.empty(n_bars), np.empty((n_bars, n_targets))
     n_rows = max(_TAPE_ROWS, 2 * n_targets, predictions.size // _CELLS_PER_FILL)
-    tape = np.empty((n_rows, kernel.FILL_FIELDS))
+    tape = np.empty((n_rows, FILL_FIELDS))
     bar, n_fills = 0, 0
     while bar < n_bars:
         bar, n_fills = kernel.run(bar, market, rules, groups, state, tape, n_fills, equity, weights)
         if bar < n_bars:
             tape = np.concatenate((tape, np.empty_like(tape)))
-    return _result(panel, params, equity, weights, tape[:n_fills], state, funding)
+    return _result(panel, params, equity, weights, tape[:n_fills], state)
 
 
 def make_market(
     predictions: NDArray[np.float64],
     panel: BarPanel,
     confidence: NDArray[np.float64] | None,
-    funding: NDArray[np.float64] | None = None,
-) -> kernel.Market:
+) -> Market:
     """Lay out what can be seen as the kernels take it."""
-    return kernel.Market(
+    return Market(
         panel.ts_ns,
         np.ascontiguousarray(panel.values),
         np.ascontiguousarray(predictions, dtype=np.float64),
         np.zeros((0, 0)) if confidence is None else np.ascontiguousarray(confidence, dtype=np.float64),
-        np.zeros((0, 0)) if funding is None else np.ascontiguousarray(funding, dtype=np.float64),
+        np.zeros((0, 0)) if panel.funding is None else np.ascontiguousarray(panel.funding),
     )
 
 
-def make_state(params: ReplayParams, n_targets: int, *, n_groups: int) -> kernel.State:
+def make_state(params: ReplayParams, n_targets: int, *, n_groups: int) -> State:
     """Make the state of an account that holds nothing but its capital."""
     book = np.zeros((n_targets, acc.BOOK_FIELDS))
     book[:, acc.MARK_PRICE] = np.nan
@@ -165,12 +163,12 @@ def make_state(params: ReplayParams, n_targets: int, *, n_groups: int) -> kernel
     account[acc.DAY_END] = -math.inf
     row = np.zeros(n_targets)
     orders = np.zeros((params.latency_bars, n_targets))
-    return kernel.State(book, account, orders, row, row.copy(), np.zeros(n_groups))
+    return State(book, account, orders, row, row.copy(), np.zeros(n_groups))
 
 
 def make_groups(
     profiles: Sequence[Profile] | None, caps: BucketCaps | None, params: ReplayParams, n_targets: int
-) -> kernel.Groups:
+) -> Groups:
     """Number the buckets, sectors and styles of the targets and give each its cap."""
     chosen = profiles or [Profile(None, None)] * n_targets
     cap_of = {name: cap * params.risk_budget for name, cap in (caps or BucketCaps()).cap_of.items()}
@@ -180,7 +178,7 @@ def make_groups(
     buckets, bucket_names = _numbered([one.bucket for one in chosen])
     sectors, sector_names = _numbered([one.sector for one in chosen])
     styles, style_names = _numbered([one.style for one in chosen])
-    return kernel.Groups(
+    return Groups(
         buckets,
         np.array([cap_of[name] for name in bucket_names], dtype=np.float64),
         sectors,
@@ -204,7 +202,6 @@ def check_replay(
     params: ReplayParams,
     confidence: NDArray[np.float64] | None,
     profiles: Sequence[Profile] | None,
-    funding: NDArray[np.float64] | None = None,
 ) -> None:
     """Refuse what cannot be replayed together, with `InputError`."""
     shape = (panel.n_bars, len(panel.symbols))
@@ -220,6 +217,7 @@ def check_replay(
         raise InputError(f"confidence must have the shape of the panel {shape}, was {confidence.shape}")
     if profiles is not None and len(profiles) != shape[1]:
         raise InputError(f"profiles must name {shape[1]} targets, was {len(profiles)}")
+    funding = panel.funding
     if params.is_perpetual != (funding is not None):
         given = "none" if funding is None else "some"
         raise InputError(f"a replay of market {params.market} must get funding rates: perp only, got {given}")
@@ -238,8 +236,7 @@ def _result(
     equity: NDArray[np.float64],
     weights: NDArray[np.float64],
     tape: NDArray[np.float64],
-    state: kernel.State,
-    funding: NDArray[np.float64] | None,
+    state: State,
 ) -> ReplayResult:
     book = state.book
     unrealised = np.array([acc.unrealised(book, n) for n in range(len(book))])
@@ -259,5 +256,5 @@ def _result(
         funding_gaps=int(state.account[acc.FUNDING_GAPS]),
         n_liquidations=int(state.account[acc.LIQUIDATIONS]),
         worst_day_frac=float(state.account[acc.WORST_DAY]),
-        funding=funding,
+        funding=panel.funding,
     )

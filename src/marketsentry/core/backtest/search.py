@@ -43,6 +43,9 @@ class Axis:
     name: str
     values: tuple[Value, ...]
 
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -133,12 +136,14 @@ def valid_sets(
     Raises
     ------
     InputError
-        If none is left; with what was wrong with the last.
+        If a name is not searched, or no setting is left; with what was wrong with the last.
     """
     kept: list[dict[str, Value]] = []
     sets: list[ReplayParams] = []
     wrong: InputError | None = None
     for setting in settings:
+        for name in setting:
+            _check_name(name)
         try:
             sets.append(_changed(base, setting))
             kept.append(dict(setting))
@@ -192,11 +197,15 @@ def _split(text: str, form: str) -> tuple[str, str]:
     name = name.strip()
     if not equals or not values:
         raise InputError(f"a parameter to vary must be given as {form}, was {text!r}")
+    _check_name(name)
+    return name, values
+
+
+def _check_name(name: str) -> None:
     if name not in SEARCHED and not name.startswith(POLICY_PREFIX):
         raise InputError(
             f"a parameter to vary must be one of {', '.join(SEARCHED)}, or {POLICY_PREFIX}NAME; was {name!r}"
         )
-    return name, values
 
 
 def _value(name: str, text: str) -> Value:

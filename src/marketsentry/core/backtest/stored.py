@@ -62,10 +62,7 @@ def run_hash(parts: Mapping[str, str]) -> str:
 
 
 def pack_run(
-    document: Mapping[str, Any],
-    result: ReplayResult,
-    predictions: NDArray[np.float64],
-    funding: NDArray[np.float64] | None = None,
+    document: Mapping[str, Any], result: ReplayResult, predictions: NDArray[np.float64]
 ) -> dict[str, bytes]:
     """Lay out the files of a run; `document` holds JSON values without NaN."""
     arrays: dict[str, NDArray[Any]] = {
@@ -76,8 +73,8 @@ def pack_run(
         "fills": result.fills,
         "trades": result.trades,
     }
-    if funding is not None:
-        arrays["funding"] = funding
+    if result.funding is not None:
+        arrays["funding"] = result.funding
     text = json.dumps(document, sort_keys=True, indent=2, allow_nan=False)
     return {f"{name}.npy": _npy(array) for name, array in arrays.items()} | {RUN_JSON: text.encode()}
 

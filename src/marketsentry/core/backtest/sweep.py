@@ -21,9 +21,10 @@ from marketsentry.core.risk.profiles import BucketCaps, Profile
 from marketsentry.core.stats import pbo
 from marketsentry.exceptions import InputError
 from marketsentry.kernels import account as acc
-from marketsentry.kernels import replay as kernel
 from marketsentry.kernels import sweep as sums_of
 from marketsentry.kernels.policy import Policy
+from marketsentry.kernels.records import Groups, Market, State
+from marketsentry.kernels.tape import FILL_FIELDS
 
 METRICS = (
     "pnl_after_cost", "max_drawdown", "sharpe", "sortino", "volatility", "turnover", "exposure", "trades",
@@ -50,7 +51,6 @@ def sweep(
     confidence: NDArray[np.float64] | None = None,
     profiles: Sequence[Profile] | None = None,
     bucket_caps: BucketCaps | None = None,
-    funding: NDArray[np.float64] | None = None,
     policy: UserPolicy | None = None,
 ) -> NDArray[np.void]:
     """Replay every parameter set and summarise each.
@@ -73,8 +73,6 @@ def sweep(
         Per target, as for `replay`.
     bucket_caps
         As for `replay`.
-    funding
-        Shape (T, N), as for `replay`.
     policy
         As for `replay`; each set has its own values in `policy`.
 
@@ -103,13 +101,13 @@ def sweep(
         raise InputError(f"n_threads must be >= 1, was {n_threads}")
     if not 0 <= traded_from < max(panel.n_bars, 1):
         raise InputError(f"traded_from must lie in 0..{panel.n_bars - 1}, was {traded_from}")
-    check_replay(predictions, panel, sets[0], confidence, profiles, funding)
+    check_replay(predictions, panel, sets[0], confidence, profiles)
     years = {one.periods_per_year for one in sets}
     if len(years) > 1:
         raise InputError(f"the sets of a sweep must have one periods_per_year, had {sorted(years)}")
     if len({one.market for one in sets}) > 1:
         raise InputError("the sets of a sweep must have one market, had spot and perp")
-    market = make_market(predictions, panel, confidence, funding)
+    market = make_market(predictions, panel, confidence)
 
     edges = traded_from + pbo.block_edges(panel.n_bars - traded_from)
     bound = [bind_policy(policy, one) for one in sets]
@@ -130,9 +128,9 @@ def block_sums(rows: NDArray[np.void], n_traded: int) -> pbo.BlockSums:
 
 
 def _sweep_one(
-    market: kernel.Market,
+    market: Market,
     params: ReplayParams,
-    groups: kernel.Groups,
+    groups: Groups,
     traded_from: int,
     edges: NDArray[np.int64],
     policy: Policy | None,
@@ -147,7 +145,7 @@ def _sweep_one(
         params.rules(with_confidence=market.confidence.size > 0, policy=policy),
         groups,
         state,
-        np.empty((max(_TAPE_ROWS, 2 * n_targets), kernel.FILL_FIELDS)),
+        np.empty((max(_TAPE_ROWS, 2 * n_targets), FILL_FIELDS)),
         np.empty(n_rows),
         np.empty((n_rows, n_targets)),
         np.zeros((n_targets, sums_of.OPEN_FIELDS)),
@@ -160,7 +158,7 @@ def _sweep_one(
     return (*_metrics(sums, state, params), parts)
 
 
-def _metrics(sums: NDArray[np.float64], state: kernel.State, params: ReplayParams) -> tuple[float, ...]:
+def _metrics(sums: NDArray[np.float64], state: State, params: ReplayParams) -> tuple[float, ...]:
     """Turn the sums of one set into its metrics, in the order of `METRICS`, by the definitions of `core.stats`."""
     start, n = sums[sums_of.START_EQUITY], sums[sums_of.N_RETURNS]
     mean, year = sums[sums_of.MEAN_RETURN], math.sqrt(params.periods_per_year)

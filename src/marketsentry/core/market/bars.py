@@ -59,6 +59,7 @@ class BarPanel:
 
     `ts_ns` (T,) bar open times, every interval; `values` (T, N, 5), NaN where a bar is lost or unlisted;
     `state` (T, N) uint8 of `BarState`. The bar of row t is known at `known_at_ns[t]`, its close.
+    `funding` (T, N) are the rates of perpetuals (`core.backtest.funding`), None on spot and where nothing is traded.
     """
 
     symbols: tuple[str, ...]
@@ -67,6 +68,7 @@ class BarPanel:
     ts_ns: NDArray[np.int64]
     values: NDArray[np.float64]
     state: NDArray[np.uint8]
+    funding: NDArray[np.float64] | None = None
 
     @property
     def n_bars(self) -> int:
@@ -84,7 +86,13 @@ class BarPanel:
         """Rows `start` to `stop` (exclusive) as views."""
         rows = slice(start, stop)
         return BarPanel(
-            self.symbols, self.interval, self.sources, self.ts_ns[rows], self.values[rows], self.state[rows]
+            symbols=self.symbols,
+            interval=self.interval,
+            sources=self.sources,
+            ts_ns=self.ts_ns[rows],
+            values=self.values[rows],
+            state=self.state[rows],
+            funding=None if self.funding is None else self.funding[rows],
         )
 
 

@@ -116,6 +116,11 @@ def perp_of(symbol: str) -> str:
     return symbol if symbol.endswith("-PERP") else f"{symbol}-PERP"
 
 
+def market_of_symbol(symbol: str) -> Market:
+    """Read the market off a canonical symbol."""
+    return Market.PERP if perp_of(symbol) == symbol else Market.SPOT
+
+
 def base_of(symbol: str) -> str:
     """Name the asset of a canonical symbol: `BTC-PERP`, `BTC-USD` and `BTC` -> `BTC`."""
     return symbol.partition("-")[0]

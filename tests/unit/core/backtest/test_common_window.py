@@ -10,6 +10,7 @@ from marketsentry.core.backtest.common_window import common_window
 from marketsentry.core.backtest.params import params_for
 from marketsentry.core.backtest.replay import replay
 from marketsentry.core.backtest.summary import account_metrics, summarise
+from marketsentry.core.market.symbols import Market
 from marketsentry.exceptions import ConflictError, InputError
 
 INTERVALS = ("15m", "1h", "2h")
@@ -86,6 +87,31 @@ def test_a_run_alone_keeps_the_metrics_it_was_stored_with(seed, traded_from):
     assert (account.n_before, account.n_after) == (0, 0)
     for name, value in found.items():
         assert value == pytest.approx(stored[name], rel=1e-9, abs=1e-12), name
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 2**32 - 1), split=st.integers(20, 100), is_perpetual=st.booleans())
+def test_holding_costs_of_the_parts_add_up_to_those_of_the_run(seed, split, is_perpetual):
+    """Shorts that borrow, or perpetuals that pay funding: what the replay booked, cut at any bar."""
+    panel, predictions, result = replayed(seed, 120, max_single_weight=0.5)
+    if is_perpetual:
+        rates = np.where(np.arange(120) % 8 == 7, 1e-3, 0.0)[:, None] * [1.0, -2.0]
+        panel = replace(panel, funding=rates)
+        result = replay(predictions, panel, replace(result.params, market=Market.PERP))
+    whole = account_of(result, panel)
+    parts = []
+    for rows in (slice(0, split), slice(split, 120)):
+        cut = {name: getattr(whole, name)[rows] for name in ("ts_ns", "equity", "weights")}
+        rates = None if whole.funding is None else whole.funding[rows]
+        one = common_window([whole, replace(whole, **cut, funding=rates)])
+        base = equity_at(whole, int(one.moments_ns[0]))
+        parts.append(one.accounts[0].holding_quote * base)
+    assert sum(parts) == pytest.approx(result.funding_quote.sum(), rel=1e-9, abs=1e-9)
+    (alone,) = common_window([whole]).accounts
+    assert alone.holding_quote * result.params.capital_quote == pytest.approx(
+        result.trades["funding_quote"].sum(), rel=1e-9, abs=1e-9
+    )
+    assert alone.trades["funding_quote"].sum() == pytest.approx(alone.holding_quote, rel=1e-9, abs=1e-12)
 
 
 def test_capital_does_not_matter_where_costs_do_not_depend_on_it():

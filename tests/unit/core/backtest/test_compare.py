@@ -129,3 +129,19 @@ def test_an_account_that_never_traded_is_compared_without_a_sharpe():
 def test_one_run_is_no_comparison():
     with pytest.raises(InputError, match="needs 2 to 8 runs, had 1"):
         compare(compared(1, 50))
+
+
+def test_a_run_with_shorts_shows_what_it_borrowed_for():
+    short, flat = (
+        compared(3, 150, market=0, borrow_bps_per_day=30.0),
+        compared(3, 150, name="run 2", allow_short=False),
+    )
+    result = compare(short, flat)
+    weights, equity = short.account.weights, short.account.equity
+    owed = sum(
+        -min(weight, 0.0) * equity[t] * 30.0 * 1e-4 / 24.0 for t in range(150) for weight in weights[t]
+    )
+    assert result.metrics["funding"] == (pytest.approx(owed / short.account.params.capital_quote), 0.0)
+    assert result.metrics["funding"][0] > 1e-5
+    assert result.best["funding"] == (1,)
+    assert "funding" in result.document()["metrics"]

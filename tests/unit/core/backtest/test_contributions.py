@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from marketsentry.core.backtest.contributions import symbol_pnl_curves
@@ -43,7 +45,7 @@ def test_symbols_of_a_perpetual_account_add_up_with_their_funding():
     params = params_for(
         HOUR, 4, market=Market.PERP, max_leverage=3.0, risk_budget=3.0, max_gross_exposure=3.0
     )
-    result = replay(rng.normal(0, 0.01, (panel.n_bars, 2)), panel, params, funding=funding)
+    result = replay(rng.normal(0, 0.01, (panel.n_bars, 2)), replace(panel, funding=funding), params)
     holding = holding_cost(result.equity, result.weights, params, funding)
     curves = symbol_pnl_curves(result.equity, result.weights, result.fills, holding)
     np.testing.assert_allclose(curves[-1], result.pnl_quote, atol=1e-6)

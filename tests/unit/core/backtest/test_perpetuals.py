@@ -72,7 +72,7 @@ def test_perpetuals_agree_with_the_plain_statement_of_the_rules(seed, n_bars, n_
     predictions = random_predictions(seed, (n_bars, n_targets))
     funding = random_funding(seed, predictions.shape)
 
-    result = replay(predictions, panel, params, funding=funding)
+    result = replay(predictions, dataclasses.replace(panel, funding=funding), params)
     equity, weights, fills, positions = naive_replay(predictions, panel.values, params, funding=funding)
 
     scale = 1e-9 * params.capital_quote
@@ -88,7 +88,7 @@ def test_perpetuals_agree_with_the_plain_statement_of_the_rules(seed, n_bars, n_
 @given(seed=seeds, params=perpetuals_any)
 def test_money_is_neither_made_nor_lost(seed, params):
     panel, predictions = wild_panel(seed, 80, 3, deviation=0.05), random_predictions(seed, (80, 3))
-    result = replay(predictions, panel, params, funding=random_funding(seed, (80, 3)))
+    result = replay(predictions, dataclasses.replace(panel, funding=random_funding(seed, (80, 3))), params)
 
     scale = 1e-9 * params.capital_quote
     assert result.equity[-1] == pytest.approx(params.capital_quote + result.pnl_quote.sum(), abs=scale)
@@ -113,7 +113,7 @@ def test_without_funding_and_leverage_a_perpetual_is_spot_to_the_bit(seed, param
     perpetual = dataclasses.replace(spot, market=Market.PERP, maintenance_margin_frac=1e-9)
 
     one = replay(predictions, panel, spot)
-    other = replay(predictions, panel, perpetual, funding=np.zeros((60, 2)))
+    other = replay(predictions, dataclasses.replace(panel, funding=np.zeros((60, 2))), perpetual)
 
     assert other.n_liquidations == 0
     for name in ("equity", "weights", "fills", "trades", "pnl_quote", "funding_quote"):
@@ -142,7 +142,8 @@ def test_higher_funding_never_helps_a_long_nor_hurts_a_short(seed, more, side):
     params = _buy_and_hold(risk_budget=0.5)
     rates = random_funding(seed, (60, 1), missing=0.0)
     low, high = (
-        replay(predictions, panel, params, funding=one) for one in (rates, rates + more * (rates != 0))
+        replay(predictions, dataclasses.replace(panel, funding=one), params)
+        for one in (rates, rates + more * (rates != 0))
     )
     assert (side * (low.equity - high.equity) >= -1e-7).all()
     assert side * (high.funding_quote[0] - low.funding_quote[0]) >= -1e-9
@@ -151,7 +152,7 @@ def test_higher_funding_never_helps_a_long_nor_hurts_a_short(seed, more, side):
 def test_a_long_pays_rate_times_notional_at_the_close_for_what_it_holds_there():
     panel, rates = random_panel(3, 20, 1, holes=0.0, deviation=0.002), np.zeros((20, 1))
     rates[[0, 9], 0] = 0.001  # at row 0 nothing is held yet
-    result = replay(np.full((20, 1), 0.05), panel, _buy_and_hold(), funding=rates)
+    result = replay(np.full((20, 1), 0.05), dataclasses.replace(panel, funding=rates), _buy_and_hold())
     assert result.funding_quote[0] == pytest.approx(0.001 * result.fills["qty"][0] * panel.close[9, 0])
     assert result.trades["funding_quote"][0] == result.funding_quote[0]
 
@@ -162,7 +163,7 @@ def test_a_position_is_liquidated_at_its_price_and_not_before(seed, leverage, ba
     panel = wild_panel(seed, 80, 1, deviation=0.03, holes=0.0)
     predictions = random_predictions(seed, (80, 1), missing=0.0, repeat=0.9)
     params = _buy_and_hold(max_leverage=leverage, rebalance_band_frac=band, **ALL_IN)
-    result = replay(predictions, panel, params, funding=np.zeros((80, 1)))
+    result = replay(predictions, dataclasses.replace(panel, funding=np.zeros((80, 1))), params)
 
     held, before, equity = 0.0, 0.0, params.capital_quote
     for t, (open_, high, low, close, _) in enumerate(panel.values[:, 0]):
@@ -190,8 +191,8 @@ def test_a_position_is_liquidated_at_its_price_and_not_before(seed, leverage, ba
 def test_a_gap_beyond_the_equity_is_shown_as_a_shortfall():
     panel = random_panel(3, 20, 1, holes=0.0, deviation=0.001)
     panel.values[10:, :, :4] *= 0.6
-    result = replay(np.full((20, 1), 0.05), panel, _buy_and_hold(max_leverage=5.0, **ALL_IN),
-                    funding=np.zeros((20, 1)))  # fmt: skip
+    panel = dataclasses.replace(panel, funding=np.zeros((20, 1)))
+    result = replay(np.full((20, 1), 0.05), panel, _buy_and_hold(max_leverage=5.0, **ALL_IN))
     metrics = summarise(result, np.full((20, 1), 0.05), panel)
     assert result.n_liquidations == 1
     assert result.fills[-1]["reference_price"] == panel.values[10, 0, 0]
@@ -206,13 +207,17 @@ def test_nothing_opens_while_the_rate_is_unknown_and_a_charge_goes_against_us():
     panel, predictions = random_panel(3, 40, 1, holes=0.0, deviation=0.001), np.full((40, 1), 0.05)
     unknown = np.zeros((40, 1))
     unknown[:20] = np.nan
-    late = replay(predictions, panel, _buy_and_hold(), funding=unknown)
+    late = replay(predictions, dataclasses.replace(panel, funding=unknown), _buy_and_hold())
     assert late.fills["bar"].tolist() == [21]
 
     for side in (1, -1):
         rates = np.zeros((40, 1))
         rates[20:], rates[25] = np.nan, np.inf
-        held = replay(side * predictions, panel, _buy_and_hold(missing_funding_bps=50.0), funding=rates)
+        held = replay(
+            side * predictions,
+            dataclasses.replace(panel, funding=rates),
+            _buy_and_hold(missing_funding_bps=50.0),
+        )
         assert held.funding_gaps == 1
         assert held.funding_quote[0] == pytest.approx(0.005 * held.fills["qty"][0] * panel.close[25, 0])
         assert summarise(held, side * predictions, panel)["funding_gaps"] == 1
@@ -230,10 +235,10 @@ def test_short_spot_positions_pay_for_what_they_borrow():
 @given(seed=seeds, sets=st.lists(perpetuals_any, min_size=1, max_size=3))
 def test_a_sweep_of_perpetuals_is_its_replays(seed, sets):
     panel, predictions = wild_panel(seed, 600, 2, deviation=0.05), random_predictions(seed, (600, 2))
-    funding = random_funding(seed, (600, 2))
-    rows = sweep(predictions, panel, sets, n_threads=1, funding=funding)
+    panel = dataclasses.replace(panel, funding=random_funding(seed, (600, 2)))
+    rows = sweep(predictions, panel, sets, n_threads=1)
     for row, params in zip(rows, sets, strict=True):
-        whole = summarise(replay(predictions, panel, params, funding=funding), predictions, panel)
+        whole = summarise(replay(predictions, panel, params), predictions, panel)
         expected, found = {**whole, **whole["cost_breakdown"]}, metrics_document(row)
         for name in METRICS:
             if expected[name] is None or found[name] is None:
@@ -271,8 +276,15 @@ def test_funding_belongs_to_perpetuals():
     with pytest.raises(InputError, match="market perp must get funding"):
         replay(predictions, panel, _buy_and_hold())
     with pytest.raises(InputError, match="market spot"):
-        replay(predictions, panel, params_for(HOUR, 1), funding=predictions)
+        replay(predictions, dataclasses.replace(panel, funding=predictions), params_for(HOUR, 1))
     with pytest.raises(InputError, match="funding must have the shape"):
-        replay(predictions, panel, _buy_and_hold(), funding=np.zeros((8, 1)))
+        replay(predictions, dataclasses.replace(panel, funding=np.zeros((8, 1))), _buy_and_hold())
+    sets, rated = [_buy_and_hold(), params_for(HOUR, 1)], dataclasses.replace(panel, funding=predictions)
     with pytest.raises(InputError, match="one market"):
-        sweep(predictions, panel, [_buy_and_hold(), params_for(HOUR, 1)], n_threads=1, funding=predictions)
+        sweep(predictions, rated, sets, n_threads=1)
+
+
+def test_a_window_cuts_the_rates_with_the_bars():
+    panel = dataclasses.replace(random_panel(3, 30, 2), funding=random_funding(3, (30, 2)))
+    np.testing.assert_array_equal(panel.window(7, 20).funding, panel.funding[7:20])
+    assert random_panel(3, 30, 2).window(7, 20).funding is None

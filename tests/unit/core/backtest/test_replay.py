@@ -88,6 +88,17 @@ def test_replay_agrees_with_the_plain_statement_of_the_rules(seed, n_bars, n_tar
 
 @settings(deadline=None, max_examples=60)
 @given(seed=seeds, params=params_any)
+def test_every_open_trade_is_a_position(seed, params):
+    panel = random_panel(seed, 120, 3, deviation=0.02)
+    result = replay(random_predictions(seed + 1, (120, 3), repeat=0.8), panel, params)
+    still_open = np.sort(result.trades["symbol"][result.trades["exit_bar"] == -1])
+    if np.isfinite(result.weights[-1]).all():
+        np.testing.assert_array_equal(still_open, np.flatnonzero(result.weights[-1]))
+    assert np.unique(still_open).size == still_open.size
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=seeds, params=params_any)
 def test_money_is_neither_made_nor_lost(seed, params):
     panel = random_panel(seed, 60, 3)
     result = replay(random_predictions(seed, (60, 3)), panel, params)

@@ -115,6 +115,14 @@ def test_settings_that_make_no_parameters_are_left_out():
         valid_sets(BASE, settings[1:])
 
 
+@pytest.mark.parametrize("name", ["speed", "horizon_bars", "market", "policy"])
+def test_what_is_not_searched_is_refused_by_name(name):
+    with pytest.raises(InputError, match=f"a parameter to vary must be one of .*; was '{name}'"):
+        Axis(name, (1.0, 2.0))
+    with pytest.raises(InputError, match=f"; was '{name}'"):
+        valid_sets(BASE, [{"fee_bps": 1.0}, {name: 1.0}])
+
+
 def test_everything_but_the_bars_the_horizon_and_the_market_can_be_searched():
     assert {"periods_per_year", "horizon_bars", "market"} == set(BASE.document()) - set(SEARCHED)
 
