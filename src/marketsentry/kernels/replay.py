@@ -40,7 +40,7 @@ from marketsentry.kernels.records import Groups, Market, Rules, State
 from marketsentry.kernels.risk import clip_single, feasible_turnover, reduce_only, scale_gross, scale_groups
 from marketsentry.kernels.signal import is_usable, score_to_weight
 from marketsentry.kernels.sizing import drawdown_taper, next_variance, volatility_of, volatility_weight
-from marketsentry.kernels.steady import CLOSE, hold, repeats, weight_of
+from marketsentry.kernels.steady import CLOSE, hold, repeats_in_book, weight_of
 from marketsentry.kernels.tape import note_fill
 
 OPEN, VOLUME = 0, 4
@@ -252,7 +252,7 @@ def _record_weights(
     for n in range(n_targets):
         weights[t, n] = weight_of(book[n, QTY], book[n, MARK_PRICE], per_equity)
         if settled:
-            settled = repeats(n, predictions[t, n], values[t, n, CLOSE], per_equity, rules.band, book)
+            settled = repeats_in_book(n, predictions[t, n], values[t, n, CLOSE], per_equity, rules.band, book)
     return bool(settled)
 
 

@@ -30,16 +30,32 @@ def weight_of(qty: float, price: float, per_equity: float) -> float:
 
 @inlined
 def repeats(
-    n: int, prediction: float, close: float, per_equity: float, band: float, book: np.ndarray
+    prediction: float,
+    decided_on: float,
+    close: float,
+    per_equity: float,
+    band: float,
+    target_qty: float,
+    weight: float,
 ) -> bool:
-    """Tell whether target `n` has its old prediction, a price, and a weight that the band would leave alone.
+    """Tell whether a target has its old prediction, a price, and a weight that the band would leave alone.
 
     The weight is the one the position has once everything decided is filled.
     """
-    heading = weight_of(book[n, TARGET_QTY], close, per_equity)
-    reach = band if book[n, WEIGHT] != 0.0 else 0.0
-    same = prediction == book[n, PREDICTION] and close > 0.0
-    return bool(same and abs(book[n, WEIGHT] - heading) <= reach)
+    heading = weight_of(target_qty, close, per_equity)
+    reach = band if weight != 0.0 else 0.0
+    same = prediction == decided_on and close > 0.0
+    return bool(same and abs(weight - heading) <= reach)
+
+
+@inlined
+def repeats_in_book(
+    n: int, prediction: float, close: float, per_equity: float, band: float, book: np.ndarray
+) -> bool:
+    """Ask `repeats` about target `n` of the book."""
+    return repeats(
+        prediction, book[n, PREDICTION], close, per_equity, band, book[n, TARGET_QTY], book[n, WEIGHT]
+    )
 
 
 @inlined
@@ -65,23 +81,63 @@ def hold(
     day_end_ns, least, most = unnoted_range(account)
     least = max(least, account[PEAK] * (1.0 - taper_start))
     n_held = 0
-    for k in range(ts_ns.size):
-        now = cash
-        for n in range(n_targets):
-            if book[n, QTY] != 0.0:
-                now += book[n, QTY] * values[k, n, CLOSE]
-        per_equity = 1.0 / now
-        steady = now > 0.0 and least <= now <= most and ts_ns[k] < day_end_ns
-        for n in range(n_targets):
-            close = values[k, n, CLOSE]
-            steady = steady and repeats(n, predictions[k, n], close, per_equity, band, book)
-            weights[k, n] = weight_of(book[n, QTY], close, per_equity)
-        if not steady:
-            break
-        equity[k] = now
-        n_held += 1
+    if n_targets == 1:
+        n_held = _hold_one(
+            ts_ns, values, predictions, band, day_end_ns, least, most, cash, book, equity, weights
+        )
+    else:
+        for k in range(ts_ns.size):
+            now = cash
+            for n in range(n_targets):
+                if book[n, QTY] != 0.0:
+                    now += book[n, QTY] * values[k, n, CLOSE]
+            per_equity = 1.0 / now
+            steady = now > 0.0 and least <= now <= most and ts_ns[k] < day_end_ns
+            for n in range(n_targets):
+                close = values[k, n, CLOSE]
+                steady = steady and repeats_in_book(n, predictions[k, n], close, per_equity, band, book)
+                weights[k, n] = weight_of(book[n, QTY], close, per_equity)
+            if not steady:
+                break
+            equity[k] = now
+            n_held += 1
     if n_held > 0:
         account[EQUITY] = equity[n_held - 1]
         for n in range(n_targets):
             book[n, MARK_PRICE] = values[n_held - 1, n, CLOSE]
+    return n_held
+
+
+@inlined
+def _hold_one(
+    ts_ns: np.ndarray,
+    values: np.ndarray,
+    predictions: np.ndarray,
+    band: float,
+    day_end_ns: float,
+    least: float,
+    most: float,
+    cash: float,
+    book: np.ndarray,
+    equity: np.ndarray,
+    weights: np.ndarray,
+) -> int:
+    """Loop of `hold` for one target.
+
+    It reads the row of the book once: after every write to `equity` the compiler would have to read it again.
+    """
+    qty, target_qty = book[0, QTY], book[0, TARGET_QTY]
+    weight, decided_on = book[0, WEIGHT], book[0, PREDICTION]
+    n_held = 0
+    for k in range(ts_ns.size):
+        close = values[k, 0, CLOSE]
+        now = cash + qty * close if qty != 0.0 else cash
+        per_equity = 1.0 / now
+        if not (now > 0.0 and least <= now <= most and ts_ns[k] < day_end_ns):
+            break
+        if not repeats(predictions[k, 0], decided_on, close, per_equity, band, target_qty, weight):
+            break
+        equity[k] = now
+        weights[k, 0] = weight_of(qty, close, per_equity)
+        n_held += 1
     return n_held

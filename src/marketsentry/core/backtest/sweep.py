@@ -7,7 +7,7 @@ holds no lock while it works (ADR 0110).
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import numpy as np
@@ -111,13 +111,23 @@ def sweep(
 
     edges = traded_from + pbo.block_edges(panel.n_bars - traded_from)
     bound = [bind_policy(policy, one) for one in sets]
+    groups = _groups_of(sets, profiles, bucket_caps, predictions.shape[1])
+    rows = np.empty(len(sets), dtype=METRICS_DTYPE)
+    waiting = iter(range(len(sets)))  # shared: whoever is free takes the next
 
-    def work(params: ReplayParams, decides: Policy | None) -> tuple[Any, ...]:
-        groups = make_groups(profiles, bucket_caps, params, predictions.shape[1])
-        return _sweep_one(market, params, groups, traded_from, edges, decides)
+    def work() -> None:
+        scratch = _scratch(max(one.latency_bars for one in sets), predictions.shape[1])
+        for i in waiting:
+            rows[i] = _sweep_one(market, sets[i], groups[i], traded_from, edges, bound[i], scratch)
 
     with ThreadPoolExecutor(n_threads, thread_name_prefix="sweep") as pool:
-        return np.array(list(pool.map(work, sets, bound)), dtype=METRICS_DTYPE)
+        try:
+            for done in as_completed([pool.submit(work) for _ in range(min(n_threads, len(sets)))]):
+                done.result()
+        finally:
+            for _ in waiting:  # after an error or an interrupt nobody takes another
+                pass
+    return rows
 
 
 def block_sums(rows: NDArray[np.void], n_traded: int) -> pbo.BlockSums:
@@ -127,6 +137,28 @@ def block_sums(rows: NDArray[np.void], n_traded: int) -> pbo.BlockSums:
     return pbo.BlockSums(n_returns, blocks[:, :, sums_of.PART_RETURNS], blocks[:, :, sums_of.PART_SQUARES])
 
 
+def _groups_of(
+    sets: Sequence[ReplayParams],
+    profiles: Sequence[Profile] | None,
+    bucket_caps: BucketCaps | None,
+    n_targets: int,
+) -> list[Groups]:
+    """Give each set its groups; sets with the same caps share them, for the kernel only reads them."""
+    made: dict[tuple[float, ...], Groups] = {}
+    for one in sets:
+        caps = (one.risk_budget, one.max_sector_exposure, one.max_style_exposure)
+        if caps not in made:
+            made[caps] = make_groups(profiles, bucket_caps, one, n_targets)
+    return [made[one.risk_budget, one.max_sector_exposure, one.max_style_exposure] for one in sets]
+
+
+def _scratch(latency_bars: int, n_targets: int) -> tuple[NDArray[np.float64], ...]:
+    """Make the tape of fills, the equity and the weights of one block, which each set writes anew."""
+    n_rows = sums_of.BLOCK_BARS + latency_bars
+    tape = np.empty((max(_TAPE_ROWS, 2 * n_targets), FILL_FIELDS))
+    return tape, np.empty(n_rows), np.empty((n_rows, n_targets))
+
+
 def _sweep_one(
     market: Market,
     params: ReplayParams,
@@ -134,25 +166,14 @@ def _sweep_one(
     traded_from: int,
     edges: NDArray[np.int64],
     policy: Policy | None,
+    scratch: tuple[NDArray[np.float64], ...],
 ) -> tuple[Any, ...]:  # Any: numbers, and the block sums in the last place
     n_targets = market.predictions.shape[1]
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))
-    n_rows = sums_of.BLOCK_BARS + params.latency_bars
+    positions = np.zeros((n_targets, sums_of.OPEN_FIELDS))
     sums, parts = np.zeros(sums_of.SUM_FIELDS), np.zeros((N_BLOCKS, sums_of.PART_FIELDS))
-    sums_of.sweep_one(
-        traded_from,
-        market,
-        params.rules(with_confidence=market.confidence.size > 0, policy=policy),
-        groups,
-        state,
-        np.empty((max(_TAPE_ROWS, 2 * n_targets), FILL_FIELDS)),
-        np.empty(n_rows),
-        np.empty((n_rows, n_targets)),
-        np.zeros((n_targets, sums_of.OPEN_FIELDS)),
-        sums,
-        edges,
-        parts,
-    )
+    rules = params.rules(with_confidence=market.confidence.size > 0, policy=policy)
+    sums_of.sweep_one(traded_from, market, rules, groups, state, *scratch, positions, sums, edges, parts)
     if sums[sums_of.IS_RUINED]:
         parts[:] = math.nan
     return (*_metrics(sums, state, params), parts)
