@@ -89,6 +89,8 @@ def _trials(pack: EvidencePack, text: Texts) -> Markup:
         "evidence.trials_lead_one" if trials.n_trials == 1 else "evidence.trials_lead",
         n=count(trials.n_trials),
         luck=number(trials.expected_maximum, digits=2),
+        centre=number(trials.centre, digits=2),
+        deviation=number(trials.deviation, digits=2),
         sharpe=sharpe,
         score=number(trials.deflated_sharpe),
     )

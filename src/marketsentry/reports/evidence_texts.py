@@ -25,10 +25,11 @@ EVIDENCE_TEXTS: dict[str, tuple[str, str]] = {
     "evidence.interval": ("区间", "Interval"),
     "evidence.trials": ("试验与折减", "Trials, and what is left of the score"),
     "evidence.trials_lead": (
-        "该赛道此前与本次共 {n} 次试验；同样多次毫无价值的试验中，最好的夏普预计为 {luck}。"
-        "实测夏普 {sharpe}，真实值高于此的概率为 {score}。",
+        "该赛道此前与本次共 {n} 次试验；同样多次毫无价值的试验中，最好的夏普预计为 {luck}"
+        "（以 {centre} 为中心，标准差 {deviation}，不低于随机水平）。实测夏普 {sharpe}，真实值高于此的概率为 {score}。",
         "{n} trials of this track, this one included. The best of as many worthless ones would show a Sharpe ratio "
-        "of about {luck}. Measured: {sharpe}. Probability that the true ratio is above luck: {score}.",
+        "of about {luck}: they lie about {centre} with a deviation of {deviation}, and chance is the least. Measured: "
+        "{sharpe}. Probability that the true ratio is above luck: {score}.",
     ),
     "evidence.trials_lead_one": (
         "该赛道仅有本次 1 次试验；毫无价值的试验的夏普预计为 {luck}。实测夏普 {sharpe}，真实值高于此的概率为 {score}。",

@@ -136,11 +136,10 @@ class TrialRow:
 class TrialEvidence:
     """The Sharpe ratio against the number and spread of the trials of its track, itself among them.
 
-    `n_measured` of the trials are sound and have a Sharpe ratio; `deviation` is their upper one (that of
-    the trainings alone where it is larger), or with fewer than two of them what chance gives a worthless strategy of
-    this length. `expected_maximum` is what the best of as
-    many worthless trials would show, `deflated_sharpe` the probability that the true ratio is above it. `newest` are
-    the last earlier trials.
+    `n_measured` of the trials are sound and have a Sharpe ratio. `expected_maximum` is what the best of as many
+    worthless trials would show, if they lie about `centre` with `deviation`: that of the sound trials, of the trainings
+    alone or of chance, whichever is highest. `deflated_sharpe` is the probability that the true ratio is above it.
+    `newest` are the last earlier trials. A pack without a centre was counted from zero.
     """
 
     n_trials: int
@@ -151,6 +150,7 @@ class TrialEvidence:
     sharpe_bounds: Bounds | None
     deflated_sharpe: float | None
     newest: tuple[TrialRow, ...]
+    centre: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
