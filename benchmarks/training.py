@@ -27,7 +27,8 @@ from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.synthetic import make_market
 from marketsentry.models.lightgbm_panel import LightGBMParams
 from marketsentry.services.candidate import CandidateRequest, TrainingResult
-from marketsentry.services.training import make_plan, train_candidate
+from marketsentry.services.training import train_candidate
+from marketsentry.services.training_plan import make_plan
 from marketsentry.settings import Settings
 
 COINS = tuple(f"C{n:02d}" for n in range(12))

@@ -27,7 +27,8 @@ from marketsentry.services.candidate import CandidateRequest, TrainingResult
 from marketsentry.services.evidence import load_evidence
 from marketsentry.services.evidence_export import export_evidence
 from marketsentry.services.registry import list_versions, show_version
-from marketsentry.services.training import make_plan, train_candidate
+from marketsentry.services.training import train_candidate
+from marketsentry.services.training_plan import make_plan
 from training_inputs import HORIZON, PEEKING, SOUND, SYMBOLS, InProcessTrainer, make_dataset
 
 REQUEST = CandidateRequest(

@@ -12,33 +12,28 @@ from importlib.metadata import version as library_version
 from pathlib import PurePath
 from typing import Any
 
-import numpy as np
-
 from marketsentry.core.backtest.params import ReplayParams, params_for
-from marketsentry.core.dataset import Dataset, has_bar, horizon_bars
+from marketsentry.core.dataset import Dataset, has_bar
 from marketsentry.core.evidence.trials import N_NEWEST, TrialHistory
 from marketsentry.core.features.feature_set import FeatureSet
 from marketsentry.core.gates.leak import LEAK_PROOFS
 from marketsentry.core.gates.verdict import verdict_from_document
 from marketsentry.core.market.symbols import Market
-from marketsentry.core.splits.combinatorial import Combination, CombinatorialPlan, combinatorial_purged
-from marketsentry.core.splits.purged_kfold import PurgedFold, purged_kfold
-from marketsentry.core.splits.walk_forward import WalkForward, walk_forward
+from marketsentry.core.splits.walk_forward import WalkForward
 from marketsentry.core.training.artifact import MANIFEST, pack_artifact
 from marketsentry.core.training.coverage import absent_features
 from marketsentry.core.training.judgement import Fitted, Judgement, judge_training
 from marketsentry.core.training.manifest import Recipe, make_manifest, make_recipe
 from marketsentry.core.training.market import on_its_market
-from marketsentry.exceptions import ConflictError, InputError, NotFoundError
+from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports import ArtifactRef, Artifacts, Clock, Transactions
 from marketsentry.ports.models import ModelVersion, RegisteredModel, Trial
-from marketsentry.ports.training import FitJob, FitProgress, FitResult, FitSpan, Trainer
+from marketsentry.ports.training import FitJob, FitProgress, FitResult, Trainer
 from marketsentry.services.candidate import CandidateRequest, TrainingResult, Usage, blocked_result
 from marketsentry.services.evidence import store_pack
 from marketsentry.services.plugins import plugin_code_hash
+from marketsentry.services.training_plan import Plans, label_bars, make_plan
 
-MIN_TRAIN_ROWS = 64
-MIN_TEST_ROWS = 16
 ARTIFACT_KIND = "models"
 LIBRARIES = ("lightgbm", "numba", "numpy")
 
@@ -96,11 +91,9 @@ async def train_candidate(
     if dataset.blocked:
         return blocked_result(request, dataset.blocked)
     started = time.perf_counter()
-    dataset = await asyncio.to_thread(on_its_market, dataset)
-    plans = make_plan(dataset, request)
+    prepared = await _prepare(dataset, request)
+    dataset, plans, recipe = prepared.dataset, prepared.plans, prepared.recipe
     plan = plans.walk_forward
-    absent_features(dataset)  # refuses a dataset in which nothing has a value, before anything is fitted
-    recipe = await asyncio.to_thread(_recipe, dataset, request, plan)
     stored = await _find_same(request, recipe, transactions)
     if stored is not None:
         return _result(stored, None, is_reused=True)
@@ -159,75 +152,30 @@ async def walk_candidate(
     DependencyError
         If the training process died.
     """
-    dataset = await asyncio.to_thread(on_its_market, dataset)
-    plans = make_plan(dataset, request)
-    absent_features(dataset)  # refuses a dataset in which nothing has a value, before anything is fitted
-    recipe = await asyncio.to_thread(_recipe, dataset, request, plans.walk_forward)
+    prepared = await _prepare(dataset, request)
+    dataset, plans = prepared.dataset, prepared.plans
     fit = await trainer.fit_spans(_make_job(dataset, request, plans), on_progress=on_progress)
-    return await asyncio.to_thread(_judge, dataset, request, plans, fit, feature_set, history, recipe.hash)
+    return await asyncio.to_thread(
+        _judge, dataset, request, plans, fit, feature_set, history, prepared.recipe.hash
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Plans:
-    """How the history is cut: the walk-forward, and beside it what was asked for; all lie before the last block."""
+class _Prepared:
+    """What a training begins with: the dataset on its market, how its history is cut, and what names the training."""
 
-    walk_forward: WalkForward
-    kfold: tuple[PurgedFold, ...]
-    combinations: CombinatorialPlan | None
-
-    def spans(self) -> tuple[FitSpan, ...]:
-        """What is fitted, in this order: folds, last block, purged folds, combinations (tested on their hulls)."""
-        final = self.walk_forward.final
-        assert final is not None
-        return (
-            *(FitSpan((fold.train,), fold.test, permutes=True) for fold in self.walk_forward.folds),
-            FitSpan((final.train,), final.test),
-            *(FitSpan(fold.train, fold.test) for fold in self.kfold),
-            *(FitSpan(one.train, one.hull) for one in self._combinations()),
-        )
-
-    def _combinations(self) -> tuple[Combination, ...]:
-        return self.combinations.combinations if self.combinations else ()
+    dataset: Dataset
+    plans: Plans
+    recipe: Recipe
 
 
-def make_plan(dataset: Dataset, request: CandidateRequest) -> Plans:
-    """Cut the history into folds and last block, and if asked for cross-validations of what lies before it."""
-    bars = _horizon_bars(dataset, request.horizon)
-    n_bars = dataset.panel.n_bars
-    plan = walk_forward(
-        n_bars,
-        n_folds=request.n_folds,
-        horizon_bars=bars,
-        embargo_bars=request.embargo_bars,
-        final_bars=int(n_bars * request.final_frac),
-        rolling=request.rolling,
-    )
-    assert plan.final is not None
-    kfold: tuple[PurgedFold, ...] = ()
-    if request.kfold_splits:
-        kfold = purged_kfold(
-            plan.final.train.stop,
-            n_splits=request.kfold_splits,
-            horizon_bars=bars,
-            embargo_bars=request.embargo_bars,
-        )
-    combinations = None
-    if request.combinatorial is not None:
-        n_groups, n_test_groups = request.combinatorial
-        combinations = combinatorial_purged(
-            plan.final.train.stop,
-            n_groups=n_groups,
-            n_test_groups=n_test_groups,
-            horizon_bars=bars,
-            embargo_bars=request.embargo_bars,
-        )
-    known = np.isfinite(dataset.labels[request.horizon]) & has_bar(dataset.panel)
-    for fold in (*plan.folds, plan.final):
-        for what, span, least in (("train", fold.train, MIN_TRAIN_ROWS), ("test", fold.test, MIN_TEST_ROWS)):
-            n_rows = int(np.count_nonzero(known[span]))
-            if n_rows < least:
-                raise InputError(f"fold {fold.index} must have >= {least} {what} rows, had {n_rows}")
-    return Plans(plan, kfold, combinations)
+async def _prepare(dataset: Dataset, request: CandidateRequest) -> _Prepared:
+    """Refuse what cannot be trained before anything is fitted."""
+    dataset = await asyncio.to_thread(on_its_market, dataset)
+    plans = make_plan(dataset, request)
+    absent_features(dataset)  # refuses a dataset in which nothing has a value
+    recipe = await asyncio.to_thread(_recipe, dataset, request, plans.walk_forward)
+    return _Prepared(dataset, plans, recipe)
 
 
 def _recipe(dataset: Dataset, request: CandidateRequest, plan: WalkForward) -> Recipe:
@@ -413,12 +361,5 @@ def _result(stored: RegisteredModel, usage: Usage | None, *, is_reused: bool) ->
 
 
 def _replay_params(dataset: Dataset, request: CandidateRequest) -> ReplayParams:
-    params = request.replay or params_for(dataset.panel.interval, _horizon_bars(dataset, request.horizon))
+    params = request.replay or params_for(dataset.panel.interval, label_bars(dataset, request.horizon))
     return params if dataset.panel.funding is None else replace(params, market=Market.PERP)
-
-
-def _horizon_bars(dataset: Dataset, horizon: str) -> int:
-    known = horizon_bars(dataset.panel.interval)
-    if horizon not in known or horizon not in dataset.labels:
-        raise InputError(f"horizon must be one of {', '.join(dataset.labels)}, was {horizon}")
-    return known[horizon]
