@@ -88,7 +88,8 @@ def log_scale(values: NDArray[np.float64], *, n_ticks: int = 5, include: float |
         linear = linear_scale(values, n_ticks=n_ticks, include=include)
         above_zero = tuple(one for one in linear.ticks if one > 0)
         return Scale(min(above_zero[0], low), above_zero[-1], above_zero, is_log=True)
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    # one decade more on both sides: a logarithm may round to the power that the value does not reach
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     marks = [digit * 10.0**d for d in decades for digit in (1, 2, 5)]
     inside = [m for m in marks if low / 2.5 < m < high * 2.5]
     below = [m for m in inside if m <= low][-1:]
