@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from marketsentry.core.evidence.pack import EvidencePack
-from marketsentry.core.gates.candidate import FLOORS
+from marketsentry.core.gates.candidate import UNSURE
 from marketsentry.core.gates.verdict import GateVerdict
 from marketsentry.reports.evidence import evidence_section
 from marketsentry.reports.facts import Lang
@@ -49,7 +49,7 @@ def render_evidence(shown: EvidencePage, *, program_version: str, lang: Lang) ->
         element("p", text("page.disclaimer")),
     )
     return page(
-        section(text("verdict.title"), checks_table(shown.verdict.checks, FLOORS, text)),
+        section(text("verdict.title"), checks_table(shown.verdict.checks, UNSURE, text)),
         evidence_section(shown.pack, text),
         title=text("page.evidence_title", name=f"{shown.name}:{shown.version}"),
         hero=_hero(shown, text),

@@ -13,7 +13,7 @@ from marketsentry.core.backtest.contributions import symbol_pnl_curves
 from marketsentry.core.backtest.funding import holding_cost
 from marketsentry.core.backtest.params import params_from, shown_params
 from marketsentry.core.backtest.stored import RunFiles
-from marketsentry.core.gates.candidate import FLOORS
+from marketsentry.core.gates.candidate import UNSURE
 from marketsentry.core.gates.verdict import Outcome, verdict_from_document
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.symbols import SYNTHETIC_SOURCE
@@ -47,7 +47,7 @@ def candidate_of_model(model: ModelVersion) -> CandidateFacts:
         outcome=verdict.outcome,
         checks=verdict.checks,
         leaks=_leaks(model.metrics),
-        floors=FLOORS,
+        floors=UNSURE,
     )
 
 
@@ -63,7 +63,7 @@ def candidate_of_training(result: TrainingResult) -> CandidateFacts:
         outcome=result.verdict.outcome,
         checks=result.verdict.checks,
         leaks=_leaks(result.metrics),
-        floors=FLOORS,
+        floors=UNSURE,
     )
 
 

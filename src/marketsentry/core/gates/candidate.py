@@ -5,8 +5,9 @@ the untouched last block for the final ones. The model judged on the last block 
 for byte.
 
 The Sharpe ratio must exceed what luck gives the best of as many trials as were made. Where it does, but the history is
-too short to be sure of it, too little was observed. A rule that needs no model must not be shown to be better. Whether
-the candidate leads each baseline, and what is left at twice the costs, is told and decides nothing.
+too short to be sure of it, and nothing else speaks against the candidate, too little was observed. A rule that needs no
+model must not be shown to be better. Whether the candidate leads each baseline, and what is left at twice the costs, is
+told and decides nothing.
 
 Most of the replay settings around the assumed ones must earn as well: a result that hangs on its setting was tuned, or
 lucky. What choosing among them would be worth, and the paths of a combinatorial cross-validation, are told (ADR 0131).
@@ -29,7 +30,9 @@ from marketsentry.core.gates.sanity import SanityLimits
 from marketsentry.core.gates.verdict import GateCheck, GateVerdict, at_least, at_most, decide, more_than
 
 GATE = "candidate"
-FLOORS = SANITY_FLOORS | {"n_folds", "n_samples", "n_independent_samples", "deflated_sharpe"}
+FLOORS = SANITY_FLOORS | {"n_folds", "n_samples", "n_independent_samples"}
+DOUBTS = frozenset({"deflated_sharpe"})
+UNSURE = FLOORS | DOUBTS  # a failure of these alone is no verdict on the candidate
 PROOFS = LEAK_PROOFS | SANITY_PROOFS
 
 
@@ -145,7 +148,7 @@ def judge_candidate(evidence: CandidateEvidence, limits: CandidateLimits) -> Gat
         ),
         *_sanity_checks(evidence.sanity, {check.name for check in leak}),
     )
-    return decide(GATE, checks, floors=FLOORS, proofs=PROOFS)
+    return decide(GATE, checks, floors=FLOORS, proofs=PROOFS, doubts=DOUBTS)
 
 
 def _sanity_checks(review: GateVerdict, told: set[str]) -> tuple[GateCheck, ...]:

@@ -110,7 +110,12 @@ def less_than(name: str, value: float | None, limit: float, detail: str = "") ->
 
 
 def decide(
-    gate: str, checks: tuple[GateCheck, ...], *, floors: frozenset[str], proofs: frozenset[str]
+    gate: str,
+    checks: tuple[GateCheck, ...],
+    *,
+    floors: frozenset[str],
+    proofs: frozenset[str],
+    doubts: frozenset[str] = frozenset(),
 ) -> GateVerdict:
     """Turn checks into a verdict.
 
@@ -124,6 +129,9 @@ def decide(
         Checks on how much was observed. If one fails the others prove nothing: insufficient observation.
     proofs
         Checks whose failure is proof however little was observed (a leak): fail, before any floor.
+    doubts
+        Checks that say how sure the others are. Failed alone they leave the question open: insufficient observation;
+        beside another failure they change nothing.
 
     Returns
     -------
@@ -136,7 +144,9 @@ def decide(
         outcome = Outcome.FAIL
     elif not binding:
         outcome, reasons = Outcome.INSUFFICIENT_OBSERVATION, (f"gate {gate} had nothing to check",)
-    elif any(check.name in floors for check in failed):
+    elif any(check.name in floors for check in failed) or (
+        failed and all(check.name in doubts for check in failed)
+    ):
         outcome = Outcome.INSUFFICIENT_OBSERVATION
     else:
         outcome = Outcome.FAIL if failed else Outcome.PASS

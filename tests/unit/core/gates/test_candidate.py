@@ -155,10 +155,20 @@ def test_a_score_that_luck_may_explain_is_too_little_observed(score: float | Non
     )
 
 
+def test_a_candidate_that_falls_too_deep_fails_however_uncertain_its_ratio_is() -> None:
+    deep = replace(
+        EVIDENCE,
+        trials=replace(TRIALS, deflated_sharpe=0.5),
+        walk_forward=replace(GOOD, max_drawdown_frac=0.98),
+    )
+    assert failed(deep) == (Outcome.FAIL, {"deflated_sharpe", "max_drawdown_frac"})
+    assert failed(replace(deep, n_samples=3))[0] is Outcome.INSUFFICIENT_OBSERVATION
+
+
 def test_a_score_below_what_luck_gives_as_many_trials_is_told_with_their_number() -> None:
     trials = replace(TRIALS, n_trials=900, expected_maximum=1.6, deflated_sharpe=0.45)
     verdict = judge_candidate(replace(EVIDENCE, trials=trials), LIMITS)
-    assert not verdict.passed
+    assert verdict.outcome is Outcome.FAIL
     assert any(
         "sharpe_above_luck" in one and "luck of 900 trials explains 1.60" in one for one in verdict.reasons
     )

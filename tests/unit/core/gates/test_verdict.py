@@ -53,6 +53,16 @@ def test_a_failed_floor_is_insufficient_even_when_the_rest_fails() -> None:
     assert len(verdict.reasons) == 2
 
 
+def test_a_doubt_leaves_the_question_open_only_where_nothing_else_fails() -> None:
+    doubted = at_least("sureness", 0.5, 0.95)
+    rules = {"floors": FLOORS, "proofs": PROOFS, "doubts": frozenset({"sureness"})}
+    assert decide("candidate", (*GOOD, doubted), **rules).outcome is Outcome.INSUFFICIENT_OBSERVATION
+    lost = more_than("pnl", -0.1, 0.0)
+    assert decide("candidate", (*GOOD, doubted, lost), **rules).outcome is Outcome.FAIL
+    few = at_least("n_samples", 3, 10)
+    assert decide("candidate", (doubted, lost, few), **rules).outcome is Outcome.INSUFFICIENT_OBSERVATION
+
+
 def test_a_leak_is_a_fail_however_little_was_observed() -> None:
     checks = (at_least("n_samples", 3, 10), at_most("leaks", 1, 0, "feature peek at BTC"))
     verdict = decide("candidate", checks, floors=FLOORS, proofs=PROOFS)
