@@ -55,7 +55,6 @@ STORIES = (
             "ms model list --json": OK,
             "ms model show panel:v1": OK,
             "ms model evidence panel:v1 --out panel-v1.html": OK,
-            "ms model evidence panel:v1 --out panel-v1.json": OK,
             "ms predict BTC --model panel:v1 --as-of last --explain": OK,
             "ms backtest run --model panel:v1 --json": OK,
             "ms backtest run --model panel:v1 --symbols BTC,ETH --lookback-days 90 --json": OK,
