@@ -105,6 +105,8 @@ async def test_too_many_calls_are_told_to_wait(system: System) -> None:
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
         answers = [await client.get("/api/v2/predictions?limit=1") for _ in range(61)]
         assert [answer.status_code for answer in answers] == [200] * 60 + [429]
-        assert answers[-1].headers["retry-after"] == "100"
+        assert (
+            50 <= int(answers[-1].headers["retry-after"]) <= 100
+        )  # a call comes back in 100 s, less what went by
         assert isinstance(answers[-1].json()["detail"], str)
         assert (await client.get("/health/live")).status_code == 200
