@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marketsentry.core.gates.candidate import PROOFS
+from marketsentry.core.gates.leak import LEAK_PROOFS
 from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.synthetic import make_market
@@ -84,7 +84,7 @@ def test_own_parts_go_through_the_whole_main_job(
     trained = json.loads(train.stdout)
     assert trained["status"] == "ok"
     checks = {check["name"]: check["passed"] for check in trained["verdict"]["checks"]}
-    assert {proof: checks[proof] for proof in PROOFS} == dict.fromkeys(PROOFS, True)
+    assert {proof: checks[proof] for proof in LEAK_PROOFS} == dict.fromkeys(LEAK_PROOFS, True)
     assert trained["state"] == "candidate"
     run = ms_json(home, "backtest", "run", "--model", f"{name}:v1", *own_model)
     assert run["status"] == "completed"
