@@ -9,6 +9,7 @@ import pytest
 
 from marketsentry import research
 from marketsentry.exceptions import ConflictError, DataQualityError, InputError, NotFoundError
+from marketsentry.services.candidate import TrainingResult
 
 SYMBOLS = ("BTC", "ETH")
 MODEL = {"n_trees": 20}
@@ -40,10 +41,15 @@ def test_stored_bars_are_the_synthetic_ones_with_their_news(desk: research.Sessi
         desk.bars(("SOL",), interval="1h")
 
 
-def test_a_walk_forward_is_the_training_that_counts(desk: research.Session) -> None:
-    trained = desk.train(
+@pytest.fixture(scope="module")
+def trained(desk: research.Session) -> TrainingResult:
+    """`door:v1`, registered."""
+    return desk.train(
         SYMBOLS, interval="1h", horizon="1h", name="door", version="v1", model_params=MODEL, n_folds=3
     )
+
+
+def test_a_walk_forward_is_the_training_that_counts(desk: research.Session, trained: TrainingResult) -> None:
     dataset = research.build_features(desk.bars(SYMBOLS, interval="1h"))
     walked = research.walk_forward(dataset, horizon="1h", model_params=MODEL, n_folds=3)
     for name in ("ic", "pnl_after_cost", "sharpe", "trades"):
@@ -53,6 +59,7 @@ def test_a_walk_forward_is_the_training_that_counts(desk: research.Session) -> N
     assert np.isfinite(walked.predictions[walked.first_tested]).all()
 
 
+@pytest.mark.usefixtures("trained")
 def test_stored_backtests_are_read_compared_and_drawn(desk: research.Session, tmp_path: Path) -> None:
     window = {"symbols": SYMBOLS, "lookback_days": 50, "train_days": 20}
     free = desk.backtest("door:v1", fee_bps=0.0, slippage_bps=0.0, **window)
@@ -71,6 +78,7 @@ def test_stored_backtests_are_read_compared_and_drawn(desk: research.Session, tm
         desk.evidence("nobody:v1")
 
 
+@pytest.mark.usefixtures("trained")
 def test_a_sweep_of_a_session_counts_once(desk: research.Session) -> None:
     window = {"symbols": SYMBOLS, "lookback_days": 50, "train_days": 20}
     grid = {"cost_multiple": [0.1, 0.5], "half_spread_bps": [0.0, 1.0]}
