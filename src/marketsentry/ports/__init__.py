@@ -15,6 +15,7 @@ from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
 from marketsentry.ports.predictions import PredictionStore
+from marketsentry.ports.risk import RiskStore
 from marketsentry.ports.runs import RunStore
 from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
@@ -33,6 +34,7 @@ __all__ = [
     "LineageStore",
     "ModelStore",
     "PredictionStore",
+    "RiskStore",
     "RunStore",
     "Stores",
     "SweepStore",
@@ -92,6 +94,11 @@ class Stores(Protocol):
     @property
     def predictions(self) -> PredictionStore:
         """Predictions with their explanations."""
+        ...
+
+    @property
+    def risk(self) -> RiskStore:
+        """The kill switch, risk events, limits in force."""
         ...
 
     @property

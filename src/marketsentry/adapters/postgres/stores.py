@@ -16,6 +16,7 @@ from marketsentry.ports import (
     LineageStore,
     ModelStore,
     PredictionStore,
+    RiskStore,
     RunStore,
     SweepStore,
     SyntheticStore,
@@ -103,6 +104,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.predictions import PostgresPredictionStore
 
         return PostgresPredictionStore(self._connection)
+
+    @cached_property
+    def risk(self) -> RiskStore:
+        """The kill switch, risk events, limits in force."""
+        from marketsentry.adapters.postgres.risk import PostgresRiskStore
+
+        return PostgresRiskStore(self._connection)
 
     @cached_property
     def runs(self) -> RunStore:
