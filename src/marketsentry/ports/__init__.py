@@ -14,6 +14,7 @@ from marketsentry.ports.events import EventStore
 from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
+from marketsentry.ports.orders import OrderStore
 from marketsentry.ports.predictions import PredictionStore
 from marketsentry.ports.runs import RunStore
 from marketsentry.ports.sweeps import SweepStore
@@ -32,6 +33,7 @@ __all__ = [
     "ImportStore",
     "LineageStore",
     "ModelStore",
+    "OrderStore",
     "PredictionStore",
     "RunStore",
     "Stores",
@@ -92,6 +94,11 @@ class Stores(Protocol):
     @property
     def predictions(self) -> PredictionStore:
         """Predictions with their explanations."""
+        ...
+
+    @property
+    def orders(self) -> OrderStore:
+        """Orders with their events and fills."""
         ...
 
     @property

@@ -15,6 +15,7 @@ from marketsentry.ports import (
     ImportStore,
     LineageStore,
     ModelStore,
+    OrderStore,
     PredictionStore,
     RunStore,
     SweepStore,
@@ -103,6 +104,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.predictions import PostgresPredictionStore
 
         return PostgresPredictionStore(self._connection)
+
+    @cached_property
+    def orders(self) -> OrderStore:
+        """Orders with their events and fills."""
+        from marketsentry.adapters.postgres.orders import PostgresOrderStore
+
+        return PostgresOrderStore(self._connection)
 
     @cached_property
     def runs(self) -> RunStore:
