@@ -1,6 +1,7 @@
 """Joins settings, adapters and services; nothing else knows all of them."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from marketsentry.adapters.trainer_process import ProcessTrainer
 from marketsentry.core.gates.data_quality import QualityLimits
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.logs import set_up_logs
-from marketsentry.ports import Artifacts, Clock, Transactions
+from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
 from marketsentry.ports.training import Trainer
 from marketsentry.services.predict import ServingParts, ServingRules
 from marketsentry.services.serving import ServingCache
@@ -49,6 +50,7 @@ class System:
     engines: Engines
     owned_engines: EmbeddedEngines
     serving_cache: ServingCache = field(default_factory=ServingCache)
+    entropy: Entropy = secrets.token_bytes
 
     @property
     def transactions(self) -> Transactions:

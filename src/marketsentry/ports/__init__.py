@@ -8,7 +8,9 @@ from marketsentry.ports.audits import AuditStore
 from marketsentry.ports.bars import BarStore
 from marketsentry.ports.clock import Clock
 from marketsentry.ports.datasets import DatasetStore
+from marketsentry.ports.decisions import DecisionStore
 from marketsentry.ports.entities import EntityStore
+from marketsentry.ports.entropy import Entropy
 from marketsentry.ports.event_quality import EventQualityStore
 from marketsentry.ports.events import EventStore
 from marketsentry.ports.imports import ImportStore
@@ -17,6 +19,7 @@ from marketsentry.ports.models import ModelStore
 from marketsentry.ports.orders import OrderStore
 from marketsentry.ports.predictions import PredictionStore
 from marketsentry.ports.runs import RunStore
+from marketsentry.ports.signals import SignalStore
 from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
 
@@ -27,7 +30,9 @@ __all__ = [
     "BarStore",
     "Clock",
     "DatasetStore",
+    "DecisionStore",
     "EntityStore",
+    "Entropy",
     "EventQualityStore",
     "EventStore",
     "ImportStore",
@@ -36,6 +41,7 @@ __all__ = [
     "OrderStore",
     "PredictionStore",
     "RunStore",
+    "SignalStore",
     "Stores",
     "SweepStore",
     "SyntheticStore",
@@ -82,6 +88,11 @@ class Stores(Protocol):
         ...
 
     @property
+    def decisions(self) -> DecisionStore:
+        """Decisions and the books that they want."""
+        ...
+
+    @property
     def lineage(self) -> LineageStore:
         """Snapshots of two writers, side by side."""
         ...
@@ -104,6 +115,11 @@ class Stores(Protocol):
     @property
     def runs(self) -> RunStore:
         """Backtest runs."""
+        ...
+
+    @property
+    def signals(self) -> SignalStore:
+        """What predictions were taken to mean."""
         ...
 
     @property

@@ -9,6 +9,7 @@ from marketsentry.ports import (
     AuditStore,
     BarStore,
     DatasetStore,
+    DecisionStore,
     EntityStore,
     EventQualityStore,
     EventStore,
@@ -18,6 +19,7 @@ from marketsentry.ports import (
     OrderStore,
     PredictionStore,
     RunStore,
+    SignalStore,
     SweepStore,
     SyntheticStore,
 )
@@ -85,6 +87,13 @@ class PostgresStores:
         return PostgresDatasetStore(self._connection)
 
     @cached_property
+    def decisions(self) -> DecisionStore:
+        """Decisions and the books that they want."""
+        from marketsentry.adapters.postgres.decisions import PostgresDecisionStore
+
+        return PostgresDecisionStore(self._connection)
+
+    @cached_property
     def lineage(self) -> LineageStore:
         """Snapshots of two writers, side by side."""
         from marketsentry.adapters.postgres.lineage import PostgresLineageStore
@@ -118,6 +127,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.runs import PostgresRunStore
 
         return PostgresRunStore(self._connection)
+
+    @cached_property
+    def signals(self) -> SignalStore:
+        """What predictions were taken to mean."""
+        from marketsentry.adapters.postgres.signals import PostgresSignalStore
+
+        return PostgresSignalStore(self._connection)
 
     @cached_property
     def sweeps(self) -> SweepStore:
