@@ -9,7 +9,15 @@ import pytest
 
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.core.orders.change import take
-from marketsentry.core.orders.events import Admitted, Event, Finished, LegClosed, LegFilled, LegSending, LegWorking
+from marketsentry.core.orders.events import (
+    Admitted,
+    Event,
+    Finished,
+    LegClosed,
+    LegFilled,
+    LegSending,
+    LegWorking,
+)
 from marketsentry.core.orders.order import Fill, LegKind, OrderStatus, Side, TimeInForce
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports import Stores, Transactions
