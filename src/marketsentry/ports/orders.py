@@ -92,7 +92,7 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFill:
+class BookedFill:
     """A fill as it was booked; `fee_quote` is the fee in the currency of the account."""
 
     id: int
@@ -212,7 +212,7 @@ class OrderStore(Protocol):
 
     async def fills(
         self, *, decision_id: str | None = None, order_id: int | None = None
-    ) -> Sequence[StoredFill]:
+    ) -> Sequence[BookedFill]:
         """Read the fills of a decision or of an order, in the order in which they were booked."""
         ...
 
@@ -222,9 +222,10 @@ class OrderStore(Protocol):
         *,
         owner: str | None = None,
         patches: Mapping[int, OrderPatch] | None = None,
-        fee_rates: Mapping[str, Decimal] | None = None,
-    ) -> Sequence[StoredFill]:
-        """Write the events of changes, their fills and the rows that they lead to, or nothing at all.
+    ) -> None:
+        """Write the events of changes and the rows that they lead to, or nothing at all.
+
+        The fills among them are booked by `services.ledger` in the same transaction.
 
         Parameters
         ----------
@@ -234,22 +235,11 @@ class OrderStore(Protocol):
             Only while this owner holds the lease of every one of them.
         patches
             Columns to set beside, by order id.
-        fee_rates
-            Value of one unit of currency in the currency of the account; the fee in base units counts at the price
-            of its fill.
-
-        Returns
-        -------
-        Sequence of StoredFill
-            The new fills, for the ledger.
 
         Raises
         ------
         ConflictError
-            If an order is not at the version that a change begins with, a lease has passed on, or a trade of the
-            venue was booked before.
-        InputError
-            If a fee is in a currency without a rate.
+            If an order is not at the version that a change begins with, or a lease has passed on.
         """
         ...
 

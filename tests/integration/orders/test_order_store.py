@@ -26,7 +26,6 @@ from marketsentry.ports.orders import NewOrder, OrderFilter, OrderPatch, StoredO
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLAN = {"style": "market"}
-RATES = {"USD": Decimal(1)}
 
 
 def _order(target: str = "BTC", qty: str = "2", **changes: object) -> NewOrder:
@@ -124,7 +123,7 @@ async def test_a_log_leads_to_its_row(database: Database) -> None:
     async with database.transactions() as stores:
         order = (await stores.orders.orders([stored]))[stored.id]
         change = take(order, events)
-        fills = await stores.orders.append([change], fee_rates=RATES)
+        await stores.orders.append([change])
     async with database.transactions() as stores:
         row = await stores.orders.get(stored.id)
         assert (row.status, row.filled_qty, row.version) == (OrderStatus.PARTIALLY_FILLED, Decimal("1.5"), 7)
@@ -134,11 +133,6 @@ async def test_a_log_leads_to_its_row(database: Database) -> None:
         log = (await stores.orders.events([row.id]))[row.id]
         assert [one.version for one in log] == [1, 2, 3, 4, 5, 6, 7]
         assert [one.event for one in log[1:]] == events
-        assert await stores.orders.fills(order_id=row.id) == fills
-        assert [(one.venue_trade_id, one.fee_quote) for one in fills] == [
-            ("t1", Decimal("0.05")),
-            ("t2", Decimal("0.05")),
-        ]
 
 
 async def test_a_second_writer_of_the_same_version_is_refused(database: Database) -> None:
@@ -151,18 +145,6 @@ async def test_a_second_writer_of_the_same_version_is_refused(database: Database
             await stores.orders.append([take(order, [Finished(AT, OrderStatus.CANCELED)])])
     async with database.transactions() as stores:
         assert len((await stores.orders.events([stored.id]))[stored.id]) == 2
-
-
-async def test_a_trade_of_the_venue_is_booked_once(database: Database) -> None:
-    one, other = await _admitted(database, _order(), _order())
-    async with database.transactions() as stores:
-        logs = await stores.orders.orders([one, other])
-        change = take(logs[one.id], [_leg(one.id), _fill(one.id, "t1", "1")])
-        await stores.orders.append([change], fee_rates=RATES)
-    change = take(logs[other.id], [_leg(other.id), _fill(other.id, "t1", "1")])
-    with pytest.raises(ConflictError, match="venue_trade_id"):
-        async with database.transactions() as stores:
-            await stores.orders.append([change], fee_rates=RATES)
 
 
 async def test_a_lease_has_one_owner_until_it_ends(database: Database) -> None:

@@ -4,7 +4,6 @@ Sets of rows travel as one JSON parameter, decimals in it as strings, so that an
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, LiteralString
 
 from psycopg import AsyncConnection
@@ -12,18 +11,16 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from marketsentry.adapters.postgres import orders_sql as sql
-from marketsentry.core.market.symbols import base_of
 from marketsentry.core.orders.change import Change
 from marketsentry.core.orders.documents import event_document, event_of, kind_of
-from marketsentry.core.orders.fees import fee_in_quote
 from marketsentry.core.orders.order import Order, OrderStatus, Side, TimeInForce
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports.orders import (
+    BookedFill,
     NewOrder,
     OrderFilter,
     OrderPatch,
     StoredEvent,
-    StoredFill,
     StoredOrder,
     order_of,
 )
@@ -89,10 +86,10 @@ class PostgresOrderStore:
 
     async def fills(
         self, *, decision_id: str | None = None, order_id: int | None = None
-    ) -> Sequence[StoredFill]:
+    ) -> Sequence[BookedFill]:
         """Read fills; see `OrderStore.fills`."""
         rows = await self._rows(sql.FILLS, {"decision_id": decision_id, "order_id": order_id})
-        return [_stored_fill(row) for row in rows]
+        return [_booked_fill(row) for row in rows]
 
     async def append(
         self,
@@ -100,27 +97,23 @@ class PostgresOrderStore:
         *,
         owner: str | None = None,
         patches: Mapping[int, OrderPatch] | None = None,
-        fee_rates: Mapping[str, Decimal] | None = None,
-    ) -> Sequence[StoredFill]:
-        """Write events, fills and rows; see `OrderStore.append`."""
+    ) -> None:
+        """Write events and rows; see `OrderStore.append`."""
         changes = [one for one in changes if one.events]
         if not changes:
-            return []
+            return
         patches = patches or {}
         moved = [_moved_row(one, patches.get(one.before.id, _NO_PATCH)) for one in changes]
         rows = await self._rows(sql.MOVE, {"orders": Jsonb(moved), "owner": owner})
-        targets = {row["id"]: row["target"] for row in rows}
+        found = {row["id"] for row in rows}
         for change in changes:
-            if change.before.id not in targets:
+            if change.before.id not in found:
                 raise ConflictError(
                     f"order {change.before.id} is not at version {change.before.version} any more, "
                     f"or another executor holds it"
                 )
         await self._connection.execute(sql.ADD_EVENTS, {"events": Jsonb(list(_event_rows(changes)))})
-        fills = list(_fill_rows(changes, targets, fee_rates or {}))
-        booked = await self._rows(sql.ADD_FILLS, {"fills": Jsonb(fills)}) if fills else []
-        await self._publish(list(targets))
-        return [_stored_fill(row) for row in booked]
+        await self._publish(sorted(found))
 
     async def lock(self, order_ids: Sequence[int]) -> Sequence[StoredOrder]:
         """Read orders and hold their rows; see `OrderStore.lock`."""
@@ -227,28 +220,6 @@ def _event_rows(changes: Iterable[Change]) -> Iterable[dict[str, Any]]:
             }
 
 
-def _fill_rows(
-    changes: Iterable[Change], targets: Mapping[int, str], fee_rates: Mapping[str, Decimal]
-) -> Iterable[dict[str, Any]]:
-    for change in changes:
-        base = base_of(targets[change.before.id])
-        for told in change.fills:
-            fill = told.fill
-            yield {
-                "order_id": change.before.id,
-                "qty": str(fill.qty),
-                "price": str(fill.price),
-                "fee": str(fill.fee),
-                "fee_currency": fill.fee_currency,
-                "fee_quote": str(fee_in_quote(fill, base=base, rates=fee_rates)),
-                "reference_price": _text(fill.reference),
-                "liquidity": fill.liquidity,
-                "client_order_id": told.client_order_id,
-                "venue_trade_id": fill.trade_id,
-                "filled_at": fill.at.isoformat(),
-            }
-
-
 def _stored(row: dict[str, Any]) -> StoredOrder:
     return StoredOrder(
         **{
@@ -260,5 +231,5 @@ def _stored(row: dict[str, Any]) -> StoredOrder:
     )
 
 
-def _stored_fill(row: dict[str, Any]) -> StoredFill:
-    return StoredFill(**{**row, "side": Side(row["side"])})
+def _booked_fill(row: dict[str, Any]) -> BookedFill:
+    return BookedFill(**{**row, "side": Side(row["side"])})

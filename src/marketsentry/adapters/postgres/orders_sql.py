@@ -85,7 +85,7 @@ FROM jsonb_to_recordset(%(orders)s) AS given(
     max_slippage_bps numeric, base_quantity numeric, notional numeric, metadata jsonb)
 WHERE stored.id = given.id AND stored.version = given.before_version
   AND (%(owner)s::text IS NULL OR (stored.lease_owner = %(owner)s AND stored.lease_until > clock_timestamp()))
-RETURNING stored.id, stored.target
+RETURNING stored.id
 """
 
 ADD_EVENTS = """
@@ -100,23 +100,6 @@ _FILL_SHAPE = """
     id, order_id, account_id, decision_id, strategy_id, track, target, side, qty, price, fee, fee_currency, fee_quote,
     reference_price, liquidity, client_order_id, venue_trade_id, filled_at
 """
-
-ADD_FILLS = (
-    """
-INSERT INTO fills (order_id, account_id, decision_id, strategy_id, track, target, side, qty, price, fee, fee_currency,
-                   fee_quote, reference_price, liquidity, client_order_id, venue_trade_id, filled_at)
-SELECT given.order_id, stored.account_id, stored.decision_id, stored.strategy_id, stored.track, stored.target,
-       stored.side, given.qty, given.price, given.fee, given.fee_currency, given.fee_quote, given.reference_price,
-       given.liquidity, given.client_order_id, given.venue_trade_id, given.filled_at
-FROM ROWS FROM (jsonb_to_recordset(%(fills)s) AS (
-    order_id bigint, qty numeric, price numeric, fee numeric, fee_currency text, fee_quote numeric,
-    reference_price numeric, liquidity text, client_order_id text, venue_trade_id text, filled_at timestamptz)
-    ) WITH ORDINALITY AS given
-JOIN orders_sim AS stored ON stored.id = given.order_id
-ORDER BY given.ordinality
-RETURNING"""
-    + _FILL_SHAPE
-)
 
 FILLS = (
     "SELECT"
