@@ -1,6 +1,7 @@
 """Joins settings, adapters and services; nothing else knows all of them."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from marketsentry.core.risk.limits import BreakerLimits, HourRule, RiskLimits
 from marketsentry.core.risk.profiles import BucketCaps
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.logs import set_up_logs
-from marketsentry.ports import Artifacts, Clock, Transactions
+from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
 from marketsentry.ports.training import Trainer
 from marketsentry.services.predict import ServingParts, ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
@@ -53,6 +54,7 @@ class System:
     owned_engines: EmbeddedEngines
     risk_limits: RiskLimits
     serving_cache: ServingCache = field(default_factory=ServingCache)
+    entropy: Entropy = secrets.token_bytes
     limit_record: LimitRecord = field(default_factory=LimitRecord)
 
     @property

@@ -3,39 +3,49 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from marketsentry.ports.accounts import AccountStore
 from marketsentry.ports.artifacts import ArtifactRef, Artifacts
 from marketsentry.ports.audits import AuditStore
 from marketsentry.ports.bars import BarStore
 from marketsentry.ports.clock import Clock
 from marketsentry.ports.datasets import DatasetStore
+from marketsentry.ports.decisions import DecisionStore
 from marketsentry.ports.entities import EntityStore
+from marketsentry.ports.entropy import Entropy
 from marketsentry.ports.event_quality import EventQualityStore
 from marketsentry.ports.events import EventStore
 from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
+from marketsentry.ports.orders import OrderStore
 from marketsentry.ports.predictions import PredictionStore
 from marketsentry.ports.risk import RiskStore
 from marketsentry.ports.runs import RunStore
+from marketsentry.ports.signals import SignalStore
 from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
 
 __all__ = [
+    "AccountStore",
     "ArtifactRef",
     "Artifacts",
     "AuditStore",
     "BarStore",
     "Clock",
     "DatasetStore",
+    "DecisionStore",
     "EntityStore",
+    "Entropy",
     "EventQualityStore",
     "EventStore",
     "ImportStore",
     "LineageStore",
     "ModelStore",
+    "OrderStore",
     "PredictionStore",
     "RiskStore",
     "RunStore",
+    "SignalStore",
     "Stores",
     "SweepStore",
     "SyntheticStore",
@@ -45,6 +55,11 @@ __all__ = [
 
 class Stores(Protocol):
     """The repositories of one open transaction; they are of no use after it."""
+
+    @property
+    def accounts(self) -> AccountStore:
+        """Accounts: positions, cash, fills, ledger, equity."""
+        ...
 
     @property
     def bars(self) -> BarStore:
@@ -82,6 +97,11 @@ class Stores(Protocol):
         ...
 
     @property
+    def decisions(self) -> DecisionStore:
+        """Decisions and the books that they want."""
+        ...
+
+    @property
     def lineage(self) -> LineageStore:
         """Snapshots of two writers, side by side."""
         ...
@@ -97,6 +117,11 @@ class Stores(Protocol):
         ...
 
     @property
+    def orders(self) -> OrderStore:
+        """Orders with their events and fills."""
+        ...
+
+    @property
     def risk(self) -> RiskStore:
         """The kill switch, risk events, limits in force."""
         ...
@@ -104,6 +129,11 @@ class Stores(Protocol):
     @property
     def runs(self) -> RunStore:
         """Backtest runs."""
+        ...
+
+    @property
+    def signals(self) -> SignalStore:
+        """What predictions were taken to mean."""
         ...
 
     @property

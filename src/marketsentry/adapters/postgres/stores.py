@@ -6,18 +6,22 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from marketsentry.ports import (
+    AccountStore,
     AuditStore,
     BarStore,
     DatasetStore,
+    DecisionStore,
     EntityStore,
     EventQualityStore,
     EventStore,
     ImportStore,
     LineageStore,
     ModelStore,
+    OrderStore,
     PredictionStore,
     RiskStore,
     RunStore,
+    SignalStore,
     SweepStore,
     SyntheticStore,
 )
@@ -34,6 +38,13 @@ class PostgresStores:
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
+
+    @cached_property
+    def accounts(self) -> AccountStore:
+        """Accounts: positions, cash, fills, ledger, equity."""
+        from marketsentry.adapters.postgres.accounts import PostgresAccountStore
+
+        return PostgresAccountStore(self._connection)
 
     @cached_property
     def bars(self) -> BarStore:
@@ -85,6 +96,13 @@ class PostgresStores:
         return PostgresDatasetStore(self._connection)
 
     @cached_property
+    def decisions(self) -> DecisionStore:
+        """Decisions and the books that they want."""
+        from marketsentry.adapters.postgres.decisions import PostgresDecisionStore
+
+        return PostgresDecisionStore(self._connection)
+
+    @cached_property
     def lineage(self) -> LineageStore:
         """Snapshots of two writers, side by side."""
         from marketsentry.adapters.postgres.lineage import PostgresLineageStore
@@ -106,6 +124,13 @@ class PostgresStores:
         return PostgresPredictionStore(self._connection)
 
     @cached_property
+    def orders(self) -> OrderStore:
+        """Orders with their events and fills."""
+        from marketsentry.adapters.postgres.orders import PostgresOrderStore
+
+        return PostgresOrderStore(self._connection)
+
+    @cached_property
     def risk(self) -> RiskStore:
         """The kill switch, risk events, limits in force."""
         from marketsentry.adapters.postgres.risk import PostgresRiskStore
@@ -118,6 +143,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.runs import PostgresRunStore
 
         return PostgresRunStore(self._connection)
+
+    @cached_property
+    def signals(self) -> SignalStore:
+        """What predictions were taken to mean."""
+        from marketsentry.adapters.postgres.signals import PostgresSignalStore
+
+        return PostgresSignalStore(self._connection)
 
     @cached_property
     def sweeps(self) -> SweepStore:
