@@ -21,8 +21,8 @@ from marketsentry.services.risk_switch import (
 
 BY = ChangedBy("test")
 N_WORKERS = 12
-BEFORE_TRIGGER = 1_500
-AT_MOST = 6_000
+BEFORE_TRIGGER = 3_000
+AT_MOST = 12_000
 
 
 @pytest.fixture
