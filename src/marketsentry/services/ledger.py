@@ -242,7 +242,7 @@ async def equity_now(
         cash_quote=worth.cash_quote,
         gross_quote=worth.gross_quote,
         ledger_id=await stores.accounts.newest_entry(ledger),
-        marks=worth.marks,
+        marks={**rates, **worth.marks},
     )
 
 
