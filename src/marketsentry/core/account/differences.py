@@ -32,7 +32,10 @@ class StoredBook:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One figure: what is stored, and what the entries say. `what` is `position`, `cash`, `trip`, `equity` or `entry`."""
+    """One figure as it is stored and as the entries say.
+
+    `what` is `position`, `cash`, `trip`, `equity` or `entry`.
+    """
 
     what: str
     name: str
