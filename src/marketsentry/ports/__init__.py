@@ -11,14 +11,19 @@ from marketsentry.ports.audits import AuditStore
 from marketsentry.ports.bars import BarStore
 from marketsentry.ports.clock import Clock
 from marketsentry.ports.datasets import DatasetStore
+from marketsentry.ports.decisions import DecisionStore
 from marketsentry.ports.entities import EntityStore
+from marketsentry.ports.entropy import Entropy
 from marketsentry.ports.event_quality import EventQualityStore
 from marketsentry.ports.events import EventStore
 from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
+from marketsentry.ports.orders import OrderStore
 from marketsentry.ports.predictions import PredictionStore
+from marketsentry.ports.risk import RiskStore
 from marketsentry.ports.runs import RunStore
+from marketsentry.ports.signals import SignalStore
 from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
 
@@ -32,14 +37,19 @@ __all__ = [
     "BarStore",
     "Clock",
     "DatasetStore",
+    "DecisionStore",
     "EntityStore",
+    "Entropy",
     "EventQualityStore",
     "EventStore",
     "ImportStore",
     "LineageStore",
     "ModelStore",
+    "OrderStore",
     "PredictionStore",
+    "RiskStore",
     "RunStore",
+    "SignalStore",
     "Stores",
     "SweepStore",
     "SyntheticStore",
@@ -101,6 +111,11 @@ class Stores(Protocol):
         ...
 
     @property
+    def decisions(self) -> DecisionStore:
+        """Decisions and the books that they want."""
+        ...
+
+    @property
     def lineage(self) -> LineageStore:
         """Snapshots of two writers, side by side."""
         ...
@@ -116,8 +131,23 @@ class Stores(Protocol):
         ...
 
     @property
+    def orders(self) -> OrderStore:
+        """Orders with their events and fills."""
+        ...
+
+    @property
+    def risk(self) -> RiskStore:
+        """The kill switch, risk events, limits in force."""
+        ...
+
+    @property
     def runs(self) -> RunStore:
         """Backtest runs."""
+        ...
+
+    @property
+    def signals(self) -> SignalStore:
+        """What predictions were taken to mean."""
         ...
 
     @property

@@ -12,14 +12,18 @@ from marketsentry.ports import (
     AuditStore,
     BarStore,
     DatasetStore,
+    DecisionStore,
     EntityStore,
     EventQualityStore,
     EventStore,
     ImportStore,
     LineageStore,
     ModelStore,
+    OrderStore,
     PredictionStore,
+    RiskStore,
     RunStore,
+    SignalStore,
     SweepStore,
     SyntheticStore,
 )
@@ -108,6 +112,13 @@ class PostgresStores:
         return PostgresDatasetStore(self._connection)
 
     @cached_property
+    def decisions(self) -> DecisionStore:
+        """Decisions and the books that they want."""
+        from marketsentry.adapters.postgres.decisions import PostgresDecisionStore
+
+        return PostgresDecisionStore(self._connection)
+
+    @cached_property
     def lineage(self) -> LineageStore:
         """Snapshots of two writers, side by side."""
         from marketsentry.adapters.postgres.lineage import PostgresLineageStore
@@ -129,11 +140,32 @@ class PostgresStores:
         return PostgresPredictionStore(self._connection)
 
     @cached_property
+    def orders(self) -> OrderStore:
+        """Orders with their events and fills."""
+        from marketsentry.adapters.postgres.orders import PostgresOrderStore
+
+        return PostgresOrderStore(self._connection)
+
+    @cached_property
+    def risk(self) -> RiskStore:
+        """The kill switch, risk events, limits in force."""
+        from marketsentry.adapters.postgres.risk import PostgresRiskStore
+
+        return PostgresRiskStore(self._connection)
+
+    @cached_property
     def runs(self) -> RunStore:
         """Backtest runs."""
         from marketsentry.adapters.postgres.runs import PostgresRunStore
 
         return PostgresRunStore(self._connection)
+
+    @cached_property
+    def signals(self) -> SignalStore:
+        """What predictions were taken to mean."""
+        from marketsentry.adapters.postgres.signals import PostgresSignalStore
+
+        return PostgresSignalStore(self._connection)
 
     @cached_property
     def sweeps(self) -> SweepStore:

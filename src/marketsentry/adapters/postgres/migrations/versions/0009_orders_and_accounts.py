@@ -8,7 +8,7 @@ adds them up again from nothing. Money, prices and quantities are exact decimals
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 TABLES = """
 CREATE TABLE accounts (
