@@ -8,10 +8,14 @@ import pytest
 
 from account_fills import AT, CAPITAL, MakeBooking, a_fill
 from marketsentry.adapters.postgres.database import Database
+from marketsentry.bootstrap import System
 from marketsentry.core.orders.order import Side
-from marketsentry.exceptions import DataQualityError
+from marketsentry.core.risk.hard_rules import LossFigures
+from marketsentry.core.risk.positions import Position
+from marketsentry.exceptions import DataQualityError, DependencyError
 from marketsentry.ports.accounts import SubLedger
-from marketsentry.services.account_figures import read_figures, read_track_figures
+from marketsentry.ports.risk import AccountState
+from marketsentry.services.account_figures import LedgerFigures, read_figures, read_track_figures
 from marketsentry.services.ledger import book_fills, mark, open_ledger
 
 AGE = timedelta(minutes=10)
@@ -84,3 +88,38 @@ async def test_paper_losses_do_not_count_beside_an_account_with_money(
         figures = await read_track_figures(stores, account_id=ledger.account_id, **asked)
     assert figures is not None
     assert figures.held == {"BTC-USD": Decimal("0.1")}
+
+
+async def test_risk_reads_the_ledger_and_is_told_when_it_cannot(
+    system: System, booking: MakeBooking, ledger: SubLedger
+) -> None:
+    now = system.clock.now()
+    bought = await booking(ledger, a_fill("1", "100", "100", at=now))
+    figures = LedgerFigures(system.clock, AGE)
+    async with system.transactions() as stores:
+        assert await figures(stores, track="vc", strategy_id="global") == AccountState(LossFigures(), ())
+        await book_fills(stores, bought)
+        state = await figures(stores, track="liquid", strategy_id="trend")
+    assert state == AccountState(LossFigures(), (Position("BTC-USD", 0.1, "liquid"),))
+    old = LedgerFigures(system.clock, timedelta(0))
+    async with system.transactions() as stores:
+        with pytest.raises(DependencyError, match="the ledger of liquid cannot be read: the mark of BTC-USD"):
+            await old(stores, track="liquid", strategy_id="trend")
+
+
+async def test_a_later_price_of_the_record_is_the_mark(
+    database: Database, ledger: SubLedger, booking: MakeBooking
+) -> None:
+    bought = await booking(ledger, a_fill("1", "100", "100"))
+    later = AT + timedelta(hours=1)
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO prices (symbol, price, timestamp, source, known_at) "
+            "VALUES ('BTC-USD', 90, %(at)s, 'coinbase_spot', %(at)s)",
+            {"at": later},
+        )
+    async with database.transactions() as stores:
+        await book_fills(stores, bought)
+        figures = await read_figures(stores, ledger, at=later, max_mark_age=AGE)
+    assert figures.equity_quote == CAPITAL - 1000
+    assert figures.oldest_mark_at == later
