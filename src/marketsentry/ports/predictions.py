@@ -1,6 +1,6 @@
 """Where predictions are kept, and what is read of the record to make them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -110,6 +110,10 @@ class PredictionStore(Protocol):
 
     async def get(self, prediction_id: int) -> StoredPrediction:
         """Read a prediction; raises `NotFoundError`."""
+        ...
+
+    async def features(self, prediction_id: int) -> Mapping[str, float | None]:
+        """Read the feature row that a prediction stored, by name; None is missing. Empty where it stored none."""
         ...
 
     async def page(
