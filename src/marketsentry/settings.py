@@ -26,8 +26,14 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 _TRUE = frozenset({"1", "true", "yes", "y"})
 _OURS = frozenset(  # variables that the contract does not name
     {
-        *("home", "statement_timeout_s", "api_bind", "served_models", "stale_after_bars", "max_body_bytes"),
-        *("risk_max_price_age_s", "paper_capital"),
+        "api_bind",
+        "home",
+        "max_body_bytes",
+        "paper_capital",
+        "risk_max_price_age_s",
+        "served_models",
+        "stale_after_bars",
+        "statement_timeout_s",
     }
 )
 _FALSE = frozenset({"0", "false", "no", "n", ""})
