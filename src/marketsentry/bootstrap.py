@@ -27,9 +27,11 @@ from marketsentry.logs import set_up_logs
 from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
 from marketsentry.ports.training import Trainer
 from marketsentry.services.account_figures import LedgerFigures
+from marketsentry.services.portfolio import PortfolioParts
 from marketsentry.services.predict import ServingParts, ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
 from marketsentry.services.serving import ServingCache
+from marketsentry.services.signals import SignalParts
 from marketsentry.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -81,6 +83,16 @@ class System:
             stale_after_bars=self.settings.stale_after_bars,
         )
         return ServingParts(self.transactions, self.artifacts, self.clock, self.serving_cache, rules)
+
+    @property
+    def signals(self) -> SignalParts:
+        """What signals need."""
+        return SignalParts(self.serving, self.entropy)
+
+    @property
+    def portfolio(self) -> PortfolioParts:
+        """What a rebalance needs."""
+        return PortfolioParts(self.transactions, self.clock, self.entropy, self.risk_limits)
 
     @property
     def risk(self) -> RiskParts:
