@@ -26,6 +26,7 @@ from marketsentry.ports.runs import RunStore
 from marketsentry.ports.signals import SignalStore
 from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
+from marketsentry.ports.trader import TraderStore
 
 __all__ = [
     "AccountAudit",
@@ -53,6 +54,7 @@ __all__ = [
     "Stores",
     "SweepStore",
     "SyntheticStore",
+    "TraderStore",
     "Transactions",
 ]
 
@@ -158,6 +160,11 @@ class Stores(Protocol):
     @property
     def synthetic(self) -> SyntheticStore:
         """Origins of synthetic series."""
+        ...
+
+    @property
+    def trader(self) -> TraderStore:
+        """States of traders."""
         ...
 
 

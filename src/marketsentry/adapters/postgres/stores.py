@@ -26,6 +26,7 @@ from marketsentry.ports import (
     SignalStore,
     SweepStore,
     SyntheticStore,
+    TraderStore,
 )
 
 
@@ -180,3 +181,10 @@ class PostgresStores:
         from marketsentry.adapters.postgres.synthetic import PostgresSyntheticStore
 
         return PostgresSyntheticStore(self._connection)
+
+    @cached_property
+    def trader(self) -> TraderStore:
+        """States of traders."""
+        from marketsentry.adapters.postgres.trader import PostgresTraderStore
+
+        return PostgresTraderStore(self._connection)
