@@ -8,6 +8,7 @@ import difflib
 import math
 import os
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ _TRUE = frozenset({"1", "true", "yes", "y"})
 _OURS = frozenset(  # variables that the contract does not name
     {
         *("home", "statement_timeout_s", "api_bind", "served_models", "stale_after_bars", "max_body_bytes"),
-        "risk_max_price_age_s",
+        *("risk_max_price_age_s", "paper_capital"),
     }
 )
 _FALSE = frozenset({"0", "false", "no", "n", ""})
@@ -172,6 +173,7 @@ HourValues = Annotated[tuple[tuple[int, int, float], ...], BeforeValidator(_hour
 ServedModels = Annotated[tuple[tuple[str, str, str], ...], BeforeValidator(_models_by_horizon)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Money = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Label = Annotated[str, Field(min_length=1, max_length=64)]
@@ -227,6 +229,9 @@ class Settings(BaseSettings):
     dq_max_duplicate_rate: Fraction = 0.02
     dq_max_stale_ratio: Fraction = 0.1
     dq_min_rows: Count = 200
+
+    # What a strategy has to begin with on a paper account, in its quote currency.
+    paper_capital: Money = Decimal(100_000)
 
     # Training, and the limits of the first verdict.
     train_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
@@ -359,6 +364,8 @@ def _reason(error: "ErrorDetails") -> str:
 
 
 def _redacted(value: object) -> object:
+    if isinstance(value, Decimal):
+        return str(value)
     if not isinstance(value, SecretStr):
         return value
     parts = urlsplit(value.get_secret_value())

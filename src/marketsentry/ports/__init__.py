@@ -3,6 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from marketsentry.ports.accounts import AccountStore
 from marketsentry.ports.artifacts import ArtifactRef, Artifacts
 from marketsentry.ports.audits import AuditStore
 from marketsentry.ports.bars import BarStore
@@ -24,6 +25,7 @@ from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
 
 __all__ = [
+    "AccountStore",
     "ArtifactRef",
     "Artifacts",
     "AuditStore",
@@ -51,6 +53,11 @@ __all__ = [
 
 class Stores(Protocol):
     """The repositories of one open transaction; they are of no use after it."""
+
+    @property
+    def accounts(self) -> AccountStore:
+        """Accounts: positions, cash, fills, ledger, equity."""
+        ...
 
     @property
     def bars(self) -> BarStore:

@@ -6,6 +6,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from marketsentry.ports import (
+    AccountStore,
     AuditStore,
     BarStore,
     DatasetStore,
@@ -36,6 +37,13 @@ class PostgresStores:
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
+
+    @cached_property
+    def accounts(self) -> AccountStore:
+        """Accounts: positions, cash, fills, ledger, equity."""
+        from marketsentry.adapters.postgres.accounts import PostgresAccountStore
+
+        return PostgresAccountStore(self._connection)
 
     @cached_property
     def bars(self) -> BarStore:

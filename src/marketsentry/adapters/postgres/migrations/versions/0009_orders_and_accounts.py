@@ -161,7 +161,7 @@ CREATE TABLE ledger_entries (
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (account_id, strategy_id, kind, reference)
 );
-CREATE INDEX ledger_entries_newest ON ledger_entries (account_id, strategy_id, at DESC);
+CREATE INDEX ledger_entries_newest ON ledger_entries (account_id, strategy_id, id DESC);
 
 CREATE TABLE positions (
     account_id bigint NOT NULL REFERENCES accounts,
@@ -185,6 +185,7 @@ CREATE TABLE positions (
 CREATE TABLE cash_balances (
     account_id bigint NOT NULL REFERENCES accounts,
     strategy_id varchar(64) NOT NULL,
+    track varchar(16) NOT NULL,
     currency varchar(16) NOT NULL,
     amount numeric NOT NULL CHECK (amount > '-Infinity' AND amount < 'Infinity'),
     flow_quote numeric NOT NULL DEFAULT 0, -- paid in since the last mark of equity
@@ -203,6 +204,8 @@ CREATE TABLE equity_snapshots (
     peak_quote numeric NOT NULL,
     day_start_quote numeric NOT NULL,
     gross_quote numeric NOT NULL,
+    ledger_id bigint NOT NULL, -- the newest entry that counts; 0 before the first
+    marks jsonb NOT NULL, -- price of each target that was held, as decimal text
     decision_id varchar(64) REFERENCES decisions,
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (account_id, strategy_id, at)
