@@ -287,7 +287,7 @@ class Settings(BaseSettings):
     def summary(self) -> dict[str, object]:
         """Return every setting by its variable name, with passwords and keys redacted."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {_variable(name): _redacted(value) for name, value in values.items()}
+        return {variable_of(name): _redacted(value) for name, value in values.items()}
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -309,7 +309,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         If a variable is malformed, out of range or refused, or an ``MS_`` variable is unknown; each is named.
     """
     _refuse_unknown_names(environ)
-    given = {field: environ.get(_variable(field)) for field in Settings.model_fields}
+    given = {field: environ.get(variable_of(field)) for field in Settings.model_fields}
     try:
         return Settings.model_validate({field: text for field, text in given.items() if text})
     except ValidationError as exc:
@@ -321,12 +321,13 @@ def is_loopback(host: str) -> bool:
     return host.lower() in LOOPBACK_HOSTS
 
 
-def _variable(field: str) -> str:
+def variable_of(field: str) -> str:
+    """Name the variable that sets a field."""
     return f"MS_{field}".upper() if field in _OURS else field.upper()
 
 
 def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
-    known = {_variable(field) for field in Settings.model_fields}
+    known = {variable_of(field) for field in Settings.model_fields}
     for name in environ:
         if name.upper().startswith("MS_") and name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)
@@ -339,7 +340,7 @@ def _explain(error: "ErrorDetails", given: Mapping[str, str | None]) -> str:
         return _reason(error)
     field = str(error["loc"][0])
     was = "" if field.endswith("_url") else f", was {given[field]!r}"
-    return f"{_variable(field)} {_reason(error)}{was}"
+    return f"{variable_of(field)} {_reason(error)}{was}"
 
 
 def _reason(error: "ErrorDetails") -> str:

@@ -9,7 +9,7 @@ from marketsentry.api.guard import LoopbackGuard
 from marketsentry.api.metrics import ApiMetrics, RequestMetrics
 from marketsentry.api.rate_limit import RateLimit
 from marketsentry.api.request_id import RequestId
-from marketsentry.api.routers import backtests, data_quality, events, frozen, health, predictions
+from marketsentry.api.routers import backtests, data_quality, events, frozen, health, predictions, risk
 from marketsentry.bootstrap import System
 
 PREFIX = "/api/v2"
@@ -41,6 +41,10 @@ def create_app(system: System) -> FastAPI:
                 "description": "What the registered model expects, what it is made of, or why nobody answers.",
             },
             {
+                "name": "risk",
+                "description": "Limits, checks, and the kill switch that stops openings; closing always works.",
+            },
+            {
                 "name": "data quality",
                 "description": "Review of events; training against serving features.",
             },
@@ -61,6 +65,7 @@ def create_app(system: System) -> FastAPI:
     app.include_router(predictions.router, prefix=PREFIX)
     app.include_router(data_quality.router, prefix=PREFIX)
     app.include_router(backtests.router, prefix=PREFIX)
+    app.include_router(risk.router, prefix=PREFIX)
     app.add_middleware(BodyLimit, max_bytes=system.settings.max_body_bytes)
     app.add_middleware(RateLimit, per_second=system.settings.rate_limit_rps)
     app.add_middleware(LoopbackGuard, port=system.settings.api_bind[1])

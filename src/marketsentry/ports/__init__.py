@@ -19,6 +19,7 @@ from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
 from marketsentry.ports.orders import OrderStore
 from marketsentry.ports.predictions import PredictionStore
+from marketsentry.ports.risk import RiskStore
 from marketsentry.ports.runs import RunStore
 from marketsentry.ports.signals import SignalStore
 from marketsentry.ports.sweeps import SweepStore
@@ -42,6 +43,7 @@ __all__ = [
     "ModelStore",
     "OrderStore",
     "PredictionStore",
+    "RiskStore",
     "RunStore",
     "SignalStore",
     "Stores",
@@ -117,6 +119,11 @@ class Stores(Protocol):
     @property
     def orders(self) -> OrderStore:
         """Orders with their events and fills."""
+        ...
+
+    @property
+    def risk(self) -> RiskStore:
+        """The kill switch, risk events, limits in force."""
         ...
 
     @property

@@ -19,6 +19,7 @@ from marketsentry.ports import (
     ModelStore,
     OrderStore,
     PredictionStore,
+    RiskStore,
     RunStore,
     SignalStore,
     SweepStore,
@@ -128,6 +129,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.orders import PostgresOrderStore
 
         return PostgresOrderStore(self._connection)
+
+    @cached_property
+    def risk(self) -> RiskStore:
+        """The kill switch, risk events, limits in force."""
+        from marketsentry.adapters.postgres.risk import PostgresRiskStore
+
+        return PostgresRiskStore(self._connection)
 
     @cached_property
     def runs(self) -> RunStore:

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from marketsentry.core.risk.codes import GLOBAL, Rule
 from marketsentry.core.risk.exposure import (
-    Cure,
-    Violation,
     cap_gross,
     cap_groups,
     cap_singles,
@@ -28,6 +26,7 @@ from marketsentry.core.risk.kill_switch import EffectiveSwitch, SwitchState
 from marketsentry.core.risk.limits import RiskLimits
 from marketsentry.core.risk.positions import Position, net_positions, tracks_of
 from marketsentry.core.risk.profiles import Labelled, Profile, label_positions
+from marketsentry.core.risk.violations import Cure, Violation
 from marketsentry.exceptions import InputError
 
 

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from marketsentry.core.risk.breaker import BreakerVerdict
 from marketsentry.core.risk.codes import Rule, exceeded, kill_switch_code
-from marketsentry.core.risk.exposure import Cure, Violation
 from marketsentry.core.risk.hard_rules import HARD_RULES, LossFigures, breaches, limit_of
 from marketsentry.core.risk.kill_switch import Block, EffectiveSwitch
 from marketsentry.core.risk.limits import RiskLimits
+from marketsentry.core.risk.violations import Cure, Violation
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,38 +5,16 @@ comes out passes the same check again: a difference of a few units in the last p
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marketsentry.core.risk.codes import Rule, exceeded
+from marketsentry.core.risk.violations import Cure, Violation
 from marketsentry.kernels import risk as kernel
 
 _MOST_REPEATS = 64
 _ONE_GROUP = 1
-
-
-class Cure(StrEnum):
-    """Whether the positions that came out still break the limit."""
-
-    CLIPPED = "clipped"
-    BREACH = "breach"
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One limit that was exceeded: `figure` stood against `limit`. `tracks` is empty where all capital counts."""
-
-    rule: Rule
-    code: str
-    cure: Cure
-    figure: float
-    limit: float
-    subject: str = ""
-    is_hard: bool = False
-    tracks: tuple[str, ...] = ()
 
 
 def cap_singles(

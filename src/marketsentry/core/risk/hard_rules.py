@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from marketsentry.core.risk.codes import GLOBAL, Rule, exceeded
-from marketsentry.core.risk.exposure import Cure, Violation
 from marketsentry.core.risk.limits import RiskLimits
+from marketsentry.core.risk.violations import Cure, Violation
 from marketsentry.exceptions import InputError
 
 TRACK_RULES = (Rule.DRAWDOWN, Rule.DAILY_LOSS)

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from marketsentry.core.risk.check import RiskRequest, cap_buckets, conclude, judge
 from marketsentry.core.risk.codes import GLOBAL, Rule
-from marketsentry.core.risk.exposure import Cure
 from marketsentry.core.risk.hard_rules import HardTrigger, LossFigures, worse_of
 from marketsentry.core.risk.kill_switch import SwitchState, effective_switch
 from marketsentry.core.risk.limits import RiskLimits
 from marketsentry.core.risk.positions import Position, net_positions
 from marketsentry.core.risk.profiles import Profile
+from marketsentry.core.risk.violations import Cure
 from marketsentry.exceptions import InputError
 
 LIMITS = RiskLimits()
