@@ -276,8 +276,8 @@ ALTER TABLE ledger_entries ENABLE ALWAYS TRIGGER ledger_entries_are_not_truncate
 """
 
 DROP = """
-DROP TABLE paper_orders, outbox, trader_states, positions_snapshots, equity_snapshots, cash_balances, positions, ledger_entries,
-    fills, order_events, orders_sim, signal_candidates, decisions, accounts;
+DROP TABLE paper_orders, outbox, trader_states, positions_snapshots, equity_snapshots, cash_balances, positions,
+    ledger_entries, fills, order_events, orders_sim, signal_candidates, decisions, accounts;
 """
 
 
