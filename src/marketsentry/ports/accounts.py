@@ -11,6 +11,8 @@ from marketsentry.core.account.equity import Equity
 from marketsentry.core.account.position import Position
 from marketsentry.core.orders.order import Fill, Side
 
+GLOBAL = "global"  # the reserved strategy that means a whole track
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -25,11 +27,21 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class SubLedger:
-    """The part of an account that belongs to one strategy."""
+    """The part of an account that belongs to one strategy of a track; that of `GLOBAL` is all of the track in it."""
 
     account_id: int
     strategy_id: str
     track: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the sum over the strategies of a track."""
+        return self.strategy_id == GLOBAL
+
+    @property
+    def whole(self) -> "SubLedger":
+        """The sum that it belongs to."""
+        return SubLedger(self.account_id, GLOBAL, self.track)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +75,24 @@ class HeldPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class Cash:
-    """Cash of one currency; `flow` of it was paid in since equity was marked last."""
+class RoundTrip:
+    """A position that went from zero back to it: what it gained, net of its fees and funding."""
 
-    amount: Decimal
-    flow: Decimal
+    target: str
+    fill_id: int
+    gain_quote: Decimal
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """What an order that may still fill would trade: `qty` base units, positive to buy; prices in quote currency."""
+
+    order_id: int
+    strategy_id: str
+    target: str
+    qty: Decimal
+    est_price: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +112,7 @@ class EquityMark:
 
 
 class AccountStore(Protocol):
-    """Accounts and the sub-ledgers in them.
+    """Accounts and the sub-ledgers in them. What is read of a whole track is that of all strategies of it.
 
     Who writes to an account locks it first, so that entries of one account are written one after the other and the
     order of their ids is the order in which they count.
@@ -130,28 +155,42 @@ class AccountStore(Protocol):
         """Insert entries and move cash by them in one statement; tells how many were new."""
         ...
 
-    async def positions(
-        self, account_id: int, strategy_id: str | None = None, *, target: str | None = None
-    ) -> Sequence[HeldPosition]:
-        """Read positions, those of all strategies or of one, by strategy and target."""
+    async def positions(self, ledger: SubLedger, *, target: str | None = None) -> Sequence[HeldPosition]:
+        """Read positions by strategy and target, all or those in one target."""
         ...
 
     async def put_positions(self, positions: Sequence[HeldPosition]) -> None:
         """Insert or replace positions."""
         ...
 
-    async def cash(self, ledger: SubLedger) -> Mapping[str, Cash]:
-        """Read the cash of a sub-ledger by currency."""
+    async def add_trips(self, ledger: SubLedger, trips: Sequence[RoundTrip]) -> None:
+        """Append round trips that ended."""
+        ...
+
+    async def trips(self, ledger: SubLedger, *, since: datetime, limit: int) -> Sequence[RoundTrip]:
+        """List round trips that ended at or after `since`, the last one first."""
+        ...
+
+    async def cash(self, ledger: SubLedger) -> Mapping[str, Decimal]:
+        """Read cash by currency."""
+        ...
+
+    async def flows(self, ledger: SubLedger, *, after_entry: int) -> Mapping[str, Decimal]:
+        """Add up by currency what was paid in and out by entries with an id above `after_entry`."""
+        ...
+
+    async def open_orders(self, ledger: SubLedger) -> Sequence[OpenOrder]:
+        """List what may still fill, by order."""
         ...
 
     async def newest_entry(self, ledger: SubLedger) -> int:
-        """Tell the id of its newest ledger entry, 0 when there is none."""
+        """Tell the id of the newest ledger entry, 0 when there is none."""
         ...
 
     async def newest_mark(self, ledger: SubLedger, *, before: datetime | None = None) -> EquityMark | None:
         """Read what it was worth last, or last at or before `before`; None when it was never marked."""
         ...
 
-    async def add_mark(self, ledger: SubLedger, mark: EquityMark) -> None:
-        """Append what it is worth, and begin to count what is paid in anew."""
+    async def add_marks(self, marks: Sequence[tuple[SubLedger, EquityMark]]) -> None:
+        """Append what sub-ledgers are worth."""
         ...

@@ -10,14 +10,21 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from marketsentry.core.account.entries import Entry, EntryKind, settle
-from marketsentry.core.account.equity import next_equity
-from marketsentry.core.account.position import Position, apply_fill, apply_funding
-from marketsentry.core.account.position import mark as marked
+from marketsentry.core.account.equity import Equity, next_equity
+from marketsentry.core.account.position import Position, apply_funding, marked_later, take_fill
 from marketsentry.core.account.valuation import value
 from marketsentry.core.orders.order import ZERO, Fill
 from marketsentry.exceptions import InputError
 from marketsentry.ports import Stores
-from marketsentry.ports.accounts import Account, Booking, EquityMark, HeldPosition, SubLedger
+from marketsentry.ports.accounts import (
+    GLOBAL,
+    Account,
+    Booking,
+    EquityMark,
+    HeldPosition,
+    RoundTrip,
+    SubLedger,
+)
 
 PAPER = "paper"
 PAPER_CAPITAL = "paper-capital"
@@ -36,6 +43,8 @@ async def open_ledger(
     stores: Stores, account: Account, *, strategy_id: str, track: str, paper_capital: Decimal, at: datetime
 ) -> SubLedger:
     """Name the part of an account that belongs to a strategy; on paper it begins with its capital, paid in once."""
+    if strategy_id == GLOBAL:
+        raise InputError(f"strategy_id must not be {GLOBAL}, which means the whole track")
     ledger = SubLedger(account.id, strategy_id, track)
     if account.adapter == PAPER:
         await pay(stores, ledger, paper_capital, reference=PAPER_CAPITAL, at=at)
@@ -122,11 +131,16 @@ async def book_fills(stores: Stores, booking: Booking) -> Booked:
     if not new:
         return Booked(position, ())
     entries: list[Entry] = []
+    trips: list[RoundTrip] = []
     for stored in new:
-        settled = settlements[stored.fill.trade_id]
-        position = apply_fill(position, booking.side, settled.qty, stored.fill.price, settled.fee_quote)
-        entries += settled.entries(stored.fill, target, quote=account.currency, fill_id=stored.id)
+        fill, settled = stored.fill, settlements[stored.fill.trade_id]
+        moved = take_fill(position, booking.side, settled.qty, fill.price, settled.fee_quote)
+        position = marked_later(moved.position, fill.price, fill.at)
+        entries += settled.entries(fill, target, quote=account.currency, fill_id=stored.id)
+        if moved.trip_quote is not None:
+            trips.append(RoundTrip(target, stored.id, moved.trip_quote, fill.at))
     await stores.accounts.add_entries(ledger, entries)
+    await stores.accounts.add_trips(ledger, trips)
     await stores.accounts.put_positions((HeldPosition(ledger, target, position),))
     return Booked(position, tuple(stored.fill for stored in new))
 
@@ -160,17 +174,17 @@ async def mark(
     at: datetime,
     decision_id: str | None = None,
 ) -> EquityMark:
-    """Value what a strategy holds and append it to its equity.
+    """Value what a strategy holds, and the whole track in its account, and append both to their equity.
 
     Parameters
     ----------
     stores
         Of the caller's transaction.
     ledger
-        Whose equity.
+        Whose equity; that of the whole track alone may be asked for too.
     marks
-        Price by target, quote currency > 0, of time `at`; a currency other than the account's is priced by its name.
-        A held target that is not in it keeps its last mark, which then is old.
+        Price by target, quote currency > 0, of time `at`, for every strategy in the account. A currency other than
+        the account's is priced by its name. A held target that is not in it keeps its last price, which then is old.
     at
         When; moved to just after the last mark where it is not later.
     decision_id
@@ -179,7 +193,7 @@ async def mark(
     Returns
     -------
     EquityMark
-        As it was stored.
+        That of `ledger`, as it was stored.
 
     Raises
     ------
@@ -187,35 +201,51 @@ async def mark(
         If something that is held has no price at all: nothing is written then.
     """
     account = await stores.accounts.lock(ledger.account_id)
-    held = [
-        replace(one, position=marked(one.position, marks[one.target], at)) if one.target in marks else one
-        for one in await stores.accounts.positions(ledger.account_id, ledger.strategy_id)
+    whole = ledger.whole
+    held = await stores.accounts.positions(whole)
+    moved = [
+        replace(one, position=marked_later(one.position, marks[one.target], at))
+        for one in held
+        if one.target in marks
     ]
+    await stores.accounts.put_positions(moved)
+    taken = {}
+    for one in dict.fromkeys((ledger, whole)):
+        now = await equity_now(stores, one, quote=account.currency, rates=marks, at=at)
+        taken[one] = replace(now, decision_id=decision_id)
+    await stores.accounts.add_marks(tuple(taken.items()))
+    return taken[ledger]
+
+
+async def equity_now(
+    stores: Stores, ledger: SubLedger, *, quote: str, rates: Mapping[str, Decimal], at: datetime
+) -> EquityMark:
+    """Tell what a sub-ledger is worth at the last prices of what it holds, without writing it down.
+
+    Before the first mark it was worth what had been paid in: peak and day begin there.
+    """
     cash = await stores.accounts.cash(ledger)
-    worth = value(
-        {one.target: one.position for one in held},
-        {name: balance.amount for name, balance in cash.items() if balance.amount or balance.flow},
-        quote=account.currency,
-        rates=marks,
-    )
-    flow = sum((balance.flow * worth.rates[name] for name, balance in cash.items() if balance.flow), ZERO)
     before = await stores.accounts.newest_mark(ledger)
-    if before is not None:
-        at = max(at, before.equity.at + _SHORTEST)
-    equity = next_equity(None if before is None else before.equity, worth.equity_quote, at, flow_quote=flow)
-    await stores.accounts.put_positions(held)
-    taken = EquityMark(
-        equity=equity,
+    flows = await stores.accounts.flows(ledger, after_entry=0 if before is None else before.ledger_id)
+    held = await stores.accounts.positions(ledger)
+    worth = value(
+        tuple((one.target, one.position) for one in held),
+        {name: amount for name, amount in cash.items() if amount or flows.get(name)},
+        quote=quote,
+        rates=rates,
+    )
+    first = Equity(at - _SHORTEST, ZERO, ZERO, ZERO)
+    last = first if before is None else before.equity
+    flow = sum((amount * worth.rates[name] for name, amount in flows.items() if amount), ZERO)
+    return EquityMark(
+        equity=next_equity(last, worth.equity_quote, max(at, last.at + _SHORTEST), flow_quote=flow),
         cash_quote=worth.cash_quote,
         gross_quote=worth.gross_quote,
         ledger_id=await stores.accounts.newest_entry(ledger),
         marks=worth.marks,
-        decision_id=decision_id,
     )
-    await stores.accounts.add_mark(ledger, taken)
-    return taken
 
 
 async def _position(stores: Stores, ledger: SubLedger, target: str) -> Position:
-    held = await stores.accounts.positions(ledger.account_id, ledger.strategy_id, target=target)
+    held = await stores.accounts.positions(ledger, target=target)
     return held[0].position if held else Position()

@@ -20,7 +20,7 @@ SPOT = "BTC-USD"
 async def cash_of(database: Database, ledger: SubLedger, currency: str = "USD") -> Decimal:
     async with database.transactions() as stores:
         cash = await stores.accounts.cash(ledger)
-    return cash[currency].amount
+    return cash[currency]
 
 
 async def count(database: Database, table: str) -> int:
@@ -79,10 +79,10 @@ async def test_fills_move_position_and_cash_and_are_written_as_entries(
         await book_fills(stores, bought)
     async with database.transactions() as stores:
         booked = await book_fills(stores, sold)
-        (held,) = await stores.accounts.positions(ledger.account_id, "trend")
+        (held,) = await stores.accounts.positions(ledger)
     assert booked.position == held.position
-    assert (held.position.qty, held.position.average_price) == (2, 110)
-    assert (held.position.realised_quote, held.position.fee_quote) == (30, Decimal("0.47"))
+    assert (held.position.qty, held.position.average_price) == (Decimal(2), Decimal(110))
+    assert (held.position.realised_quote, held.position.fee_quote) == (Decimal(30), Decimal("0.47"))
     assert await cash_of(database, ledger) == CAPITAL - 330 + 140 - Decimal("0.47")
     assert await count(database, "fills") == 3
     assert await count(database, "ledger_entries") == 1 + 6
@@ -126,7 +126,7 @@ async def test_fifty_bookings_of_one_fill_at_once_book_it_once(
     news = await asyncio.gather(*(book(n) for n in range(50)))
     assert sum(news) == 2
     async with database.transactions() as stores:
-        (held,) = await stores.accounts.positions(ledger.account_id)
+        (held,) = await stores.accounts.positions(ledger)
     assert held.position.qty == 3
     assert await cash_of(database, ledger) == CAPITAL - 300 - Decimal("0.3")
 
@@ -142,7 +142,7 @@ async def test_bookings_of_many_orders_at_once_lose_nothing(
 
     await asyncio.gather(*(book(n) for n in range(20)))
     async with database.transactions() as stores:
-        (held,) = await stores.accounts.positions(ledger.account_id)
+        (held,) = await stores.accounts.positions(ledger)
     assert held.position.qty == 2
     assert await cash_of(database, ledger) == CAPITAL - 200
 
@@ -198,28 +198,65 @@ async def test_marks_make_equity_and_a_payment_is_no_gain(
         await book_fills(stores, bought)
         await pay(stores, ledger, Decimal(1000), reference="wire", at=AT)
         second = await mark(stores, ledger, {SPOT: Decimal(90)}, at=AT)
-    assert (first.equity.equity_quote, first.gross_quote) == (CAPITAL, 0)
+    assert (first.equity.equity_quote, first.gross_quote) == (CAPITAL, Decimal(0))
     assert second.equity.at == AT + timedelta(microseconds=1)
     assert second.equity.equity_quote == CAPITAL + 1000 - 20
     assert second.equity.peak_quote == second.equity.day_start_quote == CAPITAL + 1000
-    assert (second.gross_quote, second.marks) == (180, {SPOT: 90})
+    assert (second.gross_quote, second.marks) == (Decimal(180), {SPOT: Decimal(90)})
     async with database.transactions() as stores:
         assert await stores.accounts.newest_mark(ledger) == second
         assert await stores.accounts.newest_mark(ledger, before=AT) == first
-        assert (await stores.accounts.cash(ledger))["USD"].flow == 0
-        (held,) = await stores.accounts.positions(ledger.account_id)
+        assert await stores.accounts.flows(ledger, after_entry=second.ledger_id) == {}
+        whole = await stores.accounts.newest_mark(ledger.whole)
+        (held,) = await stores.accounts.positions(ledger)
     assert held.position.unrealised_quote == -20
+    assert whole == second
 
 
-async def test_what_was_never_priced_has_no_equity(
+async def test_the_price_of_a_fill_is_the_first_mark(
     database: Database, ledger: SubLedger, booking: MakeBooking
 ) -> None:
     bought = await booking(ledger, a_fill("1", "2", "100"))
+    later = await booking(ledger, a_fill("2", "1", "105", at=AT - timedelta(hours=1)))
     async with database.transactions() as stores:
         await book_fills(stores, bought)
-    with pytest.raises(DataQualityError, match="no price of BTC-USD, which the account holds"):
-        async with database.transactions() as stores:
-            await mark(stores, ledger, {"ETH": Decimal(5)}, at=AT)
+        booked = await book_fills(stores, later)
+    assert booked.position.mark_price == 100
+    assert booked.position.marked_at == AT
+
+
+async def test_round_trips_are_kept_with_what_they_gained(
+    database: Database, ledger: SubLedger, booking: MakeBooking
+) -> None:
+    async with database.transactions() as stores:
+        await book_fills(stores, await booking(ledger, a_fill("1", "2", "100", fee="1")))
+        await book_fills(stores, await booking(ledger, a_fill("2", "3", "101", fee="3"), side=Side.SELL))
+        await book_fills(stores, await booking(ledger, a_fill("3", "1", "90", fee="1")))
+        trips = await stores.accounts.trips(ledger, since=AT, limit=10)
+        assert await stores.accounts.trips(ledger, since=AT + timedelta(seconds=1), limit=10) == []
+        (held,) = await stores.accounts.positions(ledger)
+    assert [trip.gain_quote for trip in trips] == [11 - 1 - 1, 2 - 1 - 2]
+    assert (held.position.qty, held.position.losing_streak, held.position.n_trips) == (Decimal(0), 0, 2)
+
+
+async def test_the_whole_track_is_the_sum_over_its_strategies(
+    database: Database, ledger: SubLedger, booking: MakeBooking
+) -> None:
+    other = replace(ledger, strategy_id="event")
+    async with database.transactions() as stores:
+        await book_fills(stores, await booking(ledger, a_fill("1", "2", "100")))
+        await book_fills(stores, await booking(other, a_fill("2", "1", "100"), side=Side.SELL))
+        await pay(stores, other, Decimal(1000), reference="wire", at=AT)
+        mine = await mark(stores, ledger, {SPOT: Decimal(80)}, at=AT)
+        whole = await stores.accounts.newest_mark(ledger.whole)
+        assert await stores.accounts.newest_mark(other) is None
+        theirs = await mark(stores, other, {}, at=AT)
+    assert whole is not None
+    assert mine.equity.equity_quote == CAPITAL - 40
+    assert theirs.equity.equity_quote == 1020
+    assert whole.equity.equity_quote == CAPITAL + 1000 - 20
+    assert whole.equity.peak_quote == CAPITAL + 1000
+    assert whole.gross_quote == 80
 
 
 async def test_strategies_share_an_account_and_not_a_position(
@@ -231,6 +268,9 @@ async def test_strategies_share_an_account_and_not_a_position(
     async with database.transactions() as stores:
         await book_fills(stores, mine)
         await book_fills(stores, theirs)
-        held = await stores.accounts.positions(ledger.account_id)
-    assert [(one.ledger.strategy_id, one.position.qty) for one in held] == [("event", -3), ("trend", 2)]
+        held = await stores.accounts.positions(ledger.whole)
+    assert [(one.ledger.strategy_id, one.position.qty) for one in held] == [
+        ("event", Decimal(-3)),
+        ("trend", Decimal(2)),
+    ]
     assert await cash_of(database, other) == 300

@@ -16,9 +16,10 @@ from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports.accounts import (
     Account,
     Booking,
-    Cash,
     EquityMark,
     HeldPosition,
+    OpenOrder,
+    RoundTrip,
     StoredFill,
     SubLedger,
 )
@@ -72,15 +73,13 @@ WITH added AS (
          AS given (kind, target, currency, amount, fill_id, reference, at, place)
     ORDER BY given.place
     ON CONFLICT (account_id, strategy_id, kind, reference) DO NOTHING
-    RETURNING kind, currency, amount
+    RETURNING currency, amount
 ), moved AS (
-    INSERT INTO cash_balances (account_id, strategy_id, track, currency, amount, flow_quote)
-    SELECT %(account_id)s, %(strategy_id)s, %(track)s, currency, sum(amount),
-           coalesce(sum(amount) FILTER (WHERE kind IN ('deposit', 'withdrawal')), 0)
+    INSERT INTO cash_balances (account_id, strategy_id, track, currency, amount)
+    SELECT %(account_id)s, %(strategy_id)s, %(track)s, currency, sum(amount)
     FROM added GROUP BY currency ORDER BY currency
     ON CONFLICT (account_id, strategy_id, currency) DO UPDATE
-    SET amount = cash_balances.amount + excluded.amount, flow_quote = cash_balances.flow_quote + excluded.flow_quote,
-        updated_at = now()
+    SET amount = cash_balances.amount + excluded.amount, updated_at = now()
 )
 SELECT count(*) AS n FROM added
 """
@@ -89,8 +88,7 @@ _POSITIONS = """
 SELECT account_id, strategy_id, track, target, qty, average_price, realised_quote, fee_quote, funding_quote,
        trip_quote, n_trips, losing_streak, mark_price, marked_at
 FROM positions
-WHERE account_id = %(account_id)s
-  AND (%(strategy_id)s::text IS NULL OR strategy_id = %(strategy_id)s)
+WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
   AND (%(target)s::text IS NULL OR target = %(target)s)
 ORDER BY strategy_id, target
 """
@@ -110,34 +108,68 @@ SET qty = excluded.qty, average_price = excluded.average_price, realised_quote =
     marked_at = excluded.marked_at, updated_at = now()
 """
 
+_ADD_TRIPS = """
+INSERT INTO round_trips (account_id, strategy_id, track, target, fill_id, gain_quote, ended_at)
+SELECT %(account_id)s, %(strategy_id)s, %(track)s, ended.target, ended.fill_id, ended.gain_quote, ended.ended_at
+FROM unnest(%(targets)s::text[], %(fill_ids)s::bigint[], %(gains)s::numeric[], %(times)s::timestamptz[])
+     WITH ORDINALITY AS ended (target, fill_id, gain_quote, ended_at, place)
+ORDER BY ended.place
+"""
+
+_TRIPS = """
+SELECT target, fill_id, gain_quote, ended_at
+FROM round_trips
+WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+  AND ended_at >= %(since)s
+ORDER BY id DESC
+LIMIT %(limit)s
+"""
+
 _CASH = """
-SELECT currency, amount, flow_quote FROM cash_balances
-WHERE account_id = %(account_id)s AND strategy_id = %(strategy_id)s
-ORDER BY currency
+SELECT currency, sum(amount) AS amount
+FROM cash_balances
+WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+GROUP BY currency ORDER BY currency
+"""
+
+_FLOWS = """
+SELECT currency, sum(amount) AS amount
+FROM ledger_entries
+WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+  AND kind IN ('deposit', 'withdrawal') AND id > %(after_entry)s
+GROUP BY currency ORDER BY currency
+"""
+
+_OPEN_ORDERS = """
+SELECT id AS order_id, strategy_id, target, est_price,
+       CASE side WHEN 'buy' THEN 1 ELSE -1 END * greatest(coalesce(base_quantity, quantity) - filled_qty, 0) AS qty
+FROM orders_sim
+WHERE status IN ('executing', 'unknown') AND account_id = %(account_id)s AND track = %(track)s
+  AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+ORDER BY id
 """
 
 _NEWEST_ENTRY = """
-SELECT coalesce(max(id), 0) AS id FROM ledger_entries
-WHERE account_id = %(account_id)s AND strategy_id = %(strategy_id)s
+SELECT coalesce(max(id), 0) AS id
+FROM ledger_entries
+WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
 """
 
 _NEWEST_MARK = """
 SELECT at, equity_quote, peak_quote, day_start_quote, cash_quote, gross_quote, ledger_id, marks, decision_id
 FROM equity_snapshots
-WHERE account_id = %(account_id)s AND strategy_id = %(strategy_id)s
+WHERE account_id = %(account_id)s AND track = %(track)s AND strategy_id = %(strategy_id)s
   AND (%(before)s::timestamptz IS NULL OR at <= %(before)s)
 ORDER BY at DESC LIMIT 1
 """
 
-_ADD_MARK = """
-WITH counted AS (
-    UPDATE cash_balances SET flow_quote = 0, updated_at = now()
-    WHERE account_id = %(account_id)s AND strategy_id = %(strategy_id)s AND flow_quote <> 0
-)
+_ADD_MARKS = """
 INSERT INTO equity_snapshots (account_id, strategy_id, track, at, cash_quote, equity_quote, peak_quote,
                               day_start_quote, gross_quote, ledger_id, marks, decision_id)
-VALUES (%(account_id)s, %(strategy_id)s, %(track)s, %(at)s, %(cash_quote)s, %(equity_quote)s, %(peak_quote)s,
-        %(day_start_quote)s, %(gross_quote)s, %(ledger_id)s, %(marks)s, %(decision_id)s)
+SELECT *
+FROM unnest(%(account_ids)s::bigint[], %(strategy_ids)s::text[], %(tracks)s::text[], %(times)s::timestamptz[],
+            %(cash)s::numeric[], %(equities)s::numeric[], %(peaks)s::numeric[], %(day_starts)s::numeric[],
+            %(gross)s::numeric[], %(ledger_ids)s::bigint[], %(marks)s::jsonb[], %(decision_ids)s::text[])
 """
 
 _POSITION_COLUMNS = (
@@ -240,12 +272,10 @@ class PostgresAccountStore:
         )
         return int(rows[0]["n"])
 
-    async def positions(
-        self, account_id: int, strategy_id: str | None = None, *, target: str | None = None
-    ) -> Sequence[HeldPosition]:
+    async def positions(self, ledger: SubLedger, *, target: str | None = None) -> Sequence[HeldPosition]:
         """Read positions; see `AccountStore.positions`."""
-        given = {"account_id": account_id, "strategy_id": strategy_id, "target": target}
-        return [held_position(row) for row in await self._rows(_POSITIONS, given)]
+        rows = await self._rows(_POSITIONS, {**_key(ledger), "target": target})
+        return [held_position(row) for row in rows]
 
     async def put_positions(self, positions: Sequence[HeldPosition]) -> None:
         """Insert or replace positions."""
@@ -259,13 +289,37 @@ class PostgresAccountStore:
             given[column] = [getattr(held.position, column) for held in positions]
         await self._connection.execute(_PUT_POSITIONS, given)
 
-    async def cash(self, ledger: SubLedger) -> Mapping[str, Cash]:
-        """Read the cash of a sub-ledger by currency."""
-        rows = await self._rows(_CASH, _key(ledger))
-        return {row["currency"]: Cash(row["amount"], row["flow_quote"]) for row in rows}
+    async def add_trips(self, ledger: SubLedger, trips: Sequence[RoundTrip]) -> None:
+        """Append round trips that ended."""
+        given = {
+            **_key(ledger),
+            "targets": [trip.target for trip in trips],
+            "fill_ids": [trip.fill_id for trip in trips],
+            "gains": [trip.gain_quote for trip in trips],
+            "times": [trip.ended_at for trip in trips],
+        }
+        await self._connection.execute(_ADD_TRIPS, given)
+
+    async def trips(self, ledger: SubLedger, *, since: datetime, limit: int) -> Sequence[RoundTrip]:
+        """List round trips that ended at or after `since`, the last one first."""
+        rows = await self._rows(_TRIPS, {**_key(ledger), "since": since, "limit": limit})
+        return [RoundTrip(**row) for row in rows]
+
+    async def cash(self, ledger: SubLedger) -> Mapping[str, Decimal]:
+        """Read cash by currency."""
+        return {row["currency"]: row["amount"] for row in await self._rows(_CASH, _key(ledger))}
+
+    async def flows(self, ledger: SubLedger, *, after_entry: int) -> Mapping[str, Decimal]:
+        """Add up what was paid in and out; see `AccountStore.flows`."""
+        rows = await self._rows(_FLOWS, {**_key(ledger), "after_entry": after_entry})
+        return {row["currency"]: row["amount"] for row in rows}
+
+    async def open_orders(self, ledger: SubLedger) -> Sequence[OpenOrder]:
+        """List what may still fill, by order."""
+        return [OpenOrder(**row) for row in await self._rows(_OPEN_ORDERS, _key(ledger))]
 
     async def newest_entry(self, ledger: SubLedger) -> int:
-        """Tell the id of its newest ledger entry, 0 when there is none."""
+        """Tell the id of the newest ledger entry, 0 when there is none."""
         return int((await self._rows(_NEWEST_ENTRY, _key(ledger)))[0]["id"])
 
     async def newest_mark(self, ledger: SubLedger, *, before: datetime | None = None) -> EquityMark | None:
@@ -273,21 +327,23 @@ class PostgresAccountStore:
         rows = await self._rows(_NEWEST_MARK, {**_key(ledger), "before": before})
         return equity_mark(rows[0]) if rows else None
 
-    async def add_mark(self, ledger: SubLedger, mark: EquityMark) -> None:
-        """Append what it is worth; see `AccountStore.add_mark`."""
+    async def add_marks(self, marks: Sequence[tuple[SubLedger, EquityMark]]) -> None:
+        """Append what sub-ledgers are worth."""
         given = {
-            **_key(ledger),
-            "at": mark.equity.at,
-            "cash_quote": mark.cash_quote,
-            "equity_quote": mark.equity.equity_quote,
-            "peak_quote": mark.equity.peak_quote,
-            "day_start_quote": mark.equity.day_start_quote,
-            "gross_quote": mark.gross_quote,
-            "ledger_id": mark.ledger_id,
-            "marks": Jsonb({target: str(price) for target, price in mark.marks.items()}),
-            "decision_id": mark.decision_id,
+            "account_ids": [ledger.account_id for ledger, _ in marks],
+            "strategy_ids": [ledger.strategy_id for ledger, _ in marks],
+            "tracks": [ledger.track for ledger, _ in marks],
+            "times": [mark.equity.at for _, mark in marks],
+            "cash": [mark.cash_quote for _, mark in marks],
+            "equities": [mark.equity.equity_quote for _, mark in marks],
+            "peaks": [mark.equity.peak_quote for _, mark in marks],
+            "day_starts": [mark.equity.day_start_quote for _, mark in marks],
+            "gross": [mark.gross_quote for _, mark in marks],
+            "ledger_ids": [mark.ledger_id for _, mark in marks],
+            "marks": [Jsonb({name: str(price) for name, price in mark.marks.items()}) for _, mark in marks],
+            "decision_ids": [mark.decision_id for _, mark in marks],
         }
-        await self._connection.execute(_ADD_MARK, given)
+        await self._connection.execute(_ADD_MARKS, given)
 
     async def _one(self, statement: str, account_id: int) -> Account:
         rows = await self._rows(statement, {"account_id": account_id})
@@ -320,4 +376,9 @@ def equity_mark(row: Mapping[str, Any]) -> EquityMark:
 
 
 def _key(ledger: SubLedger) -> dict[str, Any]:
-    return {"account_id": ledger.account_id, "strategy_id": ledger.strategy_id, "track": ledger.track}
+    return {
+        "account_id": ledger.account_id,
+        "strategy_id": ledger.strategy_id,
+        "track": ledger.track,
+        "is_whole": ledger.is_whole,
+    }

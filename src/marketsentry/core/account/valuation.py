@@ -1,6 +1,6 @@
 """What an account is worth: cash and positions at their marks. What has no price has no worth that could be told."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -25,7 +25,7 @@ class Worth:
 
 
 def value(
-    positions: Mapping[str, Position],
+    positions: Iterable[tuple[str, Position]],
     cash: Mapping[str, Decimal],
     *,
     quote: str,
@@ -36,7 +36,7 @@ def value(
     Parameters
     ----------
     positions
-        By target, with their marks.
+        Targets and positions with their marks; several may be in one target.
     cash
         Amount by currency; each that stands in it needs a rate.
     quote
@@ -47,30 +47,31 @@ def value(
     Returns
     -------
     Worth
-        Equity is `cash + sum of qty * mark`.
+        Equity is `cash + sum of qty * mark`; the gross notional is that of the net quantity of each target.
 
     Raises
     ------
     DataQualityError
         If a held position has no mark, or cash of another currency no rate; all of them are named.
     """
-    currencies = {currency: rates.get(currency) for currency in cash}
-    currencies[quote] = Decimal(1)
-    marks = {target: position.mark_price for target, position in positions.items() if position.qty}
+    held = [(target, position) for target, position in positions if position.qty]
+    prices: dict[str, Decimal | None] = {target: position.mark_price for target, position in held}
+    currencies = {name: Decimal(1) if name == quote else rates.get(name) for name in (*cash, quote)}
     unpriced = sorted(
-        name for name, price in (*currencies.items(), *marks.items()) if not (price and price > 0)
+        name for name, price in (*currencies.items(), *prices.items()) if not (price and price > 0)
     )
     if unpriced:
         raise DataQualityError(f"no price of {', '.join(unpriced)}, which the account holds")
-    known_rates = {currency: rate for currency, rate in currencies.items() if rate is not None}
-    known_marks = {target: price for target, price in marks.items() if price is not None}
-    cash_quote = sum((cash[name] * rate for name, rate in known_rates.items() if name in cash), ZERO)
-    notionals = [positions[target].qty * price for target, price in known_marks.items()]
+    known_rates = {name: rate for name, rate in currencies.items() if rate is not None}
+    net: dict[str, Decimal] = {}
+    for target, position in held:
+        net[target] = net.get(target, ZERO) + (position.notional_quote or ZERO)
+    cash_quote = sum((amount * known_rates[name] for name, amount in cash.items()), ZERO)
     foreign = {name: rate for name, rate in known_rates.items() if name != quote}
     return Worth(
         cash_quote=cash_quote,
-        gross_quote=sum(map(abs, notionals), ZERO),
-        equity_quote=cash_quote + sum(notionals, ZERO),
-        marks={**known_marks, **foreign},
+        gross_quote=sum(map(abs, net.values()), ZERO),
+        equity_quote=cash_quote + sum(net.values(), ZERO),
+        marks={**{name: price for name, price in prices.items() if price is not None}, **foreign},
         rates=known_rates,
     )

@@ -162,6 +162,21 @@ CREATE TABLE ledger_entries (
     UNIQUE (account_id, strategy_id, kind, reference)
 );
 CREATE INDEX ledger_entries_newest ON ledger_entries (account_id, strategy_id, id DESC);
+CREATE INDEX ledger_entries_flows ON ledger_entries (account_id, id) WHERE kind IN ('deposit', 'withdrawal');
+
+-- A round trip begins when a position leaves zero; `gain_quote` is net of its fees and funding.
+CREATE TABLE round_trips (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id bigint NOT NULL REFERENCES accounts,
+    strategy_id varchar(64) NOT NULL,
+    track varchar(16) NOT NULL,
+    target text NOT NULL,
+    fill_id bigint NOT NULL UNIQUE REFERENCES fills,
+    gain_quote numeric NOT NULL CHECK (gain_quote > '-Infinity' AND gain_quote < 'Infinity'),
+    ended_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX round_trips_newest ON round_trips (account_id, track, strategy_id, id DESC);
 
 CREATE TABLE positions (
     account_id bigint NOT NULL REFERENCES accounts,
@@ -188,7 +203,6 @@ CREATE TABLE cash_balances (
     track varchar(16) NOT NULL,
     currency varchar(16) NOT NULL,
     amount numeric NOT NULL CHECK (amount > '-Infinity' AND amount < 'Infinity'),
-    flow_quote numeric NOT NULL DEFAULT 0, -- paid in since the last mark of equity
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account_id, strategy_id, currency)
 );
@@ -208,7 +222,7 @@ CREATE TABLE equity_snapshots (
     marks jsonb NOT NULL, -- price of each target that was held, as decimal text
     decision_id varchar(64) REFERENCES decisions,
     created_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (account_id, strategy_id, at)
+    UNIQUE (account_id, track, strategy_id, at)
 );
 
 CREATE TABLE positions_snapshots (
@@ -277,7 +291,7 @@ ALTER TABLE ledger_entries ENABLE ALWAYS TRIGGER ledger_entries_are_not_truncate
 
 DROP = """
 DROP TABLE paper_orders, outbox, trader_states, positions_snapshots, equity_snapshots, cash_balances, positions,
-    ledger_entries, fills, order_events, orders_sim, signal_candidates, decisions, accounts;
+    round_trips, ledger_entries, fills, order_events, orders_sim, signal_candidates, decisions, accounts;
 """
 
 
