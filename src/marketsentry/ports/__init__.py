@@ -20,6 +20,7 @@ from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
 from marketsentry.ports.orders import OrderStore
+from marketsentry.ports.paper import PaperStore
 from marketsentry.ports.predictions import PredictionStore
 from marketsentry.ports.risk import RiskStore
 from marketsentry.ports.runs import RunStore
@@ -47,6 +48,7 @@ __all__ = [
     "LineageStore",
     "ModelStore",
     "OrderStore",
+    "PaperStore",
     "PredictionStore",
     "RiskStore",
     "RunStore",
@@ -140,6 +142,11 @@ class Stores(Protocol):
     @property
     def risk(self) -> RiskStore:
         """The kill switch, risk events, limits in force."""
+        ...
+
+    @property
+    def paper(self) -> PaperStore:
+        """The books of the paper venue."""
         ...
 
     @property

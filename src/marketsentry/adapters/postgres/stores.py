@@ -20,6 +20,7 @@ from marketsentry.ports import (
     LineageStore,
     ModelStore,
     OrderStore,
+    PaperStore,
     PredictionStore,
     RiskStore,
     RunStore,
@@ -153,6 +154,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.risk import PostgresRiskStore
 
         return PostgresRiskStore(self._connection)
+
+    @cached_property
+    def paper(self) -> PaperStore:
+        """The books of the paper venue."""
+        from marketsentry.adapters.postgres.paper import PostgresPaperStore
+
+        return PostgresPaperStore(self._connection)
 
     @cached_property
     def runs(self) -> RunStore:
