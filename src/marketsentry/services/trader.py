@@ -2,7 +2,7 @@
 
 The decision core decides from what the ledger holds. Risk then lets the orders pass or not, under the same locks as any
 other run of a decision; what it does not let pass is stored as blocked, with the codes, and what only closes goes on.
-The executor carries the orders out. After a crash the trader takes up the state that was written with the last decision.
+The executor carries the orders out. After a crash the trader takes up the state that the last decision left.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ from marketsentry.ports.signals import SignalRecord
 from marketsentry.ports.trader import TraderState
 from marketsentry.services.execution_admit import admit_within
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest
-from marketsentry.services.execution_risk import Refusal, judge_symbols, tell_refusal
+from marketsentry.services.execution_risk import Refusal, judge_market, tell_refusal
 from marketsentry.services.ledger import charge_funding, mark, open_ledger
 
 TRACK = "liquid"
@@ -221,9 +221,7 @@ class Trader:
         )
 
     async def _judge_market(self, wanted: Sequence[Wanted]) -> frozenset[tuple[str, str]]:
-        opening = [one.target for one in wanted if one.opens]
-        await judge_symbols(TRACK, opening, self._parts, by=_BY)
-        return frozenset((TRACK, target) for target in opening)
+        return await judge_market(((TRACK, one.target) for one in wanted if one.opens), self._parts, by=_BY)
 
     async def _write(
         self,
