@@ -9,7 +9,16 @@ from marketsentry.api.guard import LoopbackGuard
 from marketsentry.api.metrics import ApiMetrics, RequestMetrics
 from marketsentry.api.rate_limit import RateLimit
 from marketsentry.api.request_id import RequestId
-from marketsentry.api.routers import backtests, data_quality, events, frozen, health, predictions, risk
+from marketsentry.api.routers import (
+    backtests,
+    data_quality,
+    events,
+    execution,
+    frozen,
+    health,
+    predictions,
+    risk,
+)
 from marketsentry.bootstrap import System
 
 PREFIX = "/api/v2"
@@ -44,6 +53,7 @@ def create_app(system: System) -> FastAPI:
                 "name": "risk",
                 "description": "Limits, checks, and the kill switch that stops openings; closing always works.",
             },
+            {"name": "execution", "description": "Orders, their execution, and why they were made."},
             {
                 "name": "data quality",
                 "description": "Review of events; training against serving features.",
@@ -63,6 +73,7 @@ def create_app(system: System) -> FastAPI:
     app.include_router(frozen.router)
     app.include_router(events.router, prefix=PREFIX)
     app.include_router(predictions.router, prefix=PREFIX)
+    app.include_router(execution.router, prefix=PREFIX)
     app.include_router(data_quality.router, prefix=PREFIX)
     app.include_router(backtests.router, prefix=PREFIX)
     app.include_router(risk.router, prefix=PREFIX)
