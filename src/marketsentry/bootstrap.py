@@ -2,10 +2,11 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import structlog
 from redis.asyncio import Redis
 
 from marketsentry.adapters.artifacts import FileArtifacts
-from marketsentry.adapters.clock import SystemClock
+from marketsentry.adapters.clock import ReplayClock, SystemClock
 from marketsentry.adapters.code_version import code_version
 from marketsentry.adapters.embedded import EmbeddedEngines, Engines
 from marketsentry.adapters.postgres import migrate
@@ -22,6 +23,8 @@ from marketsentry.adapters.trainer_process import ProcessTrainer
 from marketsentry.adapters.venues.paper import PaperParts, PaperRules
 from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.adapters.venues.registry import VenueRegistry
+from marketsentry.adapters.venues.replay_market import ReplayMarket
+from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.gates.data_quality import QualityLimits
 from marketsentry.core.risk.limits import BreakerLimits, HourRule, RiskLimits
 from marketsentry.core.risk.profiles import BucketCaps
@@ -44,9 +47,11 @@ from marketsentry.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from marketsentry.ports.dataset_files import DatasetFiles  # imports the features, and numba with them
+    from marketsentry.services.parity import ParityParts
 
 _REVIVE_EVERY_S = 0.5
 _REDIS_LIMIT_S = 5.0
+_LIFTED = 1e9  # a limit that nothing reaches
 log = structlog.get_logger(__name__)
 
 
@@ -227,6 +232,61 @@ def risk_limits(settings: Settings) -> RiskLimits:
             max_price_age_s=settings.risk_max_price_age_s,
         ),
     )
+
+
+def replayed_trading(system: System, symbols: Sequence[str], params: ReplayParams) -> "ParityParts":
+    """Put the trading plane on a clock and a market that a replay moves.
+
+    Parameters
+    ----------
+    system
+        The open system; its record is traded on, in an account of its own.
+    symbols
+        What is traded.
+    params
+        Capital and costs of the backtest.
+
+    Returns
+    -------
+    ParityParts
+        Risk rules that a backtest does not have are lifted; its caps are in every decision.
+    """
+    from marketsentry.services.parity import ParityParts  # brings the kernels
+
+    clock, market = ReplayClock(datetime.fromtimestamp(0, tz=UTC)), ReplayMarket(symbols)
+    rules = PaperRules(
+        latency_s=0.0,
+        half_spread_bps=params.half_spread_bps,
+        impact_coefficient=params.impact_coefficient,
+        participation_frac=params.participation_frac,
+        lot_size=Decimal(0),
+        capital=Decimal(repr(params.capital_quote)),
+    )
+    paper = PaperParts(system.transactions, market, clock, rules=rules, sleep=_yield_only)
+    venues = VenueRegistry(paper)
+    risk = RiskParts(
+        system.transactions,
+        RiskLimits(
+            max_single_weight=_LIFTED,
+            max_gross_exposure=_LIFTED,
+            max_turnover=_LIFTED,
+            max_drawdown=_LIFTED,
+            max_sector_exposure=_LIFTED,
+            max_style_exposure=_LIFTED,
+            max_daily_loss=_LIFTED,
+            max_consecutive_losses=int(_LIFTED),
+            breaker=BreakerLimits(max_abs_return=0.0, max_price_age_s=_LIFTED),
+        ),
+        clock,
+    )
+    admit = AdmitParts(system.transactions, clock, risk, venues, paper_capital=rules.capital)
+    drive = DriveParts(system.transactions, venues, clock, sleep=_yield_only)
+    return ParityParts(clock, market, admit, drive, new_id=lambda: system.entropy(16).hex())
+
+
+async def _yield_only(seconds: float) -> None:
+    """Wait for nothing: the clock of a replay does not move by itself."""
+    await asyncio.sleep(0)
 
 
 @contextmanager
