@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,12 @@ from marketsentry.exceptions import MarketSentryError
 from marketsentry.logs import set_up_logs
 from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
 from marketsentry.ports.training import Trainer
+from marketsentry.services.account_figures import LedgerFigures
+from marketsentry.services.portfolio import PortfolioParts
 from marketsentry.services.predict import ServingParts, ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
 from marketsentry.services.serving import ServingCache
+from marketsentry.services.signals import SignalParts
 from marketsentry.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -81,9 +85,22 @@ class System:
         return ServingParts(self.transactions, self.artifacts, self.clock, self.serving_cache, rules)
 
     @property
+    def signals(self) -> SignalParts:
+        """What signals need."""
+        return SignalParts(self.serving, self.entropy)
+
+    @property
+    def portfolio(self) -> PortfolioParts:
+        """What a rebalance needs."""
+        return PortfolioParts(self.transactions, self.clock, self.entropy, self.risk_limits)
+
+    @property
     def risk(self) -> RiskParts:
         """What the risk plane needs."""
-        return RiskParts(self.transactions, self.risk_limits, self.clock, record=self.limit_record)
+        figures = LedgerFigures(self.clock, timedelta(seconds=self.settings.risk_max_price_age_s))
+        return RiskParts(
+            self.transactions, self.risk_limits, self.clock, account=figures, record=self.limit_record
+        )
 
     @property
     def code_version(self) -> str:

@@ -3,6 +3,8 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from marketsentry.ports.account_audit import AccountAudit
+from marketsentry.ports.account_lists import AccountLists
 from marketsentry.ports.accounts import AccountStore
 from marketsentry.ports.artifacts import ArtifactRef, Artifacts
 from marketsentry.ports.audits import AuditStore
@@ -26,6 +28,8 @@ from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
 
 __all__ = [
+    "AccountAudit",
+    "AccountLists",
     "AccountStore",
     "ArtifactRef",
     "Artifacts",
@@ -59,6 +63,16 @@ class Stores(Protocol):
     @property
     def accounts(self) -> AccountStore:
         """Accounts: positions, cash, fills, ledger, equity."""
+        ...
+
+    @property
+    def account_audit(self) -> AccountAudit:
+        """Accounts to be added up again."""
+        ...
+
+    @property
+    def account_lists(self) -> AccountLists:
+        """Pages of positions, fills, ledger and equity, and what is attributed of them."""
         ...
 
     @property

@@ -6,6 +6,8 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from marketsentry.ports import (
+    AccountAudit,
+    AccountLists,
     AccountStore,
     AuditStore,
     BarStore,
@@ -45,6 +47,20 @@ class PostgresStores:
         from marketsentry.adapters.postgres.accounts import PostgresAccountStore
 
         return PostgresAccountStore(self._connection)
+
+    @cached_property
+    def account_audit(self) -> AccountAudit:
+        """Accounts to be added up again."""
+        from marketsentry.adapters.postgres.account_audit import PostgresAccountAudit
+
+        return PostgresAccountAudit(self._connection)
+
+    @cached_property
+    def account_lists(self) -> AccountLists:
+        """Pages of positions, fills, ledger and equity, and what is attributed of them."""
+        from marketsentry.adapters.postgres.account_lists import PostgresAccountLists
+
+        return PostgresAccountLists(self._connection)
 
     @cached_property
     def bars(self) -> BarStore:
