@@ -51,7 +51,8 @@ async def _status(stores: Stores, account: Account, ledger: SubLedger, *, at: da
     try:
         now = await equity_now(stores, ledger, held, quote=account.currency, rates={}, at=at)
     except DataQualityError as error:
-        equity, reason = None, str(error)
+        equity = None
+        reason: str | None = str(error)
     else:
         equity, reason = now.equity, None
     return LedgerStatus(

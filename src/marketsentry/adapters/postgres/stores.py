@@ -20,12 +20,14 @@ from marketsentry.ports import (
     LineageStore,
     ModelStore,
     OrderStore,
+    PaperStore,
     PredictionStore,
     RiskStore,
     RunStore,
     SignalStore,
     SweepStore,
     SyntheticStore,
+    TraderStore,
 )
 
 
@@ -154,6 +156,13 @@ class PostgresStores:
         return PostgresRiskStore(self._connection)
 
     @cached_property
+    def paper(self) -> PaperStore:
+        """The books of the paper venue."""
+        from marketsentry.adapters.postgres.paper import PostgresPaperStore
+
+        return PostgresPaperStore(self._connection)
+
+    @cached_property
     def runs(self) -> RunStore:
         """Backtest runs."""
         from marketsentry.adapters.postgres.runs import PostgresRunStore
@@ -180,3 +189,10 @@ class PostgresStores:
         from marketsentry.adapters.postgres.synthetic import PostgresSyntheticStore
 
         return PostgresSyntheticStore(self._connection)
+
+    @cached_property
+    def trader(self) -> TraderStore:
+        """States of traders."""
+        from marketsentry.adapters.postgres.trader import PostgresTraderStore
+
+        return PostgresTraderStore(self._connection)
