@@ -39,6 +39,7 @@ async def read_account_status(*, transactions: Transactions, clock: Clock) -> tu
     found: list[LedgerStatus] = []
     async with transactions() as stores:
         for account in await stores.accounts.list():
+            await stores.accounts.lock(account.id)
             ledgers = await stores.accounts.sub_ledgers(account_id=account.id)
             found += [await _status(stores, account, ledger, at=clock.now()) for ledger in ledgers]
     return tuple(found)
