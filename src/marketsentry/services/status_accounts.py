@@ -49,12 +49,11 @@ async def _status(stores: Stores, account: Account, ledger: SubLedger, *, at: da
     held = await priced(stores, account, await stores.accounts.positions(ledger), at=at)
     open_ones = [one.position for one in held if one.position.qty]
     marked_at = [position.marked_at for position in open_ones if position.marked_at is not None]
+    equity, reason = None, None
     try:
-        now = await equity_now(stores, ledger, held, quote=account.currency, rates={}, at=at)
+        equity = (await equity_now(stores, ledger, held, quote=account.currency, rates={}, at=at)).equity
     except DataQualityError as error:
-        equity, reason = None, str(error)
-    else:
-        equity, reason = now.equity, None
+        reason = str(error)
     return LedgerStatus(
         account_id=account.id,
         adapter=account.adapter,
