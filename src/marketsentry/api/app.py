@@ -14,11 +14,14 @@ from marketsentry.api.routers import (
     backtests,
     data_quality,
     events,
+    execution,
     frozen,
     health,
     metrics_pnl,
+    portfolio,
     predictions,
     risk,
+    signals,
 )
 from marketsentry.bootstrap import System
 
@@ -51,9 +54,18 @@ def create_app(system: System) -> FastAPI:
                 "description": "What the registered model expects, what it is made of, or why nobody answers.",
             },
             {
+                "name": "signals",
+                "description": "What a prediction is taken to mean: buy, sell, or hold with the reason.",
+            },
+            {
+                "name": "portfolio",
+                "description": "From signals to a book within every limit, and the orders that lead to it.",
+            },
+            {
                 "name": "risk",
                 "description": "Limits, checks, and the kill switch that stops openings; closing always works.",
             },
+            {"name": "execution", "description": "Orders, their execution, and why they were made."},
             {
                 "name": "data quality",
                 "description": "Review of events; training against serving features.",
@@ -77,6 +89,9 @@ def create_app(system: System) -> FastAPI:
     app.include_router(frozen.router)
     app.include_router(events.router, prefix=PREFIX)
     app.include_router(predictions.router, prefix=PREFIX)
+    app.include_router(signals.router, prefix=PREFIX)
+    app.include_router(portfolio.router, prefix=PREFIX)
+    app.include_router(execution.router, prefix=PREFIX)
     app.include_router(data_quality.router, prefix=PREFIX)
     app.include_router(backtests.router, prefix=PREFIX)
     app.include_router(accounts.router, prefix=PREFIX)

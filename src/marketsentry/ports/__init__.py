@@ -21,12 +21,14 @@ from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
 from marketsentry.ports.orders import OrderStore
+from marketsentry.ports.paper import PaperStore
 from marketsentry.ports.predictions import PredictionStore
 from marketsentry.ports.risk import RiskStore
 from marketsentry.ports.runs import RunStore
 from marketsentry.ports.signals import SignalStore
 from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
+from marketsentry.ports.trader import TraderStore
 
 __all__ = [
     "AccountAudit",
@@ -48,6 +50,7 @@ __all__ = [
     "LineageStore",
     "ModelStore",
     "OrderStore",
+    "PaperStore",
     "PredictionStore",
     "RiskStore",
     "RunStore",
@@ -55,6 +58,7 @@ __all__ = [
     "Stores",
     "SweepStore",
     "SyntheticStore",
+    "TraderStore",
     "Transactions",
 ]
 
@@ -148,6 +152,11 @@ class Stores(Protocol):
         ...
 
     @property
+    def paper(self) -> PaperStore:
+        """The books of the paper venue."""
+        ...
+
+    @property
     def runs(self) -> RunStore:
         """Backtest runs."""
         ...
@@ -165,6 +174,11 @@ class Stores(Protocol):
     @property
     def synthetic(self) -> SyntheticStore:
         """Origins of synthetic series."""
+        ...
+
+    @property
+    def trader(self) -> TraderStore:
+        """States of traders."""
         ...
 
 

@@ -145,6 +145,10 @@ class PredictionStore(Protocol):
         """Read a prediction; raises `NotFoundError`."""
         ...
 
+    async def features(self, prediction_id: int) -> Mapping[str, float | None]:
+        """Read the feature row that a prediction stored, by name; None is missing. Empty where it stored none."""
+        ...
+
     async def page(
         self, *, track: str | None, target: str | None, before_id: int | None, limit: int
     ) -> Sequence[StoredPrediction]:

@@ -135,6 +135,13 @@ FROM predictions_v2 AS p JOIN prediction_explanations AS e ON e.prediction_id = 
 
 _GET = _COLUMNS + "WHERE p.id = %(prediction_id)s"
 
+_FEATURES = """
+SELECT s.feature_payload
+FROM predictions_v2 AS p
+JOIN feature_snapshots AS s ON s.id = p.feature_snapshot_id AND s.event_time = p.feature_event_time
+WHERE p.id = %(prediction_id)s
+"""
+
 _PAGE = (
     _COLUMNS
     + """
@@ -286,6 +293,11 @@ class PostgresPredictionStore:
         if not rows:
             raise NotFoundError("prediction not found")
         return _stored(rows[0])
+
+    async def features(self, prediction_id: int) -> Mapping[str, float | None]:
+        """Read the feature row that a prediction stored; see `PredictionStore.features`."""
+        rows = await self._rows(_FEATURES, {"prediction_id": prediction_id})
+        return dict(rows[0]["feature_payload"]) if rows else {}
 
     async def page(
         self, *, track: str | None, target: str | None, before_id: int | None, limit: int

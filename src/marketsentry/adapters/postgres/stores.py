@@ -21,12 +21,14 @@ from marketsentry.ports import (
     LineageStore,
     ModelStore,
     OrderStore,
+    PaperStore,
     PredictionStore,
     RiskStore,
     RunStore,
     SignalStore,
     SweepStore,
     SyntheticStore,
+    TraderStore,
 )
 
 
@@ -162,6 +164,13 @@ class PostgresStores:
         return PostgresRiskStore(self._connection)
 
     @cached_property
+    def paper(self) -> PaperStore:
+        """The books of the paper venue."""
+        from marketsentry.adapters.postgres.paper import PostgresPaperStore
+
+        return PostgresPaperStore(self._connection)
+
+    @cached_property
     def runs(self) -> RunStore:
         """Backtest runs."""
         from marketsentry.adapters.postgres.runs import PostgresRunStore
@@ -188,3 +197,10 @@ class PostgresStores:
         from marketsentry.adapters.postgres.synthetic import PostgresSyntheticStore
 
         return PostgresSyntheticStore(self._connection)
+
+    @cached_property
+    def trader(self) -> TraderStore:
+        """States of traders."""
+        from marketsentry.adapters.postgres.trader import PostgresTraderStore
+
+        return PostgresTraderStore(self._connection)
