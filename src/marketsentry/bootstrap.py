@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,22 @@ from marketsentry.adapters.embedded import EmbeddedEngines, Engines
 from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.adapters.trainer_process import ProcessTrainer
+from marketsentry.adapters.venues.paper import PaperParts, PaperRules
+from marketsentry.adapters.venues.paper_market import RecordedMarket
+from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.core.gates.data_quality import QualityLimits
 from marketsentry.core.risk.limits import BreakerLimits, HourRule, RiskLimits
 from marketsentry.core.risk.profiles import BucketCaps
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.logs import set_up_logs
 from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
+from marketsentry.ports.execution import Venues
 from marketsentry.ports.training import Trainer
+from marketsentry.services.account_figures import LedgerFigures
+from marketsentry.services.execution import ExecutionParts
+from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_request import AdmitParts
+from marketsentry.services.executor import Executor
 from marketsentry.services.portfolio import PortfolioParts
 from marketsentry.services.predict import ServingParts, ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
@@ -55,6 +65,8 @@ class System:
     engines: Engines
     owned_engines: EmbeddedEngines
     risk_limits: RiskLimits
+    venues: Venues
+    executor: Executor
     serving_cache: ServingCache = field(default_factory=ServingCache)
     entropy: Entropy = secrets.token_bytes
     limit_record: LimitRecord = field(default_factory=LimitRecord)
@@ -95,7 +107,18 @@ class System:
     @property
     def risk(self) -> RiskParts:
         """What the risk plane needs."""
-        return RiskParts(self.transactions, self.risk_limits, self.clock, record=self.limit_record)
+        figures = LedgerFigures(self.clock, timedelta(seconds=self.settings.risk_max_price_age_s))
+        return RiskParts(
+            self.transactions, self.risk_limits, self.clock, account=figures, record=self.limit_record
+        )
+
+    @property
+    def execution(self) -> ExecutionParts:
+        """What execution needs."""
+        admit = AdmitParts(
+            self.transactions, self.clock, self.risk, self.venues, paper_capital=self.settings.paper_capital
+        )
+        return ExecutionParts(admit, self.executor, self.entropy)
 
     @property
     def code_version(self) -> str:
@@ -156,18 +179,25 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
         )
         stack.push_async_callback(redis.aclose)
         await stack.enter_async_context(_kept_alive(owned))
+        clock = SystemClock()
+        venues = _venues(settings, database.transactions, clock)
+        stack.push_async_callback(venues.close)
+        executor = Executor(DriveParts(database.transactions, venues, clock))
+        stack.push_async_callback(executor.close)
         yield System(
             settings=settings,
             database=database,
             redis=redis,
             artifacts=FileArtifacts(settings.home / "artifacts", model_dir=settings.model_dir),
-            clock=SystemClock(),
+            clock=clock,
             trainer=ProcessTrainer(settings.home / "scratch"),
             datasets_dir=settings.home / "datasets",
             reports_dir=settings.home / "reports",
             engines=engines,
             owned_engines=owned,
             risk_limits=risk_limits(settings),
+            venues=venues,
+            executor=executor,
         )
 
 
@@ -204,6 +234,12 @@ def running_engines(settings: Settings) -> Iterator[EmbeddedEngines]:
     """Start the engines alone, for the verbs that look after the database itself."""
     with _engines(settings) as engines:
         yield engines
+
+
+def _venues(settings: Settings, transactions: Transactions, clock: Clock) -> VenueRegistry:
+    market = RecordedMarket(transactions, max_age=timedelta(seconds=settings.risk_max_price_age_s))
+    rules = PaperRules(capital=settings.paper_capital)
+    return VenueRegistry(PaperParts(transactions, market, clock, rules))
 
 
 def _engines(settings: Settings) -> EmbeddedEngines:

@@ -13,6 +13,7 @@ from marketsentry.api.routers import (
     backtests,
     data_quality,
     events,
+    execution,
     frozen,
     health,
     portfolio,
@@ -62,6 +63,7 @@ def create_app(system: System) -> FastAPI:
                 "name": "risk",
                 "description": "Limits, checks, and the kill switch that stops openings; closing always works.",
             },
+            {"name": "execution", "description": "Orders, their execution, and why they were made."},
             {
                 "name": "data quality",
                 "description": "Review of events; training against serving features.",
@@ -83,6 +85,7 @@ def create_app(system: System) -> FastAPI:
     app.include_router(predictions.router, prefix=PREFIX)
     app.include_router(signals.router, prefix=PREFIX)
     app.include_router(portfolio.router, prefix=PREFIX)
+    app.include_router(execution.router, prefix=PREFIX)
     app.include_router(data_quality.router, prefix=PREFIX)
     app.include_router(backtests.router, prefix=PREFIX)
     app.include_router(risk.router, prefix=PREFIX)

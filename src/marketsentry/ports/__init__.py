@@ -3,6 +3,8 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from marketsentry.ports.account_audit import AccountAudit
+from marketsentry.ports.account_lists import AccountLists
 from marketsentry.ports.accounts import AccountStore
 from marketsentry.ports.artifacts import ArtifactRef, Artifacts
 from marketsentry.ports.audits import AuditStore
@@ -18,14 +20,18 @@ from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
 from marketsentry.ports.orders import OrderStore
+from marketsentry.ports.paper import PaperStore
 from marketsentry.ports.predictions import PredictionStore
 from marketsentry.ports.risk import RiskStore
 from marketsentry.ports.runs import RunStore
 from marketsentry.ports.signals import SignalStore
 from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
+from marketsentry.ports.trader import TraderStore
 
 __all__ = [
+    "AccountAudit",
+    "AccountLists",
     "AccountStore",
     "ArtifactRef",
     "Artifacts",
@@ -42,6 +48,7 @@ __all__ = [
     "LineageStore",
     "ModelStore",
     "OrderStore",
+    "PaperStore",
     "PredictionStore",
     "RiskStore",
     "RunStore",
@@ -49,6 +56,7 @@ __all__ = [
     "Stores",
     "SweepStore",
     "SyntheticStore",
+    "TraderStore",
     "Transactions",
 ]
 
@@ -59,6 +67,16 @@ class Stores(Protocol):
     @property
     def accounts(self) -> AccountStore:
         """Accounts: positions, cash, fills, ledger, equity."""
+        ...
+
+    @property
+    def account_audit(self) -> AccountAudit:
+        """Accounts to be added up again."""
+        ...
+
+    @property
+    def account_lists(self) -> AccountLists:
+        """Pages of positions, fills, ledger and equity, and what is attributed of them."""
         ...
 
     @property
@@ -127,6 +145,11 @@ class Stores(Protocol):
         ...
 
     @property
+    def paper(self) -> PaperStore:
+        """The books of the paper venue."""
+        ...
+
+    @property
     def runs(self) -> RunStore:
         """Backtest runs."""
         ...
@@ -144,6 +167,11 @@ class Stores(Protocol):
     @property
     def synthetic(self) -> SyntheticStore:
         """Origins of synthetic series."""
+        ...
+
+    @property
+    def trader(self) -> TraderStore:
+        """States of traders."""
         ...
 
 

@@ -10,6 +10,7 @@ from marketsentry.core.orders.apply import apply_all
 from marketsentry.core.orders.change import Change
 from marketsentry.core.orders.events import Event
 from marketsentry.core.orders.order import Order, OrderStatus, Side, TimeInForce
+from marketsentry.core.risk.losses import OrderOutcome
 from marketsentry.exceptions import DataQualityError
 
 
@@ -127,6 +128,7 @@ class OrderPatch:
     max_slippage_bps: Decimal | None = None
     base_quantity: Decimal | None = None
     notional: Decimal | None = None
+    is_reduce_only: bool | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -139,6 +141,16 @@ class OrderFilter:
     target: str | None = None
     strategy_id: str | None = None
     decision_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What a decision rests on, as rows: its signals, their predictions, their features and their models."""
+
+    signals: Sequence[Mapping[str, Any]]
+    predictions: Sequence[Mapping[str, Any]]
+    feature_snapshots: Sequence[Mapping[str, Any]]
+    models: Sequence[Mapping[str, Any]]
 
 
 def order_of(stored: StoredOrder, events: Iterable[Event]) -> Order:
@@ -216,6 +228,14 @@ class OrderStore(Protocol):
         """Read the fills of a decision or of an order, in the order in which they were booked."""
         ...
 
+    async def outcomes(self, track: str, *, since: datetime, limit: int) -> Sequence[OrderOutcome]:
+        """Tell how the newest executed orders of a track fared against their estimates."""
+        ...
+
+    async def chain(self, decision_id: str) -> Chain:
+        """Read what the signals of a decision and of its orders rest on, oldest first."""
+        ...
+
     async def append(
         self,
         changes: Sequence[Change],
@@ -245,10 +265,6 @@ class OrderStore(Protocol):
 
     async def lock(self, order_ids: Sequence[int]) -> Sequence[StoredOrder]:
         """Read orders and hold their rows until the transaction ends, oldest first."""
-        ...
-
-    async def lock_track(self, track: str) -> None:
-        """Wait for and hold the admission of a track until the transaction ends."""
         ...
 
     async def claim(

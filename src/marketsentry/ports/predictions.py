@@ -74,6 +74,32 @@ class StoredPrediction:
     explanation: Explanation
 
 
+@dataclass(frozen=True, slots=True)
+class BarPrediction:
+    """What a model said of one target at one bar; `score` is a gross return over the horizon, finite."""
+
+    target: str
+    feature_lineage_id: str
+    score: float
+    confidence: float
+    outputs: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BarPredictions:
+    """Predictions of one model on the stored snapshots of one bar that ends at `event_time_ns`, UTC epoch ns."""
+
+    track: str
+    horizon: str
+    model_id: int
+    model_version: str
+    feature_version: str
+    decision_id: str
+    event_time_ns: int
+    tradeable: bool
+    rows: tuple[BarPrediction, ...]
+
+
 class PredictionStore(Protocol):
     """Predictions; they are appended and never changed."""
 
@@ -106,6 +132,13 @@ class PredictionStore(Protocol):
 
     async def add(self, prediction: PredictionRecord) -> StoredPrediction:
         """Append a prediction with its explanation."""
+        ...
+
+    async def add_bar(self, predictions: BarPredictions) -> Mapping[str, int]:
+        """Append the predictions of one bar in one statement; returns their ids by target.
+
+        They have no attributions. Raises `DataQualityError` when a snapshot that was predicted on is not stored.
+        """
         ...
 
     async def get(self, prediction_id: int) -> StoredPrediction:

@@ -4,6 +4,7 @@ Sets of rows travel as one JSON parameter, decimals in it as strings, so that an
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, LiteralString
 
 from psycopg import AsyncConnection
@@ -14,9 +15,11 @@ from marketsentry.adapters.postgres import orders_sql as sql
 from marketsentry.core.orders.change import Change
 from marketsentry.core.orders.documents import event_document, event_of, kind_of
 from marketsentry.core.orders.order import Order, OrderStatus, Side, TimeInForce
+from marketsentry.core.risk.losses import OrderOutcome
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports.orders import (
     BookedFill,
+    Chain,
     NewOrder,
     OrderFilter,
     OrderPatch,
@@ -91,6 +94,27 @@ class PostgresOrderStore:
         rows = await self._rows(sql.FILLS, {"decision_id": decision_id, "order_id": order_id})
         return [_booked_fill(row) for row in rows]
 
+    async def outcomes(self, track: str, *, since: datetime, limit: int) -> Sequence[OrderOutcome]:
+        """Tell how executed orders fared; see `OrderStore.outcomes`."""
+        given = {"track": track, "since": since, "limit": limit}
+        return [OrderOutcome(**row) for row in await self._rows(sql.OUTCOMES, given)]
+
+    async def chain(self, decision_id: str) -> Chain:
+        """Read what a decision rests on; see `OrderStore.chain`."""
+        signals = await self._rows(sql.CHAIN_SIGNALS, {"decision_id": decision_id})
+        ids = [row["prediction_id"] for row in signals if row["prediction_id"] is not None]
+        predictions = await self._rows(sql.CHAIN_PREDICTIONS, {"ids": ids})
+        snapshots = [
+            row["feature_snapshot_id"] for row in predictions if row["feature_snapshot_id"] is not None
+        ]
+        models = [row["model_id"] for row in predictions if row["model_id"] is not None]
+        return Chain(
+            signals=signals,
+            predictions=predictions,
+            feature_snapshots=await self._rows(sql.CHAIN_SNAPSHOTS, {"ids": snapshots}),
+            models=await self._rows(sql.CHAIN_MODELS, {"ids": models}),
+        )
+
     async def append(
         self,
         changes: Sequence[Change],
@@ -118,10 +142,6 @@ class PostgresOrderStore:
     async def lock(self, order_ids: Sequence[int]) -> Sequence[StoredOrder]:
         """Read orders and hold their rows; see `OrderStore.lock`."""
         return await self._orders(sql.LOCK, {"order_ids": list(order_ids)})
-
-    async def lock_track(self, track: str) -> None:
-        """Wait for and hold the admission of a track; see `OrderStore.lock_track`."""
-        await self._connection.execute(sql.LOCK_TRACK, {"track": track})
 
     async def claim(
         self, owner: str, *, lease_s: float, limit: int, order_ids: Sequence[int] | None = None
@@ -203,6 +223,7 @@ def _moved_row(change: Change, patch: OrderPatch) -> dict[str, Any]:
         "max_slippage_bps": _text(patch.max_slippage_bps),
         "base_quantity": _text(patch.base_quantity),
         "notional": _text(patch.notional),
+        "reduce_only": patch.is_reduce_only,
         "metadata": dict(patch.metadata),
     }
 

@@ -56,8 +56,6 @@ ORDER BY id
 
 LOCK = _SELECT + "WHERE id = ANY(%(order_ids)s) ORDER BY id FOR UPDATE"
 
-LOCK_TRACK = "SELECT pg_advisory_xact_lock(hashtext('admission'), hashtext(%(track)s))"
-
 EVENTS = """
 SELECT order_id, version, kind, at, payload
 FROM order_events
@@ -75,6 +73,7 @@ SET status = given.status, version = given.version, filled_qty = given.filled_qt
     max_slippage_bps = coalesce(given.max_slippage_bps, stored.max_slippage_bps),
     base_quantity = coalesce(given.base_quantity, stored.base_quantity),
     notional = coalesce(given.notional, stored.notional),
+    reduce_only = coalesce(given.reduce_only, stored.reduce_only),
     metadata = stored.metadata || given.metadata,
     lease_owner = CASE WHEN given.is_over THEN NULL ELSE stored.lease_owner END,
     lease_until = CASE WHEN given.is_over THEN NULL ELSE stored.lease_until END,
@@ -82,7 +81,7 @@ SET status = given.status, version = given.version, filled_qty = given.filled_qt
 FROM jsonb_to_recordset(%(orders)s) AS given(
     id bigint, before_version integer, version integer, status text, is_over boolean, filled_qty numeric,
     reject_reason text, account_id bigint, plan jsonb, adapter text, venue text, time_in_force text,
-    max_slippage_bps numeric, base_quantity numeric, notional numeric, metadata jsonb)
+    max_slippage_bps numeric, base_quantity numeric, notional numeric, reduce_only boolean, metadata jsonb)
 WHERE stored.id = given.id AND stored.version = given.before_version
   AND (%(owner)s::text IS NULL OR (stored.lease_owner = %(owner)s AND stored.lease_until > clock_timestamp()))
 RETURNING stored.id
@@ -110,6 +109,55 @@ WHERE (%(decision_id)s::text IS NULL OR decision_id = %(decision_id)s)
 ORDER BY id
 """
 )
+
+OUTCOMES = """
+SELECT CASE newest.side WHEN 'buy' THEN 1 ELSE -1 END AS side, newest.filled_qty AS qty, newest.est_price,
+       told.notional / nullif(told.qty, 0) AS avg_fill_price
+FROM (
+    SELECT id, side, filled_qty, est_price
+    FROM orders_sim
+    WHERE track = %(track)s AND status IN ('filled', 'partially_filled') AND created_at >= %(since)s
+    ORDER BY created_at DESC, id DESC
+    LIMIT %(limit)s
+) AS newest
+CROSS JOIN LATERAL (
+    SELECT sum(qty) AS qty, sum(qty * price) AS notional FROM fills WHERE order_id = newest.id
+) AS told
+ORDER BY newest.id DESC
+"""
+
+CHAIN_SIGNALS = """
+SELECT id, track, target, horizon, score, confidence, action, policy, strategy_bucket, strategy_id, decision_id,
+       prediction_id, expires_at, metadata, created_at
+FROM signal_candidates
+WHERE decision_id = %(decision_id)s
+   OR id IN (SELECT signal_id FROM orders_sim WHERE decision_id = %(decision_id)s)
+ORDER BY id
+"""
+
+CHAIN_PREDICTIONS = """
+SELECT id, track, target, score, confidence, outputs, horizon, model_id, feature_set_id, feature_snapshot_id,
+       lineage_id, source, tradeable, reason, created_at
+FROM predictions_v2
+WHERE id = ANY(%(ids)s::bigint[])
+ORDER BY id
+"""
+
+CHAIN_SNAPSHOTS = """
+SELECT id, target, track, as_of, as_of_ts, event_time, feature_version, feature_payload, data_version, lineage_id,
+       schema_hash, created_at
+FROM feature_snapshots
+WHERE id = ANY(%(ids)s::bigint[])
+ORDER BY id
+"""
+
+CHAIN_MODELS = """
+SELECT id, model_name, track, model_version, artifact_path, artifact_sha256, metrics, train_lineage_id, code_version,
+       created_at
+FROM model_registry
+WHERE id = ANY(%(ids)s::bigint[])
+ORDER BY id
+"""
 
 PUBLISH = """
 INSERT INTO outbox (topic, key, payload)

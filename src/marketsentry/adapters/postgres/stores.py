@@ -6,6 +6,8 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from marketsentry.ports import (
+    AccountAudit,
+    AccountLists,
     AccountStore,
     AuditStore,
     BarStore,
@@ -18,12 +20,14 @@ from marketsentry.ports import (
     LineageStore,
     ModelStore,
     OrderStore,
+    PaperStore,
     PredictionStore,
     RiskStore,
     RunStore,
     SignalStore,
     SweepStore,
     SyntheticStore,
+    TraderStore,
 )
 
 
@@ -45,6 +49,20 @@ class PostgresStores:
         from marketsentry.adapters.postgres.accounts import PostgresAccountStore
 
         return PostgresAccountStore(self._connection)
+
+    @cached_property
+    def account_audit(self) -> AccountAudit:
+        """Accounts to be added up again."""
+        from marketsentry.adapters.postgres.account_audit import PostgresAccountAudit
+
+        return PostgresAccountAudit(self._connection)
+
+    @cached_property
+    def account_lists(self) -> AccountLists:
+        """Pages of positions, fills, ledger and equity, and what is attributed of them."""
+        from marketsentry.adapters.postgres.account_lists import PostgresAccountLists
+
+        return PostgresAccountLists(self._connection)
 
     @cached_property
     def bars(self) -> BarStore:
@@ -138,6 +156,13 @@ class PostgresStores:
         return PostgresRiskStore(self._connection)
 
     @cached_property
+    def paper(self) -> PaperStore:
+        """The books of the paper venue."""
+        from marketsentry.adapters.postgres.paper import PostgresPaperStore
+
+        return PostgresPaperStore(self._connection)
+
+    @cached_property
     def runs(self) -> RunStore:
         """Backtest runs."""
         from marketsentry.adapters.postgres.runs import PostgresRunStore
@@ -164,3 +189,10 @@ class PostgresStores:
         from marketsentry.adapters.postgres.synthetic import PostgresSyntheticStore
 
         return PostgresSyntheticStore(self._connection)
+
+    @cached_property
+    def trader(self) -> TraderStore:
+        """States of traders."""
+        from marketsentry.adapters.postgres.trader import PostgresTraderStore
+
+        return PostgresTraderStore(self._connection)

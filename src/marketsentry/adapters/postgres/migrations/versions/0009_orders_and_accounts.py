@@ -257,6 +257,18 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_waiting ON outbox (id) WHERE published_at IS NULL;
 
+-- What the paper venue knows of the orders handed to it: its own side, that outlives the program like a real venue's.
+CREATE TABLE paper_orders (
+    client_order_id varchar(64) PRIMARY KEY,
+    venue varchar(64) NOT NULL,
+    is_over boolean NOT NULL,
+    placed_at timestamptz NOT NULL,
+    state jsonb NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX paper_orders_newest ON paper_orders (venue, placed_at);
+CREATE INDEX paper_orders_open ON paper_orders (venue) WHERE NOT is_over;
+
 CREATE TRIGGER order_events_are_append_only BEFORE UPDATE OR DELETE ON order_events
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_events_are_not_truncated BEFORE TRUNCATE ON order_events
@@ -278,8 +290,8 @@ ALTER TABLE ledger_entries ENABLE ALWAYS TRIGGER ledger_entries_are_not_truncate
 """
 
 DROP = """
-DROP TABLE outbox, trader_states, positions_snapshots, equity_snapshots, cash_balances, positions, round_trips,
-    ledger_entries, fills, order_events, orders_sim, signal_candidates, decisions, accounts;
+DROP TABLE paper_orders, outbox, trader_states, positions_snapshots, equity_snapshots, cash_balances, positions,
+    round_trips, ledger_entries, fills, order_events, orders_sim, signal_candidates, decisions, accounts;
 """
 
 
