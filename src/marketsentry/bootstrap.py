@@ -1,9 +1,11 @@
 """Joins settings, adapters and services; nothing else knows all of them."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +19,27 @@ from marketsentry.adapters.embedded import EmbeddedEngines, Engines
 from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.adapters.trainer_process import ProcessTrainer
+from marketsentry.adapters.venues.paper import PaperParts, PaperRules
+from marketsentry.adapters.venues.paper_market import RecordedMarket
+from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.core.gates.data_quality import QualityLimits
+from marketsentry.core.risk.limits import BreakerLimits, HourRule, RiskLimits
+from marketsentry.core.risk.profiles import BucketCaps
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.logs import set_up_logs
-from marketsentry.ports import Artifacts, Clock, Transactions
+from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
+from marketsentry.ports.execution import Venues
 from marketsentry.ports.training import Trainer
+from marketsentry.services.account_figures import LedgerFigures
+from marketsentry.services.execution import ExecutionParts
+from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_request import AdmitParts
+from marketsentry.services.executor import Executor
+from marketsentry.services.portfolio import PortfolioParts
 from marketsentry.services.predict import ServingParts, ServingRules
+from marketsentry.services.risk import LimitRecord, RiskParts
 from marketsentry.services.serving import ServingCache
+from marketsentry.services.signals import SignalParts
 from marketsentry.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -48,7 +64,12 @@ class System:
     reports_dir: Path
     engines: Engines
     owned_engines: EmbeddedEngines
+    risk_limits: RiskLimits
+    venues: Venues
+    executor: Executor
     serving_cache: ServingCache = field(default_factory=ServingCache)
+    entropy: Entropy = secrets.token_bytes
+    limit_record: LimitRecord = field(default_factory=LimitRecord)
 
     @property
     def transactions(self) -> Transactions:
@@ -72,6 +93,32 @@ class System:
             stale_after_bars=self.settings.stale_after_bars,
         )
         return ServingParts(self.transactions, self.artifacts, self.clock, self.serving_cache, rules)
+
+    @property
+    def signals(self) -> SignalParts:
+        """What signals need."""
+        return SignalParts(self.serving, self.entropy)
+
+    @property
+    def portfolio(self) -> PortfolioParts:
+        """What a rebalance needs."""
+        return PortfolioParts(self.transactions, self.clock, self.entropy, self.risk_limits)
+
+    @property
+    def risk(self) -> RiskParts:
+        """What the risk plane needs."""
+        figures = LedgerFigures(self.clock, timedelta(seconds=self.settings.risk_max_price_age_s))
+        return RiskParts(
+            self.transactions, self.risk_limits, self.clock, account=figures, record=self.limit_record
+        )
+
+    @property
+    def execution(self) -> ExecutionParts:
+        """What execution needs."""
+        admit = AdmitParts(
+            self.transactions, self.clock, self.risk, self.venues, paper_capital=self.settings.paper_capital
+        )
+        return ExecutionParts(admit, self.executor, self.entropy)
 
     @property
     def code_version(self) -> str:
@@ -132,18 +179,54 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
         )
         stack.push_async_callback(redis.aclose)
         await stack.enter_async_context(_kept_alive(owned))
+        clock = SystemClock()
+        venues = _venues(settings, database.transactions, clock)
+        stack.push_async_callback(venues.close)
+        executor = Executor(DriveParts(database.transactions, venues, clock))
+        stack.push_async_callback(executor.close)
         yield System(
             settings=settings,
             database=database,
             redis=redis,
             artifacts=FileArtifacts(settings.home / "artifacts", model_dir=settings.model_dir),
-            clock=SystemClock(),
+            clock=clock,
             trainer=ProcessTrainer(settings.home / "scratch"),
             datasets_dir=settings.home / "datasets",
             reports_dir=settings.home / "reports",
             engines=engines,
             owned_engines=owned,
+            risk_limits=risk_limits(settings),
+            venues=venues,
+            executor=executor,
         )
+
+
+def risk_limits(settings: Settings) -> RiskLimits:
+    """Take the risk limits out of the settings; they stay as they are while the process runs (K-43)."""
+    return RiskLimits(
+        max_single_weight=settings.risk_max_single_weight,
+        max_gross_exposure=settings.risk_max_gross_exposure,
+        max_turnover=settings.risk_max_turnover,
+        max_drawdown=settings.risk_max_drawdown,
+        max_sector_exposure=settings.risk_max_sector_exposure,
+        max_style_exposure=settings.risk_max_style_exposure,
+        max_daily_loss=settings.risk_max_daily_loss,
+        max_consecutive_losses=settings.risk_max_consecutive_losses,
+        hard_block_minutes=settings.risk_hard_block_minutes,
+        bucket_caps=BucketCaps(
+            {
+                "trend": settings.risk_bucket_trend,
+                "event": settings.risk_bucket_event,
+                "mean_reversion": settings.risk_bucket_mean_reversion,
+            }
+        ),
+        breaker=BreakerLimits(
+            max_abs_return=settings.risk_max_abs_return,
+            by_symbol=settings.risk_max_abs_return_symbols,
+            by_hour=tuple(HourRule(*rule) for rule in settings.risk_max_abs_return_tod_multiplier),
+            max_price_age_s=settings.risk_max_price_age_s,
+        ),
+    )
 
 
 @contextmanager
@@ -151,6 +234,12 @@ def running_engines(settings: Settings) -> Iterator[EmbeddedEngines]:
     """Start the engines alone, for the verbs that look after the database itself."""
     with _engines(settings) as engines:
         yield engines
+
+
+def _venues(settings: Settings, transactions: Transactions, clock: Clock) -> VenueRegistry:
+    market = RecordedMarket(transactions, max_age=timedelta(seconds=settings.risk_max_price_age_s))
+    rules = PaperRules(capital=settings.paper_capital)
+    return VenueRegistry(PaperParts(transactions, market, clock, rules))
 
 
 def _engines(settings: Settings) -> EmbeddedEngines:
