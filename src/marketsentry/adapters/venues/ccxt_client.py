@@ -106,7 +106,7 @@ class CcxtClient:
         except VenueRefusedError as refused:
             if refused.code in ("venue_http_429", "venue_http_418"):
                 self._budget.hold(refused.retry_after_s or _HOLD_S)
-            raise refused from error
+            raise refused from (error if exchange.has_begun else None)  # a key may stand in the other
 
     async def close(self) -> None:
         """Close the connections."""

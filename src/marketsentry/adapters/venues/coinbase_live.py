@@ -33,6 +33,7 @@ from marketsentry.ports.venue import (
 )
 
 NAME = "coinbase_live"
+_NOT_FOUND = "venue_http_404"
 _MAX_PAGES = 50
 _PAGE = 100
 _CONFIGURATIONS = {
@@ -168,7 +169,7 @@ class CoinbaseLive(CcxtVenue):
                 "v3PrivateGetBrokerageOrdersHistoricalOrderId", {"order_id": venue_order_id}
             )
         except VenueRefusedError as refused:
-            if is_not_found(refused):
+            if refused.code == _NOT_FOUND:
                 return None
             raise
         return self._seen(object_of(object_of(body, "order").get("order"), "order"))
@@ -321,14 +322,6 @@ def is_spot(row: Mapping[str, Any]) -> bool:
     """Whether a product is traded for itself and names both assets."""
     return row.get("product_type") == "SPOT" and bool(
         row.get("base_currency_id") and row.get("quote_currency_id")
-    )
-
-
-def is_not_found(refused: VenueRefusedError) -> bool:
-    """Whether the venue says that there is no such order."""
-    return refused.code == "venue_http_404" or refused.code.lower() in (
-        "venue_rejected:not_found",
-        "venue_rejected:unknown_order",
     )
 
 

@@ -11,7 +11,7 @@ before the proxy in front of it gave up, before its answer was cut.
 | no answer: time-out, reset, closed, body cut | unknown |
 | 418, 429 | refused, `venue_http_{code}`, with the wait that the venue asks for |
 | 1xx, 3xx, 408, 5xx | unknown |
-| 401, 403, 451 | refused, `venue_http_{code}` |
+| 401, 403, 404, 451 | refused, `venue_http_{code}` |
 | any other 4xx | refused, `venue_rejected:{code}` with the venue's own code, else `venue_http_{code}` |
 | 2xx that cannot be read | unknown |
 | 2xx with an error code of the venue | refused, `venue_rejected:{code}` |
@@ -29,7 +29,7 @@ from typing import Any, Protocol
 from marketsentry.ports.venue import OutcomeUnknownError, VenueRefusedError
 
 _TOO_MANY = (418, 429)
-_DOOR = (401, 403, 451)  # the account or the place is refused, whatever was asked
+_DOOR = (401, 403, 404, 451)  # the account, the place or the address is refused, whatever was asked
 _REQUEST_TIMEOUT = 408
 
 
