@@ -150,7 +150,9 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
         )
 
 
-def live_venue(settings: Settings, venue: str, *, base_url: str | None = None) -> "CcxtVenue":
+def live_venue(
+    settings: Settings, venue: str, *, base_url: str | None = None, is_public: bool = False
+) -> "CcxtVenue":
     """Make the adapter of a live venue; nothing is sent yet.
 
     Parameters
@@ -161,6 +163,8 @@ def live_venue(settings: Settings, venue: str, *, base_url: str | None = None) -
         `coinbase` or `bitget`.
     base_url
         Address in place of the configured one, for a server that speaks the venue's protocol.
+    is_public
+        Whether it will be asked only for what needs no key.
 
     Returns
     -------
@@ -197,7 +201,8 @@ def live_venue(settings: Settings, venue: str, *, base_url: str | None = None) -
             market=settings.bitget_market,
             margin_mode=settings.bitget_margin_mode,
             leverage=settings.bitget_leverage,
-        )
+        ),
+        is_public=is_public,
     )
 
 

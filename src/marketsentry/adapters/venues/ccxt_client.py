@@ -24,7 +24,7 @@ _exchange: ContextVar[Exchange] = ContextVar(
 
 
 class CcxtClient:
-    """Sends one request at a time by the name of its endpoint, and judges what comes back.
+    """Sends requests by the name of their endpoint, and judges what comes back; `last_status` is of the last answer.
 
     Parameters
     ----------
@@ -56,6 +56,7 @@ class CcxtClient:
         self._timeout_s = timeout_s
         self._budget = budget
         self._dialect = dialect
+        self.last_status: int | None = None
         self._ccxt = recording_class(name)(
             {**credentials, "enableRateLimit": False, "timeout": round(timeout_s * 1_000)}
         )
@@ -101,6 +102,7 @@ class CcxtClient:
             error = raised
         finally:
             _exchange.reset(token)
+            self.last_status = exchange.status
         try:
             return judge(self._name, exchange, error, self._dialect)
         except VenueRefusedError as refused:

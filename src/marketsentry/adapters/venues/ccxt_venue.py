@@ -86,6 +86,11 @@ class CcxtVenue(ABC):
         self._clock_at = -_CLOCK_FOR_S
         self._skew_s = 0.0
 
+    @property
+    def last_http_status(self) -> int | None:
+        """Status of the last answer; None when the last request had none."""
+        return self._client.last_status
+
     # What the callers use.
 
     async def submit(self, request: LegRequest) -> LegView:

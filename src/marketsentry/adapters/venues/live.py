@@ -36,13 +36,15 @@ class LiveSettings:
     leverage: int = 1
 
 
-def open_live(settings: LiveSettings) -> CcxtVenue:
+def open_live(settings: LiveSettings, *, is_public: bool = False) -> CcxtVenue:
     """Make the adapter of a live venue; nothing is sent yet.
 
     Parameters
     ----------
     settings
         What is configured of it.
+    is_public
+        Whether it will be asked only for what needs no key.
 
     Returns
     -------
@@ -60,7 +62,9 @@ def open_live(settings: LiveSettings) -> CcxtVenue:
             f"live venues are {', '.join(_VENUES)}, was {settings.venue!r}",
         )
     is_bitget = settings.venue == "bitget"
-    if not (settings.api_key and settings.api_secret and (settings.passphrase or not is_bitget)):
+    if not is_public and not (
+        settings.api_key and settings.api_secret and (settings.passphrase or not is_bitget)
+    ):
         raise VenueRefusedError(
             f"{settings.venue}_credentials_not_configured", f"the keys of {settings.venue} are not configured"
         )
