@@ -258,6 +258,15 @@ class MarginAccounts:
         self.ledger.move(owner, FEES, product.quote, fee)
         return Settled(fee, product.quote, gain)
 
+    def stamp(self, asked: NewOrder, at_s: float) -> None:
+        """Note when the position that an order moved has changed, and when it was opened."""
+        position = self.positions[asked.owner, asked.product, asked.hold_side]
+        position.updated_s = at_s
+        if not position.quantity:
+            position.opened_s = 0.0
+        elif not position.opened_s:
+            position.opened_s = at_s
+
     def set_hedged(self, owner: str, is_hedged: bool) -> None:
         """Choose one net position or two legs; not while anything is open."""
         if self.is_hedged[owner] != is_hedged and self.open_positions(owner):

@@ -33,6 +33,10 @@ class CoinbaseSession:
         self._sequence = 0
         self._n_heartbeats = 0
 
+    def subscriptions(self) -> list[str]:
+        """What the client gets at present, as `channel product`."""
+        return [f"{channel} {name}" for channel, names in self._wanted.items() for name in names]
+
     def on_text(self, message: str) -> None:
         """Subscribe or unsubscribe."""
         try:

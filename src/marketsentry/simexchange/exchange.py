@@ -12,6 +12,7 @@ from typing import Any
 
 from marketsentry.simexchange import admin
 from marketsentry.simexchange.accounts import ApiKey, Permission
+from marketsentry.simexchange.bitget_stream import BitgetVenue
 from marketsentry.simexchange.candles import TIMEOUT_HOLD_S, Listing
 from marketsentry.simexchange.coinbase_stream import CoinbaseVenue
 from marketsentry.simexchange.faults import REQUEST_FAULTS, FaultPlan, FaultRule, VenueFault
@@ -114,6 +115,7 @@ class SimExchange:
             now_s=now_s,
             seed=seed,
             post_only_rejects=kind is VenueKind.COINBASE,
+            has_number_ids=kind is VenueKind.BITGET,
         )
         self.faults = FaultPlan(now_s=now_s, seed=seed)
         self._seed = seed
@@ -132,7 +134,9 @@ class SimExchange:
             self.deposit(coin, amount)
             if any(one.is_perpetual and one.quote == coin for one in self.venue.products.values()):
                 self.deposit(coin, amount, is_margin=True)
-        self._protocol: VenueProtocol = CoinbaseVenue(self._floor)
+        self._protocol: VenueProtocol = (
+            CoinbaseVenue(self._floor) if kind is VenueKind.COINBASE else BitgetVenue(self._floor)
+        )
         self._streams = Streams(self.faults)
         self.venue.listen(self._streams.on_event)
         self._server = HttpServer(
@@ -167,6 +171,11 @@ class SimExchange:
     def n_streams(self) -> int:
         """How many WebSockets are open."""
         return len(self._streams)
+
+    @property
+    def subscriptions(self) -> list[str]:
+        """What all clients are sent at present, as `channel product`; `*` or `default` is every product."""
+        return self._streams.subscriptions()
 
     def ccxt_config(self, key: ApiKey | None = None) -> dict[str, Any]:
         """Settings with which an unmodified ccxt class of this venue talks to this server."""

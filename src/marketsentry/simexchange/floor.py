@@ -55,6 +55,10 @@ class Floor:
 class StreamSession(Protocol):
     """One client's WebSocket."""
 
+    def subscriptions(self) -> list[str]:
+        """What the client gets at present, as `channel product`."""
+        ...
+
     def on_text(self, text: str) -> None:
         """Take a message of the client."""
         ...

@@ -47,9 +47,12 @@ class Ledger:
         return {who for who, _ in self._available}
 
     def hold(self, owner: str, coin: str, amount: Decimal, *, credit: Decimal = Decimal(0)) -> None:
-        """Keep an amount back; refuse it where less than that is free. `credit` adds to what counts as free."""
+        """Keep an amount back; refuse it where less than that is free. `credit` adds to what counts as free.
+
+        Nothing can always be held, even by who owes: closing must work.
+        """
         free = self.available(owner, coin) + credit
-        if owner not in HOUSE and not amount <= free:
+        if amount and owner not in HOUSE and not amount <= free:
             raise Rejected(Reject.INSUFFICIENT_FUNDS, f"{amount} {coin} needed, {free} available")
         self._available[owner, coin] -= amount
         self._held[owner, coin] += amount

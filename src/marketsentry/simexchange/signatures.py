@@ -19,10 +19,11 @@ BITGET_WINDOW_S = 30.0
 
 @dataclass(slots=True, eq=False)
 class Unauthorised(Exception):  # noqa: N818 - an answer of the protocol, not a failure of this program
-    """The client is not who it says, or its proof is too old."""
+    """The client is not who it says, or its proof is too old. `code` is the venue's, where it has one."""
 
     detail: str
     is_stale: bool = False
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

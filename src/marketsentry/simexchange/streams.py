@@ -70,6 +70,10 @@ class Streams:
     def __len__(self) -> int:
         return len(self._open)
 
+    def subscriptions(self) -> list[str]:
+        """What all clients get at present, as `channel product`."""
+        return sorted(one for session in self._open.values() for one in session.subscriptions())
+
     async def serve(
         self, websocket: WebSocket, open_session: Callable[[Callable[[str, str], None]], StreamSession]
     ) -> None:

@@ -50,7 +50,8 @@ Event = BookChange | OrderChange | Trade
 class Venue:
     """Products, books, money, orders and fills. Everything follows from its calls, its seed and its clock.
 
-    A post-only order that would take is refused, or with `post_only_rejects` off taken and cancelled at once.
+    A post-only order that would take is refused, or with `post_only_rejects` off taken and cancelled at once. Ids of
+    orders are UUIDs, or with `has_number_ids` numbers that grow.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Venue:
         now_s: Callable[[], float],
         seed: int = 0,
         post_only_rejects: bool = True,
+        has_number_ids: bool = False,
     ) -> None:
         self.products = {one.key: one for one in products}
         self.books = {key: Book() for key in self.products}
@@ -71,6 +73,7 @@ class Venue:
         self.halted: set[str] = set()
         self.now_s = now_s
         self._post_only_rejects = post_only_rejects
+        self._has_number_ids = has_number_ids
         self._rng = random.Random(seed)
         self._by_client_id: dict[tuple[str, bool, str], str] = {}
         self._resting_clients: dict[str, Order] = {}
@@ -338,6 +341,7 @@ class Venue:
         self.fills.append(fill)
         self._emit(OrderChange(order, fill))
         if product.is_perpetual:
+            self.margin.stamp(order.asked, trade.at_s)
             self._shrink_reducing(order.asked)
 
     def _reducing(self, asked: NewOrder) -> list[Order]:
@@ -380,6 +384,8 @@ class Venue:
             listener(event)
 
     def _order_id(self) -> str:
+        if self._has_number_ids:
+            return str(10**18 + self._next_id() * 1_000 + self._rng.randrange(1_000))
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
 
     def _next_id(self) -> int:

@@ -1,8 +1,8 @@
 """The unmodified client of Coinbase trades on the simulated venue over REST and WebSocket."""
 
-import asyncio
 from decimal import Decimal
 
+import aiohttp
 import ccxt.pro
 import pytest
 from ccxt.base import errors
@@ -40,15 +40,6 @@ def opened(venue, key=None, **settings):
     return ccxt.pro.coinbase(
         {**venue.ccxt_config(key), "enableRateLimit": False, "timeout": 2_000, **settings}
     )
-
-
-async def following(watch, condition):
-    """Watch until a condition holds of what came."""
-    async with asyncio.timeout(10):
-        while True:
-            seen = await watch()
-            if condition(seen):
-                return seen
 
 
 async def test_markets_prices_and_books_come_as_the_client_reads_them(client, venue):
@@ -163,33 +154,58 @@ async def test_a_key_says_what_it_may_and_may_no_more(venue):
             await one.close()
 
 
-async def test_the_user_stream_tells_each_change_of_an_order(client, venue):
-    await following(client.watch_orders, lambda _: True)
+async def test_the_user_stream_tells_each_change_of_an_order(client, venue, listening, settled):
+    seen = listening(client.watch_orders)
+    await settled(lambda: "user *" in venue.subscriptions)
     placed = await client.create_order(BTC, "limit", "buy", 0.5, 60_000 - 3)
-    (order,) = await following(client.watch_orders, lambda seen: seen)
+    await settled(lambda: seen and seen[-1])
+    (order,) = seen[-1]
     assert (order["id"], order["status"], order["remaining"]) == (placed["id"], "open", 0.5)
     venue.move_price(PRODUCT, 59_000)
-    done = await following(client.watch_orders, lambda seen: seen[-1]["status"] == "closed")
-    assert (done[-1]["filled"], done[-1]["average"]) == (0.5, 59_997)
+    await settled(lambda: seen[-1][-1]["status"] == "closed")
+    assert (seen[-1][-1]["filled"], seen[-1][-1]["average"]) == (0.5, 59_997)
 
 
-async def test_the_book_that_is_streamed_is_the_book_that_is_asked_for(client, venue):
-    await following(lambda: client.watch_order_book(BTC), lambda _: True)
+async def test_the_book_that_is_streamed_is_the_book_that_is_asked_for(client, venue, listening, settled):
+    books = listening(lambda: client.watch_order_book(BTC))
+    await settled(lambda: books)
     venue.move_price(PRODUCT, 61_000)
     asked = await client.fetch_order_book(BTC)
-    same = ("bids", "asks")
-    streamed = await following(
-        lambda: client.watch_order_book(BTC), lambda book: all(list(book[s]) == asked[s] for s in same)
-    )
-    assert streamed["bids"][0][0] > 60_000
+    await settled(lambda: all(list(books[-1][side]) == asked[side] for side in ("bids", "asks")))
+    assert books[-1]["bids"][0][0] > 60_000
 
 
-async def test_trades_and_tickers_are_streamed(client, venue):
+async def test_trades_and_tickers_are_streamed(client, venue, listening, settled):
     await client.load_markets()
-    trades = asyncio.create_task(client.watch_trades(BTC))
-    await following(lambda: client.watch_ticker(BTC), lambda ticker: ticker["bid"] < 60_000)
+    trades = listening(lambda: client.watch_trades(BTC))
+    tickers = listening(lambda: client.watch_ticker(BTC))
+    await settled(lambda: {f"market_trades {PRODUCT}", f"ticker {PRODUCT}"} <= set(venue.subscriptions))
     venue.venue.house_take(PRODUCT, Side.BUY, Decimal("0.25"))
-    async with asyncio.timeout(10):
-        (trade,) = await trades
+    await settled(lambda: trades)
+    (trade,) = trades[-1]
     assert (trade["amount"], trade["side"], trade["price"] > 60_000) == (0.25, "sell", True)
-    await following(lambda: client.watch_ticker(BTC), lambda ticker: ticker["last"] == trade["price"])
+    await settled(lambda: tickers[-1]["last"] == trade["price"])
+
+
+async def test_heartbeats_count_and_every_message_has_the_next_number(venue, settled):
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(venue.ws_url) as socket,
+    ):
+        for channel in ("heartbeats", "ticker"):
+            await socket.send_json({"type": "subscribe", "channel": channel, "product_ids": [PRODUCT]})
+        await settled(lambda: len(venue.subscriptions) == 2)
+        for _ in range(3):
+            venue.step()
+        beats, numbers = [], []
+        while len(beats) < 3:
+            message = await socket.receive_json(timeout=10)
+            numbers.append(message["sequence_num"])
+            if message["channel"] == "heartbeats":
+                beats.append(message["events"][0]["heartbeat_counter"])
+        assert beats == [0, 1, 2]
+        assert numbers == list(range(len(numbers)))
+        await socket.send_json({"type": "subscribe", "channel": "user", "jwt": "a.b.c"})
+        while (message := await socket.receive_json(timeout=10)).get("type") != "error":
+            pass
+        assert message["message"] == "authentication failure"
