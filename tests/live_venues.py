@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from marketsentry.adapters.venues.bitget_live import Contracts, open_bitget
 from marketsentry.adapters.venues.ccxt_venue import CcxtVenue, VenueAccess
 from marketsentry.adapters.venues.coinbase_live import CoinbaseLive
+from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import LegKind, Side, TimeInForce
 from marketsentry.ports.venue import LegRef, LegRequest
 from marketsentry.simexchange.exchange import SimExchange, SimMarket, VenueKind
 from marketsentry.simexchange.market_feed import BookShape
-from marketsentry.simexchange.products import Product, coinbase_product
+from marketsentry.simexchange.products import Product, bitget_perpetual, bitget_spot, coinbase_product
 
 MID = 60_000.0
 SHAPE = BookShape(n_levels=5, level_quote=60_000.0, crowd_frac=0.0)
@@ -27,6 +29,11 @@ def still(products: Sequence[Product]) -> list[SimMarket]:
 
 def coinbase_exchange(**settings: Any) -> SimExchange:
     return SimExchange(VenueKind.COINBASE, markets=still([coinbase_product("BTC")]), seed=7, **settings)
+
+
+def bitget_exchange(**settings: Any) -> SimExchange:
+    products = [bitget_spot("BTC"), bitget_perpetual("BTC")]
+    return SimExchange(VenueKind.BITGET, markets=still(products), seed=7, **settings)
 
 
 def access_to(exchange: SimExchange, key: Any = None, **changes: Any) -> VenueAccess:
@@ -54,6 +61,20 @@ async def opened(venue: CcxtVenue) -> AsyncIterator[CcxtVenue]:
 @asynccontextmanager
 async def coinbase(exchange: SimExchange, key: Any = None, **changes: Any) -> AsyncIterator[CcxtVenue]:
     async with opened(CoinbaseLive(access_to(exchange, key, **changes))) as venue:
+        yield venue
+
+
+@asynccontextmanager
+async def bitget(
+    exchange: SimExchange,
+    kind: Market = Market.SPOT,
+    key: Any = None,
+    contracts: Contracts | None = None,
+    **changes: Any,
+) -> AsyncIterator[CcxtVenue]:
+    symbols = ("BTC",) if kind is Market.SPOT else ("BTC-PERP",)
+    access = access_to(exchange, key, **{"quote_currency": "USDT", "symbols": symbols, **changes})
+    async with opened(open_bitget(access, kind, contracts)) as venue:
         yield venue
 
 

@@ -107,6 +107,7 @@ async def prepare(trial: VenueTrial) -> Kit:
             f"{trial.symbol} must be among the products: {', '.join(sorted(products)[:20])}"
         )
     quote = await trial.venue.quote(trial.symbol)
+    require_exact([product, quote], "product and quote")
     smallest = max(product.min_qty, product.min_notional / (quote.bid * (1 - FAR)))
     lot = product.lot_size or Decimal("0.00000001")
     qty = trial.qty if trial.qty is not None else product.round_qty(smallest * 2 + lot)

@@ -193,10 +193,6 @@ class BitgetLive(CcxtVenue):
             before = text_of(rows[-1], id_name)
         raise OutcomeUnknownError(f"{self.name} lists more than {_MAX_PAGES} pages of {endpoint}")
 
-    def _symbol(self, venue_symbol: str) -> str:
-        product = self._products.get(venue_symbol)
-        return venue_symbol if product is None else product.symbol
-
 
 class BitgetSpot(BitgetLive):
     """Spot; the quote currency is part of the product."""
@@ -276,7 +272,8 @@ class BitgetPerpetual(BitgetLive):
         found = []
         for row in rows_of(data, "accounts"):
             cash = decimal_of(row, "accountEquity") - decimal_of(row, "unrealizedPL", ZERO)
-            found.append(Balance(text_of(row, "marginCoin").upper(), cash, decimal_of(row, "available")))
+            free = decimal_of(row, "crossedMaxAvailable", decimal_of(row, "available"))
+            found.append(Balance(text_of(row, "marginCoin").upper(), cash, min(max(free, ZERO), cash)))
         return found
 
     async def positions(self) -> Sequence[VenuePosition]:

@@ -42,6 +42,7 @@ from marketsentry.ports.venue import (
 _PRODUCTS_FOR_S = 600.0
 _CLOCK_FOR_S = 300.0
 _N_READ_BACKS = 2
+_MAX_CLIENT_IDS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class CcxtVenue(ABC):
         self._key_is_fit = False
         self._clock_at = -_CLOCK_FOR_S
         self._skew_s = 0.0
+        self._client_ids: dict[str, str] = {}
 
     @property
     def last_http_status(self) -> int | None:
@@ -166,7 +168,8 @@ class CcxtVenue(ABC):
     async def fills_since(self, since: datetime) -> Sequence[VenueFill]:
         """List the fills of the account from `since` on, oldest first."""
         await self.products()
-        return [one for one in in_order(await self._fills_since(since)) if one.fill.at >= since]
+        found = [one for one in in_order(await self._fills_since(since)) if one.fill.at >= since]
+        return [replace(one, client_order_id=await self._client_id_of(one)) for one in found]
 
     async def products(self) -> Sequence[Product]:
         """Read what can be traded, and its rules; an answer is kept for ten minutes."""
@@ -270,6 +273,22 @@ class CcxtVenue(ABC):
     @abstractmethod
     async def _check_modes(self, product: Product) -> None:
         """Refuse when the account is not set up as the orders assume."""
+
+    def _symbol(self, venue_symbol: str) -> str:
+        product = self._products.get(venue_symbol)
+        return venue_symbol if product is None else product.symbol
+
+    async def _client_id_of(self, fill: VenueFill) -> str | None:
+        """Find the client id of the order that a fill belongs to: the venues tell it with the order alone."""
+        known = self._client_ids.get(fill.venue_order_id)
+        if known is None:
+            leg = LegRef(fill.symbol, "", fill.venue_order_id, fill.fill.at)
+            seen = await self._look_up(await self.product(fill.symbol), leg)
+            known = "" if seen is None else seen.view.client_order_id
+            if len(self._client_ids) >= _MAX_CLIENT_IDS:
+                self._client_ids.clear()
+            self._client_ids[fill.venue_order_id] = known
+        return known or None
 
     # Steps of submit.
 

@@ -94,7 +94,6 @@ class CoinbaseLive(CcxtVenue):
             dialect=CoinbaseDialect(),
         )
         super().__init__(access, client)
-        self._client_ids: dict[str, str] = {}
 
     async def server_time(self) -> datetime:
         """Read the venue's clock."""
@@ -200,15 +199,7 @@ class CoinbaseLive(CcxtVenue):
     async def _fills_since(self, since: datetime) -> Sequence[VenueFill]:
         query = {"start_sequence_timestamp": iso(since - timedelta(seconds=1)), "limit": _PAGE}
         pages = self._pages("v3PrivateGetBrokerageOrdersHistoricalFills", "fills", query)
-        found = [self._fill(row) async for row in pages]
-        for venue_order_id in {one.venue_order_id for one in found} - self._client_ids.keys():
-            await self._order_by_id(venue_order_id)  # notes its client id
-        return [
-            VenueFill(
-                one.symbol, one.venue_order_id, self._client_ids.get(one.venue_order_id), one.side, one.fill
-            )
-            for one in found
-        ]
+        return [self._fill(row) async for row in pages]
 
     async def _read_products(self) -> Sequence[Product]:
         body = object_of(await self._client.call("v3PublicGetBrokerageMarketProducts"), "products")
@@ -232,19 +223,13 @@ class CoinbaseLive(CcxtVenue):
         raise OutcomeUnknownError(f"{self.name} lists more than {_MAX_PAGES} pages of {name}")
 
     def _seen(self, row: Mapping[str, Any]) -> SeenOrder:
-        seen = read_order(row, self._symbol(text_of(row, "product_id")))
-        self._client_ids[seen.view.venue_order_id] = seen.view.client_order_id
-        return seen
+        return read_order(row, self._symbol(text_of(row, "product_id")))
 
     def _fill(self, row: Mapping[str, Any]) -> VenueFill:
         venue_symbol = text_of(row, "product_id")
         product = self._products.get(venue_symbol)
         quote = venue_symbol.partition("-")[2] if product is None else product.quote
         return read_fill(row, self._symbol(venue_symbol), quote)
-
-    def _symbol(self, venue_symbol: str) -> str:
-        product = self._products.get(venue_symbol)
-        return venue_symbol if product is None else product.symbol
 
 
 def order_body(request: LegRequest, product: Product) -> dict[str, object]:

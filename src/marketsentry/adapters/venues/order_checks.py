@@ -81,11 +81,12 @@ def check_request(request: LegRequest, product: Product) -> None:
 
 
 def fits(request: LegRequest, seen: SeenOrder, *, sent_at: datetime) -> bool:
-    """Whether an order that the venue shows is the one that was sent."""
+    """Whether an order that the venue shows is the one that was sent; a closing one may have been made smaller."""
+    is_same_qty = seen.view.qty == request.qty or (request.is_reduce_only and seen.view.qty <= request.qty)
     return (
         seen.view.client_order_id == request.client_order_id
         and seen.view.side is request.side
-        and seen.view.qty == request.qty
+        and is_same_qty
         and seen.limit_price in (None, request.limit_price)
         and seen.created_at >= sent_at - SAME_ORDER_WINDOW
     )
