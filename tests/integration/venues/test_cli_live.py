@@ -24,7 +24,7 @@ def keys_of(exchange, key=None):
 async def check(tmp_path, *words, **variables):
     """Run `ms check`; give exit code, document and stderr."""
     done = await asyncio.to_thread(ms, tmp_path, "check", *words, **variables)
-    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+    return done.returncode, json.loads(done.stdout) if done.stdout.strip() else None, done.stderr
 
 
 async def test_without_keys_only_the_public_door_is_tried(tmp_path, exchange):
