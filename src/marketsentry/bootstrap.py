@@ -1,9 +1,11 @@
 """Joins settings, adapters and services; nothing else knows all of them."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,12 +21,18 @@ from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.adapters.trainer_process import ProcessTrainer
 from marketsentry.core.gates.data_quality import QualityLimits
+from marketsentry.core.risk.limits import BreakerLimits, HourRule, RiskLimits
+from marketsentry.core.risk.profiles import BucketCaps
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.logs import set_up_logs
-from marketsentry.ports import Artifacts, Clock, Transactions
+from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
 from marketsentry.ports.training import Trainer
+from marketsentry.services.account_figures import LedgerFigures
+from marketsentry.services.portfolio import PortfolioParts
 from marketsentry.services.predict import ServingParts, ServingRules
+from marketsentry.services.risk import LimitRecord, RiskParts
 from marketsentry.services.serving import ServingCache
+from marketsentry.services.signals import SignalParts
 from marketsentry.settings import Settings, is_loopback, load_settings
 
 if TYPE_CHECKING:
@@ -52,7 +60,10 @@ class System:
     reports_dir: Path
     engines: Engines
     owned_engines: EmbeddedEngines
+    risk_limits: RiskLimits
     serving_cache: ServingCache = field(default_factory=ServingCache)
+    entropy: Entropy = secrets.token_bytes
+    limit_record: LimitRecord = field(default_factory=LimitRecord)
 
     @property
     def transactions(self) -> Transactions:
@@ -76,6 +87,24 @@ class System:
             stale_after_bars=self.settings.stale_after_bars,
         )
         return ServingParts(self.transactions, self.artifacts, self.clock, self.serving_cache, rules)
+
+    @property
+    def signals(self) -> SignalParts:
+        """What signals need."""
+        return SignalParts(self.serving, self.entropy)
+
+    @property
+    def portfolio(self) -> PortfolioParts:
+        """What a rebalance needs."""
+        return PortfolioParts(self.transactions, self.clock, self.entropy, self.risk_limits)
+
+    @property
+    def risk(self) -> RiskParts:
+        """What the risk plane needs."""
+        figures = LedgerFigures(self.clock, timedelta(seconds=self.settings.risk_max_price_age_s))
+        return RiskParts(
+            self.transactions, self.risk_limits, self.clock, account=figures, record=self.limit_record
+        )
 
     @property
     def code_version(self) -> str:
@@ -147,6 +176,7 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
             reports_dir=settings.home / "reports",
             engines=engines,
             owned_engines=owned,
+            risk_limits=risk_limits(settings),
         )
 
 
@@ -203,6 +233,34 @@ def live_venue(
             leverage=settings.bitget_leverage,
         ),
         is_public=is_public,
+    )
+
+
+def risk_limits(settings: Settings) -> RiskLimits:
+    """Take the risk limits out of the settings; they stay as they are while the process runs (K-43)."""
+    return RiskLimits(
+        max_single_weight=settings.risk_max_single_weight,
+        max_gross_exposure=settings.risk_max_gross_exposure,
+        max_turnover=settings.risk_max_turnover,
+        max_drawdown=settings.risk_max_drawdown,
+        max_sector_exposure=settings.risk_max_sector_exposure,
+        max_style_exposure=settings.risk_max_style_exposure,
+        max_daily_loss=settings.risk_max_daily_loss,
+        max_consecutive_losses=settings.risk_max_consecutive_losses,
+        hard_block_minutes=settings.risk_hard_block_minutes,
+        bucket_caps=BucketCaps(
+            {
+                "trend": settings.risk_bucket_trend,
+                "event": settings.risk_bucket_event,
+                "mean_reversion": settings.risk_bucket_mean_reversion,
+            }
+        ),
+        breaker=BreakerLimits(
+            max_abs_return=settings.risk_max_abs_return,
+            by_symbol=settings.risk_max_abs_return_symbols,
+            by_hour=tuple(HourRule(*rule) for rule in settings.risk_max_abs_return_tod_multiplier),
+            max_price_age_s=settings.risk_max_price_age_s,
+        ),
     )
 
 

@@ -5,8 +5,10 @@ lower case without that prefix. A malformed value is refused by name, and so is 
 """
 
 import difflib
+import math
 import os
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -25,13 +27,15 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 _TRUE = frozenset({"1", "true", "yes", "y"})
 _OURS = frozenset(  # variables that the contract does not name
     {
-        "home",
-        "statement_timeout_s",
         "api_bind",
+        "home",
+        "live_venues",
+        "max_body_bytes",
+        "paper_capital",
+        "risk_max_price_age_s",
         "served_models",
         "stale_after_bars",
-        "max_body_bytes",
-        "live_venues",
+        "statement_timeout_s",
         "venue_max_clock_skew_s",
     }
 )
@@ -68,7 +72,7 @@ def _symbol_values(value: object) -> object:
         symbol = symbol.strip().upper()
         if not equals or not symbol or symbol in pairs:
             raise ValueError("must be SYMBOL=number pairs, each symbol once, like BTC=0.05,ETH=0.06")
-        pairs[symbol] = _positive(number)
+        pairs[symbol] = _finite(number)
     return tuple(pairs.items())
 
 
@@ -82,11 +86,14 @@ def _hour_values(value: object) -> object:
         first, dash, last = hours.partition("-")
         if not (dash and first.strip().isdecimal() and last.strip().isdecimal()):
             raise ValueError("must be first-last:number ranges of UTC hours, like 0-7:1.4,8-16:1.0")
-        span = range(int(first), int(last) + 1)
-        if not span or span[-1] > 23 or taken & set(span):
+        start, end = int(first), int(last)
+        if max(start, end) > 23:
             raise ValueError("must be ranges of UTC hours within 0-23 that do not overlap")
-        taken |= set(span)
-        ranges.append((span[0], span[-1], _positive(number)))
+        span = {hour % 24 for hour in range(start, end + 1 + (24 if end < start else 0))}
+        if taken & span:
+            raise ValueError("must be ranges of UTC hours within 0-23 that do not overlap")
+        taken |= span
+        ranges.append((start, end, _positive(number)))
     return tuple(ranges)
 
 
@@ -106,12 +113,19 @@ def _models_by_horizon(value: object) -> object:
     return tuple((horizon, *model) for horizon, model in chosen.items())
 
 
-def _positive(text: str) -> float:
+def _finite(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = float("nan")
-    if not 0 < number < float("inf"):
+    if not math.isfinite(number):
+        raise ValueError(f"must hold finite numbers, and {text.strip()!r} is none")
+    return number
+
+
+def _positive(text: str) -> float:
+    number = _finite(text)
+    if not number > 0:
         raise ValueError(f"must hold positive numbers, and {text.strip()!r} is none")
     return number
 
@@ -185,6 +199,7 @@ HourValues = Annotated[tuple[tuple[int, int, float], ...], BeforeValidator(_hour
 ServedModels = Annotated[tuple[tuple[str, str, str], ...], BeforeValidator(_models_by_horizon)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Money = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Venues = Annotated[tuple[str, ...], BeforeValidator(_venues)]
@@ -229,9 +244,10 @@ class Settings(BaseSettings):
     risk_max_daily_loss: Fraction = 0.03
     risk_max_consecutive_losses: Count = 5
     risk_hard_block_minutes: Annotated[int, AfterValidator(_block_minutes)] = 1
-    risk_max_abs_return: Positive = 0.06
+    risk_max_abs_return: Finite = 0.06
     risk_max_abs_return_symbols: SymbolValues = ()
     risk_max_abs_return_tod_multiplier: HourValues = ()
+    risk_max_price_age_s: Positive = 7200.0
     risk_bucket_trend: Fraction = 0.5
     risk_bucket_event: Fraction = 0.4
     risk_bucket_mean_reversion: Fraction = 0.35
@@ -242,6 +258,9 @@ class Settings(BaseSettings):
     dq_max_duplicate_rate: Fraction = 0.02
     dq_max_stale_ratio: Fraction = 0.1
     dq_min_rows: Count = 200
+
+    # What a strategy has to begin with on a paper account, in its quote currency.
+    paper_capital: Money = Decimal(100_000)
 
     # Training, and the limits of the first verdict.
     train_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
@@ -334,7 +353,7 @@ class Settings(BaseSettings):
     def summary(self) -> dict[str, object]:
         """Return every setting by its variable name, with passwords and keys redacted."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {_variable(name): _redacted(name, value) for name, value in values.items()}
+        return {variable_of(name): _redacted(name, value) for name, value in values.items()}
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -356,7 +375,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         If a variable is malformed, out of range or refused, or an ``MS_`` variable is unknown; each is named.
     """
     _refuse_unknown_names(environ)
-    given = {field: environ.get(_variable(field)) for field in Settings.model_fields}
+    given = {field: environ.get(variable_of(field)) for field in Settings.model_fields}
     try:
         return Settings.model_validate({field: text for field, text in given.items() if text})
     except ValidationError as exc:
@@ -368,12 +387,13 @@ def is_loopback(host: str) -> bool:
     return host.lower() in LOOPBACK_HOSTS
 
 
-def _variable(field: str) -> str:
+def variable_of(field: str) -> str:
+    """Name the variable that sets a field."""
     return f"MS_{field}".upper() if field in _OURS else field.upper()
 
 
 def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
-    known = {_variable(field) for field in Settings.model_fields}
+    known = {variable_of(field) for field in Settings.model_fields}
     for name in environ:
         if name.upper().startswith("MS_") and name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)
@@ -386,7 +406,7 @@ def _explain(error: "ErrorDetails", given: Mapping[str, str | None]) -> str:
         return _reason(error)
     field = str(error["loc"][0])
     was = "" if field.endswith(_SECRET_ENDINGS) else f", was {given[field]!r}"
-    return f"{_variable(field)} {_reason(error)}{was}"
+    return f"{variable_of(field)} {_reason(error)}{was}"
 
 
 def _reason(error: "ErrorDetails") -> str:
@@ -411,6 +431,8 @@ def _reason(error: "ErrorDetails") -> str:
 
 
 def _redacted(name: str, value: object) -> object:
+    if isinstance(value, Decimal):
+        return str(value)
     if not isinstance(value, SecretStr):
         return value
     if not name.endswith("_url"):

@@ -76,10 +76,13 @@ def test_each_horizon_has_its_model_or_the_governed_one() -> None:
             "BTC=1,BTC=2",
             "RISK_MAX_ABS_RETURN_SYMBOLS must be SYMBOL=number pairs",
         ),
-        ("RISK_MAX_ABS_RETURN_SYMBOLS", "BTC=-1", "must hold positive numbers, and '-1' is none"),
+        ("RISK_MAX_ABS_RETURN_SYMBOLS", "BTC=nan", "must hold finite numbers, and 'nan' is none"),
         ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "0-7:1,7-9:1", "that do not overlap, was '0-7:1,7-9:1'"),
-        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "9-8:1", "must be ranges of UTC hours within 0-23"),
+        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "9-24:1", "must be ranges of UTC hours within 0-23"),
         ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "20-24:1", "must be ranges of UTC hours within 0-23"),
+        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "22-3:1,3-4:1", "that do not overlap, was '22-3:1,3-4:1'"),
+        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "0-7:0", "must hold positive numbers, and '0' is none"),
+        ("MS_RISK_MAX_PRICE_AGE_S", "0", "MS_RISK_MAX_PRICE_AGE_S must be > 0, was '0'"),
         ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "8:1", "must be first-last:number ranges"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL must be one of 'DEBUG', 'INFO', 'WARNING' or 'ERROR', was 'loud'"),
         ("LIVE_TRADING_ENABLED", "maybe", "must be one of 1, true, yes, y, 0, false, no, n, was 'maybe'"),
@@ -142,6 +145,19 @@ def test_the_home_of_the_user_is_not_the_home_of_the_program() -> None:
 def test_the_block_time_is_clamped_as_the_contract_says() -> None:
     assert load_settings({"RISK_HARD_BLOCK_MINUTES": "99999"}).risk_hard_block_minutes == 1440
     assert load_settings({"RISK_HARD_BLOCK_MINUTES": "-5"}).risk_hard_block_minutes == 1
+
+
+def test_hours_may_wrap_midnight_and_a_threshold_of_zero_switches_the_breaker_off() -> None:
+    settings = load_settings(
+        {
+            "RISK_MAX_ABS_RETURN_TOD_MULTIPLIER": "22-3:1.2,4-21:1",
+            "RISK_MAX_ABS_RETURN_SYMBOLS": "USDC=0",
+            "RISK_MAX_ABS_RETURN": "-1",
+        }
+    )
+    assert settings.risk_max_abs_return_tod_multiplier == ((22, 3, 1.2), (4, 21, 1.0))
+    assert settings.risk_max_abs_return_symbols == (("USDC", 0.0),)
+    assert settings.risk_max_abs_return == -1.0
 
 
 def test_settings_do_not_change() -> None:

@@ -27,7 +27,7 @@ class ApiMetrics:
             buckets=_HTTP_BUCKETS_S,
             registry=r,
         )
-        Histogram(
+        self.signal_latency = Histogram(
             "ms_signal_latency_seconds",
             "Time to make a signal.",
             ("track",),
@@ -47,7 +47,12 @@ class ApiMetrics:
             "ms_data_freshness_seconds", "Age of the newest price.", ("target",), registry=r
         )
         Counter("ms_model_drift_events_total", "Drift findings.", ("track", "action"), registry=r)
-        Counter("ms_risk_hard_blocks_total", "Calls blocked by a hard risk rule.", ("track",), registry=r)
+        self.risk_hard_blocks = Counter(
+            "ms_risk_hard_blocks_total", "Calls blocked by a hard risk rule.", ("track",), registry=r
+        )
+        self.kill_switch_active = Gauge(
+            "ms_kill_switch_active", "1 while the switch blocks.", ("track", "strategy"), registry=r
+        )
 
 
 class RequestMetrics:

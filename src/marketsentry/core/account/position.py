@@ -52,22 +52,45 @@ class Position:
         return self.realised_quote - self.fee_quote - self.funding_quote
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A position after a fill; `trip_quote` is what the round trip gained that the fill ended, None when none ended."""
+
+    position: Position
+    trip_quote: Decimal | None = None
+
+
 def apply_fill(position: Position, side: Side, qty: Decimal, price: Decimal, fee_quote: Decimal) -> Position:
-    """Move a position by a fill.
+    """Move a position by a fill; see `take_fill`."""
+    return take_fill(position, side, qty, price, fee_quote).position
+
+
+def take_fill(position: Position, side: Side, qty: Decimal, price: Decimal, fee_quote: Decimal) -> Moved:
+    """Move a position by a fill, and tell the gain of a round trip that ended with it.
 
     Parameters
     ----------
     position
         The position before.
-    side, qty, price
-        What was executed: base units > 0, quote currency > 0.
+    side
+        Which way was traded.
+    qty
+        What was executed, base units > 0.
+    price
+        At which price, quote currency > 0.
     fee_quote
-        Fee in quote currency, positive when paid.
+        Fee in quote currency, positive when paid. One that crosses zero is shared by quantity between the trip that
+        ends and the one that begins.
 
     Returns
     -------
-    Position
+    Moved
         The position after, with its mark untouched.
+
+    Raises
+    ------
+    InputError
+        If a number is not what is said above.
     """
     if not (qty > 0 and price > 0 and fee_quote.is_finite()):
         raise InputError(f"a fill must have qty > 0 and price > 0, was {qty} at {price} with fee {fee_quote}")
@@ -76,16 +99,22 @@ def apply_fill(position: Position, side: Side, qty: Decimal, price: Decimal, fee
     moved = replace(position, qty=after, fee_quote=position.fee_quote + fee_quote)
     if before * signed >= 0:
         average = (abs(before) * position.average_price + qty * price) / abs(after)
-        return replace(moved, average_price=average, trip_quote=position.trip_quote - fee_quote)
+        return Moved(replace(moved, average_price=average, trip_quote=position.trip_quote - fee_quote))
     closed = min(abs(before), qty)
     gain = (1 if before > 0 else -1) * closed * (price - position.average_price)
     moved = replace(moved, realised_quote=position.realised_quote + gain)
     if before * after > 0:
-        return replace(moved, trip_quote=position.trip_quote + gain - fee_quote)
+        return Moved(replace(moved, trip_quote=position.trip_quote + gain - fee_quote))
     ending_fee = fee_quote * closed / qty
-    ended = _end_trip(moved, position.trip_quote + gain - ending_fee)
-    opening_fee = fee_quote - ending_fee
-    return replace(ended, average_price=price if after else ZERO, trip_quote=-opening_fee)
+    trip = position.trip_quote + gain - ending_fee
+    begun = replace(
+        moved,
+        average_price=price if after else ZERO,
+        trip_quote=-(fee_quote - ending_fee),
+        n_trips=position.n_trips + 1,
+        losing_streak=position.losing_streak + 1 if trip < 0 else 0,
+    )
+    return Moved(begun, trip)
 
 
 def apply_funding(position: Position, paid_quote: Decimal) -> Position:
@@ -106,6 +135,8 @@ def mark(position: Position, price: Decimal, at: datetime) -> Position:
     return replace(position, mark_price=price, marked_at=at)
 
 
-def _end_trip(position: Position, gain_quote: Decimal) -> Position:
-    streak = position.losing_streak + 1 if gain_quote < 0 else 0
-    return replace(position, trip_quote=ZERO, n_trips=position.n_trips + 1, losing_streak=streak)
+def marked_later(position: Position, price: Decimal, at: datetime) -> Position:
+    """Set the last known price, unless a later one is known."""
+    if position.marked_at is not None and position.marked_at > at:
+        return position
+    return mark(position, price, at)

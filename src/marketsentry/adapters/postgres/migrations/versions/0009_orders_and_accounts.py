@@ -8,7 +8,7 @@ adds them up again from nothing. Money, prices and quantities are exact decimals
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 TABLES = """
 CREATE TABLE accounts (
@@ -161,7 +161,22 @@ CREATE TABLE ledger_entries (
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (account_id, strategy_id, kind, reference)
 );
-CREATE INDEX ledger_entries_newest ON ledger_entries (account_id, strategy_id, at DESC);
+CREATE INDEX ledger_entries_newest ON ledger_entries (account_id, strategy_id, id DESC);
+CREATE INDEX ledger_entries_flows ON ledger_entries (account_id, id) WHERE kind IN ('deposit', 'withdrawal');
+
+-- A round trip begins when a position leaves zero; `gain_quote` is net of its fees and funding.
+CREATE TABLE round_trips (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id bigint NOT NULL REFERENCES accounts,
+    strategy_id varchar(64) NOT NULL,
+    track varchar(16) NOT NULL,
+    target text NOT NULL,
+    fill_id bigint NOT NULL UNIQUE REFERENCES fills,
+    gain_quote numeric NOT NULL CHECK (gain_quote > '-Infinity' AND gain_quote < 'Infinity'),
+    ended_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX round_trips_newest ON round_trips (account_id, track, strategy_id, id DESC);
 
 CREATE TABLE positions (
     account_id bigint NOT NULL REFERENCES accounts,
@@ -185,9 +200,9 @@ CREATE TABLE positions (
 CREATE TABLE cash_balances (
     account_id bigint NOT NULL REFERENCES accounts,
     strategy_id varchar(64) NOT NULL,
+    track varchar(16) NOT NULL,
     currency varchar(16) NOT NULL,
     amount numeric NOT NULL CHECK (amount > '-Infinity' AND amount < 'Infinity'),
-    flow_quote numeric NOT NULL DEFAULT 0, -- paid in since the last mark of equity
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (account_id, strategy_id, currency)
 );
@@ -203,9 +218,11 @@ CREATE TABLE equity_snapshots (
     peak_quote numeric NOT NULL,
     day_start_quote numeric NOT NULL,
     gross_quote numeric NOT NULL,
+    ledger_id bigint NOT NULL, -- the newest entry that counts; 0 before the first
+    marks jsonb NOT NULL, -- price of each target that was held, as decimal text
     decision_id varchar(64) REFERENCES decisions,
     created_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (account_id, strategy_id, at)
+    UNIQUE (account_id, track, strategy_id, at)
 );
 
 CREATE TABLE positions_snapshots (
@@ -240,6 +257,18 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_waiting ON outbox (id) WHERE published_at IS NULL;
 
+-- What the paper venue knows of the orders handed to it: its own side, that outlives the program like a real venue's.
+CREATE TABLE paper_orders (
+    client_order_id varchar(64) PRIMARY KEY,
+    venue varchar(64) NOT NULL,
+    is_over boolean NOT NULL,
+    placed_at timestamptz NOT NULL,
+    state jsonb NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX paper_orders_newest ON paper_orders (venue, placed_at);
+CREATE INDEX paper_orders_open ON paper_orders (venue) WHERE NOT is_over;
+
 CREATE TRIGGER order_events_are_append_only BEFORE UPDATE OR DELETE ON order_events
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER order_events_are_not_truncated BEFORE TRUNCATE ON order_events
@@ -261,8 +290,8 @@ ALTER TABLE ledger_entries ENABLE ALWAYS TRIGGER ledger_entries_are_not_truncate
 """
 
 DROP = """
-DROP TABLE outbox, trader_states, positions_snapshots, equity_snapshots, cash_balances, positions, ledger_entries,
-    fills, order_events, orders_sim, signal_candidates, decisions, accounts;
+DROP TABLE paper_orders, outbox, trader_states, positions_snapshots, equity_snapshots, cash_balances, positions,
+    round_trips, ledger_entries, fills, order_events, orders_sim, signal_candidates, decisions, accounts;
 """
 
 
