@@ -6,6 +6,7 @@ order), send a reduce-only order on Coinbase as a market order without a bound, 
 `clientOrderId` there without a word.
 """
 
+import asyncio
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import cache
@@ -57,10 +58,9 @@ class CcxtClient:
         self._budget = budget
         self._dialect = dialect
         self.last_status: int | None = None
-        self._ccxt = recording_class(name)(
-            {**credentials, "enableRateLimit": False, "timeout": round(timeout_s * 1_000)}
-        )
-        point_to(self._ccxt, base_url)
+        self._base = origin_of(base_url)
+        self._config = {**credentials, "enableRateLimit": False, "timeout": round(timeout_s * 1_000)}
+        self._ccxt: Any = None  # ccxt is not typed
 
     async def call(
         self,
@@ -92,6 +92,7 @@ class CcxtClient:
         OutcomeUnknownError
             If it may have been done.
         """
+        await self.prepare()
         await self._budget.take(urgency, within_s=self._timeout_s)
         exchange = Exchange()
         token = _exchange.set(exchange)
@@ -110,9 +111,18 @@ class CcxtClient:
                 self._budget.hold(refused.retry_after_s or _HOLD_S)
             raise refused from (error if exchange.has_begun else None)  # a key may stand in the other
 
+    async def prepare(self) -> None:
+        """Import and make ccxt's client, which takes seconds, away from the event loop; the first call does it too."""
+        if self._ccxt is None:
+            kind = await asyncio.to_thread(recording_class, self._name)
+            if self._ccxt is None:  # another task may have been quicker
+                self._ccxt = kind(self._config)
+                self._ccxt.urls["api"] = dict.fromkeys(self._ccxt.urls["api"], self._base)
+
     async def close(self) -> None:
         """Close the connections."""
-        await self._ccxt.close()
+        if self._ccxt is not None:
+            await self._ccxt.close()
 
 
 @cache
@@ -136,15 +146,18 @@ def recording_class(name: str) -> Any:  # Any: ccxt is not typed
     return Recording
 
 
-def point_to(client: Any, base_url: str) -> None:
-    """Send the requests of a ccxt client to another scheme and host.
+def origin_of(base_url: str) -> str:
+    """Keep scheme and host of an address such as `https://api.coinbase.com/api/v3`; the paths are ccxt's.
 
     Parameters
     ----------
-    client
-        The ccxt client.
     base_url
-        Such as `https://api.coinbase.com`; a path behind it is left out, ccxt has its own.
+        The address.
+
+    Returns
+    -------
+    str
+        Such as `https://api.coinbase.com`.
 
     Raises
     ------
@@ -154,5 +167,4 @@ def point_to(client: Any, base_url: str) -> None:
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise InputError(f"base URL of a venue must look like https://host, was {base_url!r}")
-    base = f"{parts.scheme}://{parts.netloc}"
-    client.urls["api"] = dict.fromkeys(client.urls["api"], base)
+    return f"{parts.scheme}://{parts.netloc}"

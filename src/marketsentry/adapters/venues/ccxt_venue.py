@@ -89,6 +89,11 @@ class CcxtVenue(ABC):
         self._client_ids: dict[str, str] = {}
 
     @property
+    def trading_refusal(self) -> str | None:
+        """Code that every order is refused with while a lock is closed; None when all are open."""
+        return self._access.trading_refusal
+
+    @property
     def last_http_status(self) -> int | None:
         """Status of the last answer; None when the last request had none."""
         return self._client.last_status
@@ -219,6 +224,10 @@ class CcxtVenue(ABC):
             return (told - after).total_seconds()
         latest = told + timedelta(seconds=1)
         return min(0.0, (latest - before).total_seconds())
+
+    async def prepare(self) -> None:
+        """Load what the first request needs, so that its time-out is that of the venue alone; nothing is sent."""
+        await self._client.prepare()
 
     async def close(self) -> None:
         """Let go of connections; nothing is cancelled."""

@@ -2,6 +2,8 @@
 
 import pytest
 
+from marketsentry.adapters.venues.ccxt_venue import VenueAccess
+from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.bootstrap import live_venue
 from marketsentry.ports.venue import VenueRefusedError
 from marketsentry.settings import load_settings
@@ -49,3 +51,29 @@ def test_two_locks_stand_before_an_order(venue, environment, base_url, refusal):
         opened._access.trading_refusal == refusal
     )  # what submit refuses with is proved on a simulated venue
     assert "'s'" not in repr(opened._access)
+
+
+def test_keys_are_not_in_what_is_printed():
+    access = VenueAccess("https://api.coinbase.com", "name42", "secret42", "phrase42")
+    assert "42" not in repr(access)
+
+
+@pytest.mark.parametrize(
+    ("environment", "adapter", "venue", "code"),
+    [
+        ({**KEYS, **SIMULATED, **UNLOCKED}, "coinbase_live", "coinbase", None),
+        (KEYS, "coinbase_live", "coinbase", "live_trading_disabled"),
+        ({}, "coinbase_live", "coinbase", "coinbase_credentials_not_configured"),
+        (KEYS, "coinbase_live", "kraken", "unsupported_venue:kraken"),
+    ],
+)
+async def test_a_locked_venue_takes_no_order_and_can_still_be_opened(environment, adapter, venue, code):
+    settings = load_settings(environment)
+    registry = VenueRegistry(None, open_live=lambda name: live_venue(settings, name))
+    assert registry.refusal(adapter, venue) == code
+    if code in (None, "live_trading_disabled"):
+        assert (await registry.open(adapter, venue, fee_bps=0)).name == adapter
+    else:
+        with pytest.raises(VenueRefusedError, match=code):
+            await registry.open(adapter, venue, fee_bps=0)
+    await registry.close()
