@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
 from redis.asyncio import Redis
@@ -43,9 +44,12 @@ from marketsentry.services.predict import ServingParts, ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
 from marketsentry.services.serving import ServingCache
 from marketsentry.services.signals import SignalParts
-from marketsentry.settings import Settings, load_settings
+from marketsentry.settings import Settings, is_loopback, load_settings
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from marketsentry.adapters.venues.ccxt_venue import CcxtVenue
     from marketsentry.ports.dataset_files import DatasetFiles  # imports the features, and numba with them
     from marketsentry.services.parity import ParityParts
 
@@ -204,6 +208,62 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
             venues=venues,
             executor=executor,
         )
+
+
+def live_venue(
+    settings: Settings, venue: str, *, base_url: str | None = None, is_public: bool = False
+) -> "CcxtVenue":
+    """Make the adapter of a live venue; nothing is sent yet.
+
+    Parameters
+    ----------
+    settings
+        Keys, addresses and locks.
+    venue
+        `coinbase` or `bitget`.
+    base_url
+        Address in place of the configured one, for a server that speaks the venue's protocol.
+    is_public
+        Whether it will be asked only for what needs no key.
+
+    Returns
+    -------
+    CcxtVenue
+        It may be read, and its orders cancelled. With a closed lock it refuses orders as `live_trading_disabled`;
+        a simulated exchange on this machine has no lock where its address is given here.
+
+    Raises
+    ------
+    VenueRefusedError
+        `unsupported_venue:{venue}`, or `{venue}_credentials_not_configured`.
+    """
+    from marketsentry.adapters.venues.live import LiveSettings, open_live
+
+    def told(secret: "SecretStr | None") -> str:
+        return "" if secret is None else secret.get_secret_value()
+
+    is_coinbase = venue == "coinbase"
+    address = base_url or (settings.coinbase_advanced_trade_api if is_coinbase else settings.bitget_api)
+    is_simulated = is_loopback(urlsplit(address).hostname or "")
+    is_unlocked = settings.live_trading_enabled and venue in settings.live_venues
+    return open_live(
+        LiveSettings(
+            venue=venue,
+            base_url=address,
+            api_key=told(settings.coinbase_api_key if is_coinbase else settings.bitget_api_key),
+            api_secret=told(settings.coinbase_api_secret if is_coinbase else settings.bitget_api_secret),
+            passphrase="" if is_coinbase else told(settings.bitget_api_passphrase),
+            timeout_s=settings.coinbase_exec_timeout_sec if is_coinbase else settings.bitget_exec_timeout_sec,
+            quote_currency=settings.coinbase_quote_currency,
+            symbols=settings.liquid_symbols,
+            max_skew_s=settings.venue_max_clock_skew_s,
+            is_unlocked=is_simulated and (is_unlocked or base_url is not None),
+            market=settings.bitget_market,
+            margin_mode=settings.bitget_margin_mode,
+            leverage=settings.bitget_leverage,
+        ),
+        is_public=is_public,
+    )
 
 
 def risk_limits(settings: Settings) -> RiskLimits:
