@@ -107,8 +107,9 @@ class Served:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def role_pid(self) -> int:
-        """Process of the role that was started last."""
-        return int([one for one in self.events if one["event"] == "role_started"][-1]["pid"])
+        """Process of the API that was started last."""
+        started = [one for one in self.events if one["event"] == "role_started" and one["role"] == "api"]
+        return int(started[-1]["pid"])
 
     def engine_pid(self) -> int:
         """Main process of PostgreSQL."""

@@ -67,6 +67,7 @@ STORIES = (
             "ms backtest compare 1 2 --out compare.html": OK,
             "ms backtest report 1 --lang zh --out report.html": OK,
             "ms replay 1 --tolerance 1e-6 --json": OK,
+            "ms parity --replay --json": OK,
             "ms status --json": OK,
             "ms risk status": OK,
             "ms risk status --json": OK,
