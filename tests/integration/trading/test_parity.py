@@ -1,4 +1,4 @@
-"""A stored backtest traded again on paper through the whole stack: same weights, same fills, same equity (design D1)."""
+"""A stored backtest traded again on paper through the whole stack: equal in weights, fills and equity (design D1)."""
 
 import asyncio
 from collections.abc import AsyncIterator
