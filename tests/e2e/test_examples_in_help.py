@@ -56,6 +56,8 @@ STORIES = (
             "ms model show panel:v1": OK,
             "ms model evidence panel:v1 --out panel-v1.html": OK,
             "ms predict BTC --model panel:v1 --as-of last --explain": OK,
+            "ms signal BTC --horizon 1d --json": OK,
+            "ms rebalance --file examples/signals.json --json": OK,
             "ms backtest run --model panel:v1 --json": OK,
             "ms backtest run --model panel:v1 --symbols BTC,ETH --lookback-days 90 --json": OK,
             "ms backtest sweep --model panel:v1 --grid entry_edge_bps=0,5,10": OK,

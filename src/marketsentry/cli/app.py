@@ -31,6 +31,8 @@ VERBS = (
     Verb("train", "train", "Train a candidate by purged walk-forward and judge it."),
     Verb("model", "model", "List registered models and their verdicts."),
     Verb("predict", "predict", "Predict a symbol with the registered model, and say why."),
+    Verb("signal", "signal", "Make a signal of a prediction: buy, sell, or hold and why."),
+    Verb("rebalance", "rebalance", "Turn signals into a book within limits, and its orders."),
     Verb("backtest", "backtest", "Replay a registered model over history; report on it."),
     Verb("replay", "replay", "Run a stored backtest again and compare."),
     Verb("account", "account", "List accounts; book payments and corrections in them."),
