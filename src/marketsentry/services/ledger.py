@@ -90,12 +90,13 @@ async def pay(
 
 async def adjust(
     stores: Stores, ledger: SubLedger, amount: Decimal, *, currency: str, reason: str, at: datetime
-) -> None:
-    """Correct cash by hand; `reason` is kept as its reference, and the same reason corrects once."""
+) -> bool:
+    """Correct cash by hand; `reason` is kept as its reference, and the same reason corrects once: False the next."""
     if not reason.strip():
         raise InputError("an adjustment must have a reason, was blank")
     await stores.accounts.lock(ledger.account_id)
-    await stores.accounts.add_entries(ledger, (Entry(EntryKind.ADJUSTMENT, currency, amount, reason, at),))
+    entry = Entry(EntryKind.ADJUSTMENT, currency, amount, reason, at)
+    return bool(await stores.accounts.add_entries(ledger, (entry,)))
 
 
 async def book_fills(stores: Stores, booking: Booking) -> Booked:
