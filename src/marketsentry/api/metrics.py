@@ -27,7 +27,7 @@ class ApiMetrics:
             buckets=_HTTP_BUCKETS_S,
             registry=r,
         )
-        Histogram(
+        self.signal_latency = Histogram(
             "ms_signal_latency_seconds",
             "Time to make a signal.",
             ("track",),

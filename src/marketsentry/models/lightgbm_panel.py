@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -105,6 +104,8 @@ class LightGBMPanel:
         on_progress: Progress,
     ) -> None:
         """Grow the trees; see `Model.fit`."""
+        import lightgbm as lgb  # takes a second or more, and only what trains needs it
+
         native = self.params.native(y.size, seed=seed, n_threads=n_threads)
         data = lgb.Dataset(X, label=y, params=native, free_raw_data=True)
         n_trees = self.params.n_trees

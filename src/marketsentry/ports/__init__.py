@@ -3,8 +3,11 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from marketsentry.ports.account_audit import AccountAudit
+from marketsentry.ports.account_lists import AccountLists
 from marketsentry.ports.accounts import AccountStore
 from marketsentry.ports.artifacts import ArtifactRef, Artifacts
+from marketsentry.ports.attribution import AttributionStore
 from marketsentry.ports.audits import AuditStore
 from marketsentry.ports.bars import BarStore
 from marketsentry.ports.clock import Clock
@@ -25,11 +28,15 @@ from marketsentry.ports.runs import RunStore
 from marketsentry.ports.signals import SignalStore
 from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
+from marketsentry.ports.trader import TraderStore
 
 __all__ = [
+    "AccountAudit",
+    "AccountLists",
     "AccountStore",
     "ArtifactRef",
     "Artifacts",
+    "AttributionStore",
     "AuditStore",
     "BarStore",
     "Clock",
@@ -51,6 +58,7 @@ __all__ = [
     "Stores",
     "SweepStore",
     "SyntheticStore",
+    "TraderStore",
     "Transactions",
 ]
 
@@ -61,6 +69,21 @@ class Stores(Protocol):
     @property
     def accounts(self) -> AccountStore:
         """Accounts: positions, cash, fills, ledger, equity."""
+        ...
+
+    @property
+    def account_audit(self) -> AccountAudit:
+        """Accounts to be added up again."""
+        ...
+
+    @property
+    def account_lists(self) -> AccountLists:
+        """Pages of positions, fills, ledger and equity."""
+        ...
+
+    @property
+    def attribution(self) -> AttributionStore:
+        """What the attribution of profit reads."""
         ...
 
     @property
@@ -151,6 +174,11 @@ class Stores(Protocol):
     @property
     def synthetic(self) -> SyntheticStore:
         """Origins of synthetic series."""
+        ...
+
+    @property
+    def trader(self) -> TraderStore:
+        """States of traders."""
         ...
 
 

@@ -100,7 +100,7 @@ class EquityMark:
     """What a sub-ledger was worth at one time, and everything that it was worth that with.
 
     `gross_quote` is the sum of absolute notionals. `ledger_id` is the newest entry that counts, `marks` are the prices
-    of what was held, in quote currency.
+    that were known, in quote currency, those of what was held among them.
     """
 
     equity: Equity

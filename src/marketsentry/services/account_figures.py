@@ -1,17 +1,57 @@
 """Reads from the ledger what risk must know: of one sub-ledger, or of a track."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from marketsentry.core.account.figures import Figures, Pending, account_figures, losing_streak
-from marketsentry.ports import Stores
-from marketsentry.ports.accounts import GLOBAL, Account, SubLedger
+from marketsentry.core.account.position import marked_later
+from marketsentry.core.market.symbols import SYNTHETIC_SOURCE
+from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
+from marketsentry.core.risk.hard_rules import LossFigures
+from marketsentry.core.risk.positions import Position
+from marketsentry.exceptions import DataQualityError, DependencyError
+from marketsentry.ports import Clock, Stores
+from marketsentry.ports.accounts import GLOBAL, Account, HeldPosition, SubLedger
+from marketsentry.ports.risk import AccountState
 from marketsentry.services.ledger import PAPER, equity_now
 
 STREAK_WINDOW = timedelta(hours=24)  # contract 1.5: newest first over 24 hours, at most 200
 MAX_TRIPS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFigures:
+    """`ports.risk.AccountFigures` over the ledger: all accounts with money of a track, or `account_id` alone.
+
+    Holdings are weights with what open orders would add.
+    """
+
+    clock: Clock
+    max_mark_age: timedelta
+    account_id: int | None = None
+
+    async def __call__(self, stores: Stores, *, track: str, strategy_id: str) -> AccountState:
+        """Read losses and holdings; raises `DependencyError` when a figure cannot be told."""
+        try:
+            figures = await read_track_figures(
+                stores,
+                track=track,
+                strategy_id=strategy_id,
+                at=self.clock.now(),
+                max_mark_age=self.max_mark_age,
+                account_id=self.account_id,
+            )
+        except DataQualityError as error:
+            raise DependencyError(f"the ledger of {track} cannot be read: {error}") from error
+        if figures is None:
+            return AccountState(LossFigures(), ())
+        losses = LossFigures(
+            max(0.0, float(figures.drawdown_frac)), float(figures.daily_loss_frac), figures.losing_streak
+        )
+        held = tuple(Position(target, float(weight), track) for target, weight in figures.weights.items())
+        return AccountState(losses, held)
 
 
 async def read_figures(
@@ -22,7 +62,7 @@ async def read_figures(
     Parameters
     ----------
     stores
-        Of a transaction that sees nothing of what others have not finished.
+        Of the caller's transaction; the account stays locked until it ends.
     ledger
         Whose figures. The streak of a whole track is the longest of its strategies.
     at
@@ -41,9 +81,9 @@ async def read_figures(
     NotFoundError
         If there is no such account.
     """
-    account = await stores.accounts.get(ledger.account_id)
-    held = await stores.accounts.positions(ledger)
-    now = await equity_now(stores, ledger, quote=account.currency, rates={}, at=at)
+    account = await stores.accounts.lock(ledger.account_id)  # or cash and positions were of different times
+    held = await priced(stores, account, await stores.accounts.positions(ledger), at=at)
+    now = await equity_now(stores, ledger, held, quote=account.currency, rates={}, at=at)
     pending = [
         Pending(order.target, order.qty, order.est_price)
         for order in await stores.accounts.open_orders(ledger)
@@ -98,7 +138,7 @@ async def read_track_figures(
         If a figure cannot be told.
     """
     found = []
-    for account in await _accounts(stores, track=track, account_id=account_id):
+    for account in await accounts_of_track(stores, track=track, account_id=account_id):
         whole = SubLedger(account.id, GLOBAL, track)
         figures = await read_figures(stores, whole, at=at, max_mark_age=max_mark_age)
         streak = await _streak(stores, SubLedger(account.id, strategy_id, track), at=at)
@@ -111,7 +151,28 @@ async def read_track_figures(
     return worst
 
 
-async def _accounts(stores: Stores, *, track: str, account_id: int | None) -> list[Account]:
+async def priced(
+    stores: Stores, account: Account, held: Sequence[HeldPosition], *, at: datetime
+) -> list[HeldPosition]:
+    """Move the marks of what is held to the newest price of the record, where that is later.
+
+    What was made up values paper accounts only.
+    """
+    moved = []
+    for one in held:
+        price = None
+        if one.position.qty:
+            price = await stores.predictions.newest_price(one.target, as_of_ns=datetime_to_ns(at))
+        if price is None or (account.adapter != PAPER and price.source.startswith(SYNTHETIC_SOURCE)):
+            moved.append(one)
+            continue
+        known_at = ns_to_datetime(price.at_ns)
+        moved.append(replace(one, position=marked_later(one.position, Decimal(str(price.value)), known_at)))
+    return moved
+
+
+async def accounts_of_track(stores: Stores, *, track: str, account_id: int | None = None) -> list[Account]:
+    """Name the accounts that count for a track: those with money, or the paper accounts where there are no others."""
     ledgers = await stores.accounts.sub_ledgers(account_id=account_id, track=track)
     found = [await stores.accounts.get(one) for one in dict.fromkeys(each.account_id for each in ledgers)]
     real = [account for account in found if account.adapter != PAPER]

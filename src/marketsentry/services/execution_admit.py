@@ -59,9 +59,9 @@ async def admit(request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> Seq
     try:
         if switches:
             raise Refusal(switches[:1], by_switch=True)
-        judged = await judge_market(openers, parts, by=by)
+        judged = await judge_market(((one.track, one.target) for one in openers), parts, by=by)
         async with parts.transactions() as stores:
-            return await _admit(stores, request, parts, judged)
+            return await admit_within(stores, request, parts, judged)
     except Refusal as refusal:
         await tell_refusal(refusal, request, parts, by=by)
         raise LockedError(refusal.detail) from None
@@ -87,9 +87,32 @@ async def _blocking(stores: Stores, orders: Sequence[StoredOrder]) -> Sequence[s
     return [one.code for one in await hold_switches(stores, pairs) if one.code is not None] if pairs else []
 
 
-async def _admit(
+async def admit_within(
     stores: Stores, request: RunRequest, parts: AdmitParts, judged: frozenset[tuple[str, str]]
 ) -> Sequence[StoredOrder]:
+    """Admit the orders of a decision in the transaction of the caller, who made them or read them.
+
+    Parameters
+    ----------
+    stores
+        Of the transaction; a `Refusal` must leave it, so that nothing of it stays.
+    request
+        The decision and how it is executed.
+    parts
+        Risk and venues.
+    judged
+        Track and target of what the breaker let pass; nothing else may be opened.
+
+    Returns
+    -------
+    sequence of StoredOrder
+        Those admitted.
+
+    Raises
+    ------
+    Refusal
+        By which codes risk refuses; tell it with `tell_refusal`.
+    """
     waiting = await _waiting(stores, request)
     pairs = dict.fromkeys((one.track, one.strategy_id) for one in waiting)
     if not pairs:

@@ -1,7 +1,7 @@
 """What risk says of orders that are to be executed: checks 4 to 6 of contract 1.6, and what a refusal leaves."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -14,7 +14,6 @@ from marketsentry.core.risk.positions import Position
 from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Stores
 from marketsentry.ports.accounts import Account
-from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.risk import ChangedBy, RiskEvent, Severity
 from marketsentry.services.account_figures import read_track_figures
 from marketsentry.services.execution_request import AdmitParts, RunRequest, Sized
@@ -52,20 +51,19 @@ class Refusal(Exception):  # noqa: N818 - it never leaves the services: `LockedE
 
 
 async def judge_market(
-    openers: Sequence[StoredOrder], parts: AdmitParts, *, by: ChangedBy
+    opening: Iterable[tuple[str, str]], parts: AdmitParts, *, by: ChangedBy
 ) -> frozenset[tuple[str, str]]:
-    """Run the breaker over what is to be opened; returns what it let pass."""
-    judged: set[tuple[str, str]] = set()
+    """Run the breaker over tracks and targets that are to be opened; returns what it let pass."""
+    asked = frozenset(opening)
     codes: list[str] = []
-    for track in dict.fromkeys(one.track for one in openers):
-        targets = [one.target for one in openers if one.track == track]
+    for track in sorted({track for track, _ in asked}):
+        targets = sorted(target for one, target in asked if one == track)
         verdict = await judge_targets(targets, parts.risk)
         await enforce_market(verdict, track, parts.risk, by=by)
         codes += verdict.codes
-        judged.update((track, target) for target in targets)
     if codes:
         raise Refusal(codes, is_told=True)
-    return frozenset(judged)
+    return asked
 
 
 async def judge_risk(

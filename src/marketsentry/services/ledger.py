@@ -4,7 +4,7 @@ All of it happens in the transaction of the caller, under the lock of the accoun
 twice. Nothing here corrects a difference to the venue: that takes an adjustment with a reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -202,32 +202,37 @@ async def mark(
     """
     account = await stores.accounts.lock(ledger.account_id)
     whole = ledger.whole
-    held = await stores.accounts.positions(whole)
     moved = [
         replace(one, position=marked_later(one.position, marks[one.target], at))
-        for one in held
+        for one in await stores.accounts.positions(whole)
         if one.target in marks
     ]
     await stores.accounts.put_positions(moved)
     taken = {}
     for one in dict.fromkeys((ledger, whole)):
-        now = await equity_now(stores, one, quote=account.currency, rates=marks, at=at)
+        held = await stores.accounts.positions(one)
+        now = await equity_now(stores, one, held, quote=account.currency, rates=marks, at=at)
         taken[one] = replace(now, decision_id=decision_id)
     await stores.accounts.add_marks(tuple(taken.items()))
     return taken[ledger]
 
 
 async def equity_now(
-    stores: Stores, ledger: SubLedger, *, quote: str, rates: Mapping[str, Decimal], at: datetime
+    stores: Stores,
+    ledger: SubLedger,
+    held: Sequence[HeldPosition],
+    *,
+    quote: str,
+    rates: Mapping[str, Decimal],
+    at: datetime,
 ) -> EquityMark:
-    """Tell what a sub-ledger is worth at the last prices of what it holds, without writing it down.
+    """Tell what a sub-ledger is worth at the marks of `held`, all its positions, without writing it down.
 
     Before the first mark it was worth what had been paid in: peak and day begin there.
     """
     cash = await stores.accounts.cash(ledger)
     before = await stores.accounts.newest_mark(ledger)
     flows = await stores.accounts.flows(ledger, after_entry=0 if before is None else before.ledger_id)
-    held = await stores.accounts.positions(ledger)
     worth = value(
         tuple((one.target, one.position) for one in held),
         {name: amount for name, amount in cash.items() if amount or flows.get(name)},
@@ -242,7 +247,7 @@ async def equity_now(
         cash_quote=worth.cash_quote,
         gross_quote=worth.gross_quote,
         ledger_id=await stores.accounts.newest_entry(ledger),
-        marks=worth.marks,
+        marks={**rates, **worth.marks},
     )
 
 

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -33,6 +31,7 @@ from marketsentry.services.sweep import SweepRequest, SweepResult, run_sweep
 from marketsentry.services.training import train_candidate
 from small_market import HOUR, FixedClock
 from training_inputs import InProcessTrainer
+from verbs import ms, on_engines
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "policy_example.py"
 SYMBOLS = ("BTC", "ETH")
@@ -228,35 +227,28 @@ def test_a_value_that_is_none_is_refused(reference: str | None, change: str, mes
 def test_the_command_line_runs_replays_and_sweeps(
     trained: tuple[str, Path], engines: Engines, tmp_path: Path
 ) -> None:
-    environment = {
-        **os.environ,
-        "DATABASE_URL": trained[0],
-        "REDIS_URL": engines.redis_url,
-        "MS_HOME": str(tmp_path / "home"),
-        "MODEL_DIR": str(trained[1] / "models"),
-    }
+    environment = on_engines(engines, trained[0], tmp_path / "home", MODEL_DIR=str(trained[1] / "models"))
     shutil.copy(EXAMPLE, tmp_path / "mine.py")
 
-    def ms(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            (sys.executable, "-m", "marketsentry", *words),
-            env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
+    def typed(*words: str) -> CompletedProcess[str]:
+        return ms(environment, *words, cwd=tmp_path)
 
     window = ("--model", "panel:v1", "--symbols", "btc,eth", "--lookback-days", "60", "--train-days", "20")
-    made = ms("backtest", "run", *window, "--policy", "mine.py", "--set", "policy.stop_frac=0.02", "--json")
+    made = typed(
+        "backtest", "run", *window, "--policy", "mine.py", "--set", "policy.stop_frac=0.02", "--json"
+    )
     assert made.returncode == 0, made.stderr
     run = json.loads(made.stdout)
     assert run["config"]["policy"]["reference"] == "mine.py"
-    again = ms("replay", str(run["run_id"]), "--json")
+    again = typed("replay", str(run["run_id"]), "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["same_content_hash"] is True
     (tmp_path / "mine.py").write_text("# changed\n" + EXAMPLE.read_text())
-    changed = ms("replay", str(run["run_id"]), "--json")
+    changed = typed("replay", str(run["run_id"]), "--json")
     assert changed.returncode == 3
     assert "mine.py is not the policy that was run" in changed.stderr
-    swept = ms("backtest", "sweep", *window, "--policy", "mine.py", "--grid", "policy.stop_frac=0.01,0.1",
-               "--json")  # fmt: skip
+    swept = typed("backtest", "sweep", *window, "--policy", "mine.py", "--grid", "policy.stop_frac=0.01,0.1",
+                  "--json")  # fmt: skip
     assert swept.returncode == 0, swept.stderr
     assert json.loads(swept.stdout)["best"][0]["policy.stop_frac"] in (0.01, 0.1)
-    assert ms("backtest", "run", *window, "--set", "policy.stop_frac=0.02").returncode == 2
+    assert typed("backtest", "run", *window, "--set", "policy.stop_frac=0.02").returncode == 2

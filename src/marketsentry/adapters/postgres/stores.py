@@ -6,7 +6,10 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from marketsentry.ports import (
+    AccountAudit,
+    AccountLists,
     AccountStore,
+    AttributionStore,
     AuditStore,
     BarStore,
     DatasetStore,
@@ -25,6 +28,7 @@ from marketsentry.ports import (
     SignalStore,
     SweepStore,
     SyntheticStore,
+    TraderStore,
 )
 
 
@@ -46,6 +50,27 @@ class PostgresStores:
         from marketsentry.adapters.postgres.accounts import PostgresAccountStore
 
         return PostgresAccountStore(self._connection)
+
+    @cached_property
+    def account_audit(self) -> AccountAudit:
+        """Accounts to be added up again."""
+        from marketsentry.adapters.postgres.account_audit import PostgresAccountAudit
+
+        return PostgresAccountAudit(self._connection)
+
+    @cached_property
+    def account_lists(self) -> AccountLists:
+        """Pages of positions, fills, ledger and equity."""
+        from marketsentry.adapters.postgres.account_lists import PostgresAccountLists
+
+        return PostgresAccountLists(self._connection)
+
+    @cached_property
+    def attribution(self) -> AttributionStore:
+        """What the attribution of profit reads."""
+        from marketsentry.adapters.postgres.attribution import PostgresAttributionStore
+
+        return PostgresAttributionStore(self._connection)
 
     @cached_property
     def bars(self) -> BarStore:
@@ -172,3 +197,10 @@ class PostgresStores:
         from marketsentry.adapters.postgres.synthetic import PostgresSyntheticStore
 
         return PostgresSyntheticStore(self._connection)
+
+    @cached_property
+    def trader(self) -> TraderStore:
+        """States of traders."""
+        from marketsentry.adapters.postgres.trader import PostgresTraderStore
+
+        return PostgresTraderStore(self._connection)

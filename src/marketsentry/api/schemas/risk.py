@@ -8,16 +8,16 @@ from marketsentry.api.schemas.texts import BLANK_IS_ABSENT, stored_text
 from marketsentry.api.schemas.times import UtcTime
 from marketsentry.core.risk.codes import GLOBAL
 from marketsentry.core.risk.positions import MAX_ABS_WEIGHT
+from marketsentry.services.risk_switch import MAX_MINUTES, MAX_STRATEGY_LENGTH
 
 MAX_PAGE = 500
 MAX_POSITIONS = 2_000
-MAX_BLOCK_MINUTES = 10_080
 
 Track = Literal["vc", "liquid"]
 State = Literal["armed", "triggered"]
 Mode = Literal["no_new", "reduce_only", "flatten"]
 Severity = Literal["info", "warning", "critical"]
-StrategyId = Annotated[str, stored_text(64)]
+StrategyId = Annotated[str, stored_text(MAX_STRATEGY_LENGTH)]
 Reason = Annotated[str, stored_text(256)]
 Label = Annotated[Annotated[str, stored_text(256, min_length=0)] | None, BLANK_IS_ABSENT]
 Loss = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -205,7 +205,7 @@ class TriggerIn(BaseModel):
     track: Track
     strategy_id: StrategyId = GLOBAL
     reason: Reason = "manual_trigger"
-    duration_minutes: Annotated[int, Field(ge=1, le=MAX_BLOCK_MINUTES)] | None = Field(
+    duration_minutes: Annotated[int, Field(ge=1, le=MAX_MINUTES)] | None = Field(
         None, description="null holds until a reset"
     )
     mode: Mode = Field("reduce_only", description="no mode lets open; `flatten` demands closing too")

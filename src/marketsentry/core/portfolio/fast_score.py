@@ -53,13 +53,15 @@ def fast_score(live: LiveFeatures) -> float | None:
 
     Notes
     -----
-    ``d * (clip(push / (2 d sqrt(3)), -1, 1) + flow) / 2`` with ``d`` the deviation: half of it is the standardised
-    return of three bars, half the balance of volume.
+    ``d * (clip(ln(1 + push) / (2 d sqrt(3)), -1, 1) + flow) / 2`` with ``d`` the deviation: half of it is the
+    standardised log return of three bars, half the balance of volume.
     """
-    if live.push is None or live.flow is None or live.deviation is None or not live.deviation > 0.0:
+    if live.push is None or live.flow is None or live.deviation is None:
+        return None
+    if not (live.deviation > 0.0 and live.push > -1.0):
         return None
     full = _FULL_PUSH_SIGMAS * live.deviation * math.sqrt(_PUSH_BARS)
-    push = min(1.0, max(-1.0, live.push / full))
+    push = min(1.0, max(-1.0, math.log1p(live.push) / full))
     flow = min(1.0, max(-1.0, live.flow))
     return live.deviation * (push + flow) / 2.0
 

@@ -6,6 +6,7 @@ book that is returned is the one that is ordered. Weight, money and base units a
 conversion is named (K-26).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,7 +21,7 @@ from marketsentry.core.risk.codes import Rule
 from marketsentry.core.risk.hard_rules import LossFigures
 from marketsentry.core.risk.limits import RiskLimits
 from marketsentry.core.risk.positions import Position, net_positions
-from marketsentry.core.risk.profiles import Profile, label_position
+from marketsentry.core.risk.profiles import Profile
 from marketsentry.core.risk.violations import Cure, Violation
 from marketsentry.exceptions import InputError
 
@@ -53,22 +54,6 @@ class RebalanceRequest:
     def __post_init__(self) -> None:
         if not (self.capital.is_finite() and self.capital > 0):
             raise InputError(f"capital must be > 0 and finite, was {self.capital}")
-
-    @property
-    def tracks(self) -> tuple[str, ...]:
-        """Tracks of the signals and of what is held, by first appearance."""
-        return tuple(
-            dict.fromkeys((*(one.track for one in self.signals), *(one.track for one in self.current)))
-        )
-
-    @property
-    def targets(self) -> tuple[tuple[str, str], ...]:
-        """Track and target of every signal and holding, each once."""
-        return tuple(
-            dict.fromkeys(
-                (*((one.track, one.target) for one in self.signals), *(one.key for one in self.current))
-            )
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +146,8 @@ def plan_rebalance(
         orders=_orders(judgement.turnover_feasible, held, netted, request, market),
         violations=tuple(_cured(one) for one in judgement.violations),
         expected_turnover=judgement.feasible_turnover,
-        gross_exposure=sum(abs(one.weight) for one in judgement.turnover_feasible),
+        gross_exposure=math.fsum(abs(one.weight) for one in judgement.turnover_feasible),
     )
-
-
-def label_holding(position: Position, registry: Mapping[tuple[str, str], Profile]) -> Position:
-    """Give a position the labels that the risk check goes by."""
-    return label_position(position, registry.get(position.key)).position
 
 
 def _with_labels(wanted: Sequence[Position], current: Sequence[Position]) -> tuple[Position, ...]:

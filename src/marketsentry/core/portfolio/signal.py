@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from marketsentry.core.portfolio.fast_score import LiveFeatures, fast_score
 from marketsentry.core.portfolio.profiles import CostProfile, RiskProfile
+from marketsentry.core.portfolio.terms import Action, Bucket, SignalPolicy
 from marketsentry.exceptions import InputError
 from marketsentry.kernels.signal import is_usable, score_to_side
 
@@ -18,34 +19,6 @@ ENSEMBLE_CONFIDENCE_STEP, ENSEMBLE_CONFIDENCE_CAP = 0.03, 0.95
 STRONG_TREND, STRONG_CONFIDENCE = 0.35, 0.55
 WEAK_TREND, REVERSION_CONFIDENCE = 0.10, 0.60
 _SHOWN_DIGITS = 6
-
-
-class Action(StrEnum):
-    """What a signal says."""
-
-    BUY = "buy"
-    SELL = "sell"
-    HOLD = "hold"
-
-    @property
-    def sign(self) -> int:
-        """+1 to buy, -1 to sell, 0 to hold."""
-        return {Action.BUY: 1, Action.SELL: -1, Action.HOLD: 0}[self]
-
-
-class SignalPolicy(StrEnum):
-    """How score and confidence are made."""
-
-    BASELINE = "baseline-v2"
-    ENSEMBLE = "ensemble-v1"
-
-
-class Bucket(StrEnum):
-    """What kind of bet it is; each kind has a cap on its share of the risk budget."""
-
-    TREND = "trend"
-    EVENT = "event"
-    MEAN_REVERSION = "mean_reversion"
 
 
 class HoldReason(StrEnum):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from marketsentry.core.portfolio.signal import Action, Bucket
+from marketsentry.core.portfolio.terms import Action, Bucket
 from marketsentry.core.risk.positions import LIQUID, Position
 from marketsentry.exceptions import InputError
 
@@ -100,7 +100,7 @@ def weigh(netted: Sequence[Netted], risk_budget: float) -> tuple[Position, ...]:
     return tuple(
         Position(
             one.heaviest.target,
-            one.strength / total * risk_budget,
+            one.strength / total * risk_budget + 0.0,  # no negative zero
             one.heaviest.track,
             bucket=one.heaviest.bucket,
         )
