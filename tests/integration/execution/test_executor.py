@@ -60,7 +60,7 @@ async def _held(world: World) -> Decimal:
 
 
 async def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(world: World) -> None:
-    run = {"time_in_force": TimeInForce.GTC, "limit_timeout_s": Decimal("0.5")}
+    run = {"time_in_force": TimeInForce.GTC, "limit_timeout_s": Decimal("0.1")}
     expected, at, crashed = Decimal(0), 0, True
     while crashed:
         at += 1
