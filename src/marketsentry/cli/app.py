@@ -34,7 +34,7 @@ VERBS = (
     Verb("backtest", "backtest", "Replay a registered model over history; report on it."),
     Verb("replay", "replay", "Run a stored backtest again and compare."),
     Verb("risk", "risk", "Show what blocks openings; pull and reset the kill switch."),
-    Verb("new", "new", "Write a scaffold for your own features, model or policy."),
+    Verb("new", "new", "Write a scaffold for your own features, model, policy, venue."),
     Verb("check", "check", "Run the conformance kit on your own parts."),
     Verb("bench", "bench", "Measure the budgets beside their limits and peers."),
 )
