@@ -2,10 +2,11 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,20 +15,30 @@ import structlog
 from redis.asyncio import Redis
 
 from marketsentry.adapters.artifacts import FileArtifacts
-from marketsentry.adapters.clock import SystemClock
+from marketsentry.adapters.clock import ReplayClock, SystemClock
 from marketsentry.adapters.code_version import code_version
 from marketsentry.adapters.embedded import EmbeddedEngines, Engines
 from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.adapters.trainer_process import ProcessTrainer
+from marketsentry.adapters.venues.paper import PaperParts, PaperRules
+from marketsentry.adapters.venues.paper_market import RecordedMarket
+from marketsentry.adapters.venues.registry import VenueRegistry
+from marketsentry.adapters.venues.replay_market import ReplayMarket
+from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.gates.data_quality import QualityLimits
 from marketsentry.core.risk.limits import BreakerLimits, HourRule, RiskLimits
 from marketsentry.core.risk.profiles import BucketCaps
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.logs import set_up_logs
 from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
+from marketsentry.ports.execution import Venues
 from marketsentry.ports.training import Trainer
 from marketsentry.services.account_figures import LedgerFigures
+from marketsentry.services.execution import ExecutionParts
+from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_request import AdmitParts
+from marketsentry.services.executor import Executor
 from marketsentry.services.portfolio import PortfolioParts
 from marketsentry.services.predict import ServingParts, ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
@@ -40,9 +51,11 @@ if TYPE_CHECKING:
 
     from marketsentry.adapters.venues.ccxt_venue import CcxtVenue
     from marketsentry.ports.dataset_files import DatasetFiles  # imports the features, and numba with them
+    from marketsentry.services.parity import ParityParts
 
 _REVIVE_EVERY_S = 0.5
 _REDIS_LIMIT_S = 5.0
+_LIFTED = 1e9  # a limit that nothing reaches
 log = structlog.get_logger(__name__)
 
 
@@ -61,6 +74,8 @@ class System:
     engines: Engines
     owned_engines: EmbeddedEngines
     risk_limits: RiskLimits
+    venues: Venues
+    executor: Executor
     serving_cache: ServingCache = field(default_factory=ServingCache)
     entropy: Entropy = secrets.token_bytes
     limit_record: LimitRecord = field(default_factory=LimitRecord)
@@ -105,6 +120,14 @@ class System:
         return RiskParts(
             self.transactions, self.risk_limits, self.clock, account=figures, record=self.limit_record
         )
+
+    @property
+    def execution(self) -> ExecutionParts:
+        """What execution needs."""
+        admit = AdmitParts(
+            self.transactions, self.clock, self.risk, self.venues, paper_capital=self.settings.paper_capital
+        )
+        return ExecutionParts(admit, self.executor, self.entropy)
 
     @property
     def code_version(self) -> str:
@@ -165,18 +188,25 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
         )
         stack.push_async_callback(redis.aclose)
         await stack.enter_async_context(_kept_alive(owned))
+        clock = SystemClock()
+        venues = _venues(settings, database.transactions, clock)
+        stack.push_async_callback(venues.close)
+        executor = Executor(DriveParts(database.transactions, venues, clock))
+        stack.push_async_callback(executor.close)
         yield System(
             settings=settings,
             database=database,
             redis=redis,
             artifacts=FileArtifacts(settings.home / "artifacts", model_dir=settings.model_dir),
-            clock=SystemClock(),
+            clock=clock,
             trainer=ProcessTrainer(settings.home / "scratch"),
             datasets_dir=settings.home / "datasets",
             reports_dir=settings.home / "reports",
             engines=engines,
             owned_engines=owned,
             risk_limits=risk_limits(settings),
+            venues=venues,
+            executor=executor,
         )
 
 
@@ -264,11 +294,72 @@ def risk_limits(settings: Settings) -> RiskLimits:
     )
 
 
+def replayed_trading(system: System, symbols: Sequence[str], params: ReplayParams) -> "ParityParts":
+    """Put the trading plane on a clock and a market that a replay moves.
+
+    Parameters
+    ----------
+    system
+        The open system; its record is traded on, in an account of its own.
+    symbols
+        What is traded.
+    params
+        Capital and costs of the backtest.
+
+    Returns
+    -------
+    ParityParts
+        Risk rules that a backtest does not have are lifted; its caps are in every decision.
+    """
+    from marketsentry.services.parity import ParityParts  # brings the kernels
+
+    clock, market = ReplayClock(datetime.fromtimestamp(0, tz=UTC)), ReplayMarket(symbols)
+    rules = PaperRules(
+        latency_s=0.0,
+        half_spread_bps=params.half_spread_bps,
+        impact_coefficient=params.impact_coefficient,
+        participation_frac=params.participation_frac,
+        lot_size=Decimal(0),
+        capital=Decimal(repr(params.capital_quote)),
+    )
+    paper = PaperParts(system.transactions, market, clock, rules=rules, sleep=_yield_only)
+    venues = VenueRegistry(paper)
+    risk = RiskParts(
+        system.transactions,
+        RiskLimits(
+            max_single_weight=_LIFTED,
+            max_gross_exposure=_LIFTED,
+            max_turnover=_LIFTED,
+            max_drawdown=_LIFTED,
+            max_sector_exposure=_LIFTED,
+            max_style_exposure=_LIFTED,
+            max_daily_loss=_LIFTED,
+            max_consecutive_losses=int(_LIFTED),
+            breaker=BreakerLimits(max_abs_return=0.0, max_price_age_s=_LIFTED),
+        ),
+        clock,
+    )
+    admit = AdmitParts(system.transactions, clock, risk, venues, paper_capital=rules.capital)
+    drive = DriveParts(system.transactions, venues, clock, sleep=_yield_only)
+    return ParityParts(clock, market, admit, drive, new_id=lambda: system.entropy(16).hex())
+
+
+async def _yield_only(seconds: float) -> None:
+    """Wait for nothing: the clock of a replay does not move by itself."""
+    await asyncio.sleep(0)
+
+
 @contextmanager
 def running_engines(settings: Settings) -> Iterator[EmbeddedEngines]:
     """Start the engines alone, for the verbs that look after the database itself."""
     with _engines(settings) as engines:
         yield engines
+
+
+def _venues(settings: Settings, transactions: Transactions, clock: Clock) -> VenueRegistry:
+    market = RecordedMarket(transactions, max_age=timedelta(seconds=settings.risk_max_price_age_s))
+    rules = PaperRules(capital=settings.paper_capital)
+    return VenueRegistry(PaperParts(transactions, market, clock, rules))
 
 
 def _engines(settings: Settings) -> EmbeddedEngines:

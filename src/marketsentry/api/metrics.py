@@ -34,14 +34,16 @@ class ApiMetrics:
             buckets=_SIGNAL_BUCKETS_S,
             registry=r,
         )
-        Histogram(
+        self.execution_latency = Histogram(
             "ms_execution_latency_seconds",
             "Time of one execution run.",
             ("adapter",),
             buckets=_EXECUTION_BUCKETS_S,
             registry=r,
         )
-        Counter("ms_execution_orders_total", "Orders executed.", ("adapter", "status"), registry=r)
+        self.execution_orders = Counter(
+            "ms_execution_orders_total", "Orders executed.", ("adapter", "status"), registry=r
+        )
         Gauge("ms_execution_reject_rate", "Share of orders rejected.", ("track",), registry=r)
         self.data_freshness = Gauge(
             "ms_data_freshness_seconds", "Age of the newest price.", ("target",), registry=r

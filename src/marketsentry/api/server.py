@@ -82,10 +82,13 @@ async def serve_api(system: System, listening: socket.socket, *, stop: asyncio.E
     server = _Server(config)
     serving = asyncio.create_task(server.serve([listening]))
     stopping = asyncio.create_task(stop.wait())
+    executing = asyncio.create_task(system.executor.run(stop))
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     server.should_exit = True
     await serving
+    executing.cancel()
+    await asyncio.wait({executing})
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -143,6 +143,16 @@ class OrderFilter:
     decision_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What a decision rests on, as rows: its signals, their predictions, their features and their models."""
+
+    signals: Sequence[Mapping[str, Any]]
+    predictions: Sequence[Mapping[str, Any]]
+    feature_snapshots: Sequence[Mapping[str, Any]]
+    models: Sequence[Mapping[str, Any]]
+
+
 def order_of(stored: StoredOrder, events: Iterable[Event]) -> Order:
     """Rebuild an order from its row and its whole log.
 
@@ -220,6 +230,10 @@ class OrderStore(Protocol):
 
     async def outcomes(self, track: str, *, since: datetime, limit: int) -> Sequence[OrderOutcome]:
         """Tell how the newest executed orders of a track fared against their estimates."""
+        ...
+
+    async def chain(self, decision_id: str) -> Chain:
+        """Read what the signals of a decision and of its orders rest on, oldest first."""
         ...
 
     async def append(

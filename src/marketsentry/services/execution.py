@@ -187,14 +187,14 @@ async def run_decision(
     )
     async with parts.transactions() as stores:
         orders = await stores.orders.of_decision(request.decision_id, limit=request.max_orders)
-        told = await _told(stores, orders)
+        told = await told_orders(stores, orders)
     return RunResult(told, frozenset(one.id for one in admitted))
 
 
 async def read_order(order_id: int, *, transactions: Transactions) -> ToldOrder:
     """Read an order with its execution so far; raises `NotFoundError`."""
     async with transactions() as stores:
-        return (await _told(stores, [await stores.orders.get(order_id)]))[0]
+        return (await told_orders(stores, [await stores.orders.get(order_id)]))[0]
 
 
 async def list_orders(
@@ -219,12 +219,12 @@ async def list_orders(
     """
     async with transactions() as stores:
         found = await stores.orders.page(wanted, before_id=before_id, limit=limit + 1)
-        told = await _told(stores, found[:limit])
+        told = await told_orders(stores, found[:limit])
     return OrderPage(told, found[limit - 1].id if len(found) > limit else None)
 
 
-async def _told(stores: Stores, stored: Sequence[StoredOrder]) -> Sequence[ToldOrder]:
-    """Tell results: that of a final order is in its row, any other is made from its log."""
+async def told_orders(stores: Stores, stored: Sequence[StoredOrder]) -> Sequence[ToldOrder]:
+    """Tell the results of orders: that of a final order is in its row, any other is made from its log."""
     kept = {one.id: one.metadata["execution"] for one in stored if one.status.is_final and one.version}
     rest = [one for one in stored if one.id not in kept and not one.status.is_waiting]
     orders = await stores.orders.orders(rest) if rest else {}

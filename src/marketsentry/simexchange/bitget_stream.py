@@ -195,7 +195,7 @@ class BitgetSession:
             row |= {"fundingRate": "0", "nextFundingTime": "0", "markPrice": mark, "indexPrice": mark}
             row |= {
                 "holdingAmount": "0",
-                "symbolType": "1",
+                "symbolType": 1,
                 "symbol": bg.symbol(product),
                 "deliveryPrice": "0",
             }

@@ -19,6 +19,7 @@ from marketsentry.core.risk.losses import OrderOutcome
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports.orders import (
     BookedFill,
+    Chain,
     NewOrder,
     OrderFilter,
     OrderPatch,
@@ -97,6 +98,22 @@ class PostgresOrderStore:
         """Tell how executed orders fared; see `OrderStore.outcomes`."""
         given = {"track": track, "since": since, "limit": limit}
         return [OrderOutcome(**row) for row in await self._rows(sql.OUTCOMES, given)]
+
+    async def chain(self, decision_id: str) -> Chain:
+        """Read what a decision rests on; see `OrderStore.chain`."""
+        signals = await self._rows(sql.CHAIN_SIGNALS, {"decision_id": decision_id})
+        ids = [row["prediction_id"] for row in signals if row["prediction_id"] is not None]
+        predictions = await self._rows(sql.CHAIN_PREDICTIONS, {"ids": ids})
+        snapshots = [
+            row["feature_snapshot_id"] for row in predictions if row["feature_snapshot_id"] is not None
+        ]
+        models = [row["model_id"] for row in predictions if row["model_id"] is not None]
+        return Chain(
+            signals=signals,
+            predictions=predictions,
+            feature_snapshots=await self._rows(sql.CHAIN_SNAPSHOTS, {"ids": snapshots}),
+            models=await self._rows(sql.CHAIN_MODELS, {"ids": models}),
+        )
 
     async def append(
         self,

@@ -126,6 +126,39 @@ CROSS JOIN LATERAL (
 ORDER BY newest.id DESC
 """
 
+CHAIN_SIGNALS = """
+SELECT id, track, target, horizon, score, confidence, action, policy, strategy_bucket, strategy_id, decision_id,
+       prediction_id, expires_at, metadata, created_at
+FROM signal_candidates
+WHERE decision_id = %(decision_id)s
+   OR id IN (SELECT signal_id FROM orders_sim WHERE decision_id = %(decision_id)s)
+ORDER BY id
+"""
+
+CHAIN_PREDICTIONS = """
+SELECT id, track, target, score, confidence, outputs, horizon, model_id, feature_set_id, feature_snapshot_id,
+       lineage_id, source, tradeable, reason, created_at
+FROM predictions_v2
+WHERE id = ANY(%(ids)s::bigint[])
+ORDER BY id
+"""
+
+CHAIN_SNAPSHOTS = """
+SELECT id, target, track, as_of, as_of_ts, event_time, feature_version, feature_payload, data_version, lineage_id,
+       schema_hash, created_at
+FROM feature_snapshots
+WHERE id = ANY(%(ids)s::bigint[])
+ORDER BY id
+"""
+
+CHAIN_MODELS = """
+SELECT id, model_name, track, model_version, artifact_path, artifact_sha256, metrics, train_lineage_id, code_version,
+       created_at
+FROM model_registry
+WHERE id = ANY(%(ids)s::bigint[])
+ORDER BY id
+"""
+
 PUBLISH = """
 INSERT INTO outbox (topic, key, payload)
 SELECT 'orders', id::text, jsonb_build_object(

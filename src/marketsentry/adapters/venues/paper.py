@@ -30,18 +30,19 @@ from marketsentry.ports.venue import (
     VenueRefusedError,
 )
 
-_LOT = Decimal("1e-8")
-_FEE_STEP = Decimal("1e-12")
-
 
 @dataclass(frozen=True, slots=True)
 class PaperRules:
-    """How the paper venue behaves: its delay, what taking costs, and the cash that it shows at the start."""
+    """How the paper venue behaves: its delay, what taking costs, and the cash that it shows at the start.
+
+    Quantities are whole lots; a `lot_size` of zero takes any.
+    """
 
     latency_s: float = 0.05
     half_spread_bps: float = 3.0
     impact_coefficient: float = 1.0
     participation_frac: float = 0.1
+    lot_size: Decimal = Decimal("1e-8")
     capital: Decimal = Decimal(100_000)
 
 
@@ -154,7 +155,7 @@ class PaperVenue:
         return ()
 
     async def products(self) -> Sequence[Product]:
-        """List what has a price; any quantity of 8 decimals and any price is taken."""
+        """List what has a price; any price is taken."""
         return [
             Product(
                 symbol=symbol,
@@ -162,8 +163,8 @@ class PaperVenue:
                 base=base_of(symbol),
                 quote=self._currency,
                 market=market_of_symbol(symbol),
-                lot_size=_LOT,
-                min_qty=_LOT,
+                lot_size=self._parts.rules.lot_size,
+                min_qty=self._parts.rules.lot_size,
             )
             for symbol in await self._parts.market.symbols()
         ]
@@ -201,14 +202,17 @@ class PaperVenue:
         from marketsentry.core.orders.paper_match import PaperCosts, PaperLeg, match_leg
 
         rules, left = self._parts.rules, order.qty - order.filled_qty
-        costs = PaperCosts(rules.half_spread_bps, rules.impact_coefficient, rules.participation_frac)
-        leg = PaperLeg(order.side, order.kind, left, order.limit_price, order.time_in_force)
+        costs = PaperCosts(
+            rules.half_spread_bps, rules.impact_coefficient, rules.participation_frac, rules.lot_size
+        )
+        leg = PaperLeg(
+            order.side, order.kind, left, order.limit_price, order.time_in_force, float(order.fee_bps)
+        )
         found = await asyncio.to_thread(match_leg, leg, look, costs)
         fills = order.fills
         if found.qty:
-            fee = (found.qty * found.price * order.fee_bps / 10_000).quantize(_FEE_STEP)
             trade_id = f"{order.client_order_id}-{len(fills) + 1}"
-            told = Fill(trade_id, found.qty, found.price, fee, self._currency, now, "taker", look.mid)
+            told = Fill(trade_id, found.qty, found.price, found.fee, self._currency, now, "taker", look.mid)
             fills = (*fills, told)
         status = LegStatus.OPEN
         if found.qty == left:

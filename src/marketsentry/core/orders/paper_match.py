@@ -12,40 +12,45 @@ from decimal import ROUND_FLOOR, Decimal
 
 from marketsentry.core.orders.market_look import MarketLook
 from marketsentry.core.orders.order import ZERO, LegKind, Side, TimeInForce
-from marketsentry.kernels.cost import impact_bps
+from marketsentry.kernels.cost import impact_bps, quote
 from marketsentry.kernels.fill import match
 
 _BPS = 1e4
-_QTY_STEP = Decimal("1e-8")
 _PRICE_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class PaperCosts:
-    """Costs of the paper market; the defaults are those of a backtest."""
+    """Costs of the paper market; the defaults are those of a backtest. `lot_size` zero takes any quantity."""
 
     half_spread_bps: float = 3.0
     impact_coefficient: float = 1.0
     participation_frac: float = 0.1
+    lot_size: Decimal = Decimal("1e-8")
 
 
 @dataclass(frozen=True, slots=True)
 class PaperLeg:
-    """A leg that wants `qty` more, in base units."""
+    """A leg that wants `qty` more, in base units; what is filled pays `fee_bps`."""
 
     side: Side
     kind: LegKind
     qty: Decimal
     limit_price: Decimal
     time_in_force: TimeInForce
+    fee_bps: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What is filled, at which price; a quantity of zero is no fill."""
+    """What is filled, at which price and for which fee; a quantity of zero is no fill.
+
+    The fee counts on the notional at the middle of the market, as in a backtest.
+    """
 
     qty: Decimal
     price: Decimal
+    fee: Decimal
 
 
 def match_leg(leg: PaperLeg, look: MarketLook, costs: PaperCosts) -> Matched:
@@ -68,16 +73,23 @@ def match_leg(leg: PaperLeg, look: MarketLook, costs: PaperCosts) -> Matched:
     sign, mid = leg.side.sign, float(look.mid)
     room_bps = sign * (float(leg.limit_price) / mid - 1.0) * _BPS - costs.half_spread_bps
     if room_bps < -1e-9:
-        return Matched(ZERO, look.mid)
+        return Matched(ZERO, look.mid, ZERO)
     wanted = float(leg.qty)
     most = _available(wanted, mid, look, costs, max(room_bps, 0.0))
-    qty = leg.qty if most >= wanted else Decimal(repr(most)).quantize(_QTY_STEP, rounding=ROUND_FLOOR)
+    qty = leg.qty if most >= wanted else _whole_lots(Decimal(repr(most)), costs.lot_size)
     if not qty or (leg.time_in_force is TimeInForce.FOK and qty < leg.qty):
-        return Matched(ZERO, look.mid)
+        return Matched(ZERO, look.mid, ZERO)
     cost_bps = costs.half_spread_bps + _impact(float(qty), look, costs)
     price = Decimal(repr(round(mid * (1.0 + sign * cost_bps / _BPS), _PRICE_DIGITS)))
     within = min(price, leg.limit_price) if sign > 0 else max(price, leg.limit_price)
-    return Matched(qty, within)
+    fee, _, _ = quote(float(qty) * mid, leg.fee_bps, 0.0, 0.0)
+    return Matched(qty, within, Decimal(repr(fee)))
+
+
+def _whole_lots(qty: Decimal, lot_size: Decimal) -> Decimal:
+    if not lot_size:
+        return qty
+    return (qty / lot_size).to_integral_value(rounding=ROUND_FLOOR) * lot_size
 
 
 def _available(wanted: float, mid: float, look: MarketLook, costs: PaperCosts, room_bps: float) -> float:
