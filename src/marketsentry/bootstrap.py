@@ -359,7 +359,11 @@ def running_engines(settings: Settings) -> Iterator[EmbeddedEngines]:
 def _venues(settings: Settings, transactions: Transactions, clock: Clock) -> VenueRegistry:
     market = RecordedMarket(transactions, max_age=timedelta(seconds=settings.risk_max_price_age_s))
     rules = PaperRules(capital=settings.paper_capital)
-    return VenueRegistry(PaperParts(transactions, market, clock, rules))
+    return VenueRegistry(
+        PaperParts(transactions, market, clock, rules),
+        open_live=lambda venue: live_venue(settings, venue),
+        coinbase_currency=settings.coinbase_quote_currency,
+    )
 
 
 def _engines(settings: Settings) -> EmbeddedEngines:
