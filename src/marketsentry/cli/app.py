@@ -39,7 +39,7 @@ VERBS = (
     Verb("parity", "parity", "Trade a stored backtest again on paper and compare."),
     Verb("account", "account", "List accounts; book payments and corrections in them."),
     Verb("risk", "risk", "Show what blocks openings; pull and reset the kill switch."),
-    Verb("new", "new", "Write a scaffold for your own features, model or policy."),
+    Verb("new", "new", "Write a scaffold for your own features, model, policy, venue."),
     Verb("check", "check", "Run the conformance kit on your own parts."),
     Verb("bench", "bench", "Measure the budgets beside their limits and peers."),
 )
