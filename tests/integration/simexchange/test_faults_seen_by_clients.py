@@ -33,7 +33,7 @@ class Bench:
         await self.venue.__aenter__()
         settings = {
             "enableRateLimit": False,
-            "timeout": self._timeout_ms,
+            "timeout": PATIENCE_MS,
             "options": {"maxRetriesOnFailure": 0},
         }
         self.client = self._make({**self.venue.ccxt_config(), **settings})
