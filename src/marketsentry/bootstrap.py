@@ -2,18 +2,20 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
 from redis.asyncio import Redis
 
 from marketsentry.adapters.artifacts import FileArtifacts
-from marketsentry.adapters.clock import SystemClock
+from marketsentry.adapters.clock import ReplayClock, SystemClock
 from marketsentry.adapters.code_version import code_version
 from marketsentry.adapters.embedded import EmbeddedEngines, Engines
 from marketsentry.adapters.postgres import migrate
@@ -22,6 +24,8 @@ from marketsentry.adapters.trainer_process import ProcessTrainer
 from marketsentry.adapters.venues.paper import PaperParts, PaperRules
 from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.adapters.venues.registry import VenueRegistry
+from marketsentry.adapters.venues.replay_market import ReplayMarket
+from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.gates.data_quality import QualityLimits
 from marketsentry.core.risk.limits import BreakerLimits, HourRule, RiskLimits
 from marketsentry.core.risk.profiles import BucketCaps
@@ -40,13 +44,18 @@ from marketsentry.services.predict import ServingParts, ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
 from marketsentry.services.serving import ServingCache
 from marketsentry.services.signals import SignalParts
-from marketsentry.settings import Settings, load_settings
+from marketsentry.settings import Settings, is_loopback, load_settings
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from marketsentry.adapters.venues.ccxt_venue import CcxtVenue
     from marketsentry.ports.dataset_files import DatasetFiles  # imports the features, and numba with them
+    from marketsentry.services.parity import ParityParts
 
 _REVIVE_EVERY_S = 0.5
 _REDIS_LIMIT_S = 5.0
+_LIFTED = 1e9  # a limit that nothing reaches
 log = structlog.get_logger(__name__)
 
 
@@ -201,6 +210,62 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
         )
 
 
+def live_venue(
+    settings: Settings, venue: str, *, base_url: str | None = None, is_public: bool = False
+) -> "CcxtVenue":
+    """Make the adapter of a live venue; nothing is sent yet.
+
+    Parameters
+    ----------
+    settings
+        Keys, addresses and locks.
+    venue
+        `coinbase` or `bitget`.
+    base_url
+        Address in place of the configured one, for a server that speaks the venue's protocol.
+    is_public
+        Whether it will be asked only for what needs no key.
+
+    Returns
+    -------
+    CcxtVenue
+        It may be read, and its orders cancelled. With a closed lock it refuses orders as `live_trading_disabled`;
+        a simulated exchange on this machine has no lock where its address is given here.
+
+    Raises
+    ------
+    VenueRefusedError
+        `unsupported_venue:{venue}`, or `{venue}_credentials_not_configured`.
+    """
+    from marketsentry.adapters.venues.live import LiveSettings, open_live
+
+    def told(secret: "SecretStr | None") -> str:
+        return "" if secret is None else secret.get_secret_value()
+
+    is_coinbase = venue == "coinbase"
+    address = base_url or (settings.coinbase_advanced_trade_api if is_coinbase else settings.bitget_api)
+    is_simulated = is_loopback(urlsplit(address).hostname or "")
+    is_unlocked = settings.live_trading_enabled and venue in settings.live_venues
+    return open_live(
+        LiveSettings(
+            venue=venue,
+            base_url=address,
+            api_key=told(settings.coinbase_api_key if is_coinbase else settings.bitget_api_key),
+            api_secret=told(settings.coinbase_api_secret if is_coinbase else settings.bitget_api_secret),
+            passphrase="" if is_coinbase else told(settings.bitget_api_passphrase),
+            timeout_s=settings.coinbase_exec_timeout_sec if is_coinbase else settings.bitget_exec_timeout_sec,
+            quote_currency=settings.coinbase_quote_currency,
+            symbols=settings.liquid_symbols,
+            max_skew_s=settings.venue_max_clock_skew_s,
+            is_unlocked=is_simulated and (is_unlocked or base_url is not None),
+            market=settings.bitget_market,
+            margin_mode=settings.bitget_margin_mode,
+            leverage=settings.bitget_leverage,
+        ),
+        is_public=is_public,
+    )
+
+
 def risk_limits(settings: Settings) -> RiskLimits:
     """Take the risk limits out of the settings; they stay as they are while the process runs (K-43)."""
     return RiskLimits(
@@ -227,6 +292,61 @@ def risk_limits(settings: Settings) -> RiskLimits:
             max_price_age_s=settings.risk_max_price_age_s,
         ),
     )
+
+
+def replayed_trading(system: System, symbols: Sequence[str], params: ReplayParams) -> "ParityParts":
+    """Put the trading plane on a clock and a market that a replay moves.
+
+    Parameters
+    ----------
+    system
+        The open system; its record is traded on, in an account of its own.
+    symbols
+        What is traded.
+    params
+        Capital and costs of the backtest.
+
+    Returns
+    -------
+    ParityParts
+        Risk rules that a backtest does not have are lifted; its caps are in every decision.
+    """
+    from marketsentry.services.parity import ParityParts  # brings the kernels
+
+    clock, market = ReplayClock(datetime.fromtimestamp(0, tz=UTC)), ReplayMarket(symbols)
+    rules = PaperRules(
+        latency_s=0.0,
+        half_spread_bps=params.half_spread_bps,
+        impact_coefficient=params.impact_coefficient,
+        participation_frac=params.participation_frac,
+        lot_size=Decimal(0),
+        capital=Decimal(repr(params.capital_quote)),
+    )
+    paper = PaperParts(system.transactions, market, clock, rules=rules, sleep=_yield_only)
+    venues = VenueRegistry(paper)
+    risk = RiskParts(
+        system.transactions,
+        RiskLimits(
+            max_single_weight=_LIFTED,
+            max_gross_exposure=_LIFTED,
+            max_turnover=_LIFTED,
+            max_drawdown=_LIFTED,
+            max_sector_exposure=_LIFTED,
+            max_style_exposure=_LIFTED,
+            max_daily_loss=_LIFTED,
+            max_consecutive_losses=int(_LIFTED),
+            breaker=BreakerLimits(max_abs_return=0.0, max_price_age_s=_LIFTED),
+        ),
+        clock,
+    )
+    admit = AdmitParts(system.transactions, clock, risk, venues, paper_capital=rules.capital)
+    drive = DriveParts(system.transactions, venues, clock, sleep=_yield_only)
+    return ParityParts(clock, market, admit, drive, new_id=lambda: system.entropy(16).hex())
+
+
+async def _yield_only(seconds: float) -> None:
+    """Wait for nothing: the clock of a replay does not move by itself."""
+    await asyncio.sleep(0)
 
 
 @contextmanager

@@ -86,7 +86,20 @@ def test_each_horizon_has_its_model_or_the_governed_one() -> None:
         ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "8:1", "must be first-last:number ranges"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL must be one of 'DEBUG', 'INFO', 'WARNING' or 'ERROR', was 'loud'"),
         ("LIVE_TRADING_ENABLED", "maybe", "must be one of 1, true, yes, y, 0, false, no, n, was 'maybe'"),
-        ("LIVE_TRADING_ENABLED", "YES", "LIVE_TRADING_ENABLED must be 0: this version has no live venue"),
+        (
+            "LIVE_TRADING_ENABLED",
+            "YES",
+            "MS_LIVE_VENUES must name the venues that LIVE_TRADING_ENABLED=1 is meant",
+        ),
+        ("MS_LIVE_VENUES", "kraken", "MS_LIVE_VENUES must be some of coinbase, bitget, separated by commas"),
+        ("MS_LIVE_VENUES", "bitget,bitget", "MS_LIVE_VENUES must be some of coinbase, bitget"),
+        ("BITGET_API", "api.bitget.com", "BITGET_API must be a URL that starts with https:// or http://"),
+        (
+            "BITGET_API",
+            "http://api.bitget.com",
+            "BITGET_API must start with https://, unless its host is this",
+        ),
+        ("BITGET_LEVERAGE", "200", "BITGET_LEVERAGE must be <= 125, was '200'"),
         ("AUTH_MODE", "token", "AUTH_MODE must be 'off': this version has no token authentication"),
         ("MS_API_BIND", "0.0.0.0:8000", "MS_API_BIND must be a loopback address while AUTH_MODE is off"),
         ("MS_API_BIND", "localhost", "MS_API_BIND must be host:port, like 127.0.0.1:8000, was 'localhost'"),
@@ -157,3 +170,22 @@ def test_settings_do_not_change() -> None:
 )
 def test_loopback_hosts(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_real_money_is_not_traded_without_authentication() -> None:
+    unlocked = {"LIVE_TRADING_ENABLED": "1", "MS_LIVE_VENUES": "coinbase"}
+    with pytest.raises(
+        InputError, match=r"real money needs token authentication.*COINBASE_ADVANCED_TRADE_API is"
+    ):
+        load_settings(unlocked)
+    simulated = load_settings({**unlocked, "COINBASE_ADVANCED_TRADE_API": "http://127.0.0.1:4711"})
+    assert (simulated.live_trading_enabled, simulated.live_venues) == (True, ("coinbase",))
+
+
+def test_keys_are_read_with_their_line_breaks_and_never_told() -> None:
+    keys = {"COINBASE_API_SECRET": "-----BEGIN\\nsecret42\\n-----END", "BITGET_API_KEY": "bg_secret42"}
+    settings = load_settings(keys)
+    assert settings.coinbase_api_secret is not None
+    assert settings.coinbase_api_secret.get_secret_value() == "-----BEGIN\nsecret42\n-----END"
+    assert "secret42" not in f"{settings.summary()}{settings!r}"
+    assert settings.summary()["BITGET_API_KEY"] == "***"

@@ -10,12 +10,14 @@ from marketsentry.api.metrics import ApiMetrics, RequestMetrics
 from marketsentry.api.rate_limit import RateLimit
 from marketsentry.api.request_id import RequestId
 from marketsentry.api.routers import (
+    accounts,
     backtests,
     data_quality,
     events,
     execution,
     frozen,
     health,
+    metrics_pnl,
     portfolio,
     predictions,
     risk,
@@ -72,6 +74,10 @@ def create_app(system: System) -> FastAPI:
                 "name": "backtest",
                 "description": "Replay a registered model over history, walk-forward, after costs.",
             },
+            {
+                "name": "accounts",
+                "description": "What strategies hold, what moved it, what it was worth, and why.",
+            },
             {"name": "frozen", "description": "The retired v1 interface: every path answers 410."},
         ],
     )
@@ -88,6 +94,8 @@ def create_app(system: System) -> FastAPI:
     app.include_router(execution.router, prefix=PREFIX)
     app.include_router(data_quality.router, prefix=PREFIX)
     app.include_router(backtests.router, prefix=PREFIX)
+    app.include_router(accounts.router, prefix=PREFIX)
+    app.include_router(metrics_pnl.router, prefix=PREFIX)
     app.include_router(risk.router, prefix=PREFIX)
     app.add_middleware(BodyLimit, max_bytes=system.settings.max_body_bytes)
     app.add_middleware(RateLimit, per_second=system.settings.rate_limit_rps)

@@ -7,6 +7,7 @@ from marketsentry.ports.account_audit import AccountAudit
 from marketsentry.ports.account_lists import AccountLists
 from marketsentry.ports.accounts import AccountStore
 from marketsentry.ports.artifacts import ArtifactRef, Artifacts
+from marketsentry.ports.attribution import AttributionStore
 from marketsentry.ports.audits import AuditStore
 from marketsentry.ports.bars import BarStore
 from marketsentry.ports.clock import Clock
@@ -35,6 +36,7 @@ __all__ = [
     "AccountStore",
     "ArtifactRef",
     "Artifacts",
+    "AttributionStore",
     "AuditStore",
     "BarStore",
     "Clock",
@@ -76,7 +78,12 @@ class Stores(Protocol):
 
     @property
     def account_lists(self) -> AccountLists:
-        """Pages of positions, fills, ledger and equity, and what is attributed of them."""
+        """Pages of positions, fills, ledger and equity."""
+        ...
+
+    @property
+    def attribution(self) -> AttributionStore:
+        """What the attribution of profit reads."""
         ...
 
     @property

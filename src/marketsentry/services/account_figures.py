@@ -62,7 +62,7 @@ async def read_figures(
     Parameters
     ----------
     stores
-        Of a transaction that sees nothing of what others have not finished.
+        Of the caller's transaction; the account stays locked until it ends.
     ledger
         Whose figures. The streak of a whole track is the longest of its strategies.
     at
@@ -81,7 +81,7 @@ async def read_figures(
     NotFoundError
         If there is no such account.
     """
-    account = await stores.accounts.get(ledger.account_id)
+    account = await stores.accounts.lock(ledger.account_id)  # or cash and positions were of different times
     held = await priced(stores, account, await stores.accounts.positions(ledger), at=at)
     now = await equity_now(stores, ledger, held, quote=account.currency, rates={}, at=at)
     pending = [
@@ -138,7 +138,7 @@ async def read_track_figures(
         If a figure cannot be told.
     """
     found = []
-    for account in await _accounts(stores, track=track, account_id=account_id):
+    for account in await accounts_of_track(stores, track=track, account_id=account_id):
         whole = SubLedger(account.id, GLOBAL, track)
         figures = await read_figures(stores, whole, at=at, max_mark_age=max_mark_age)
         streak = await _streak(stores, SubLedger(account.id, strategy_id, track), at=at)
@@ -171,7 +171,8 @@ async def priced(
     return moved
 
 
-async def _accounts(stores: Stores, *, track: str, account_id: int | None) -> list[Account]:
+async def accounts_of_track(stores: Stores, *, track: str, account_id: int | None = None) -> list[Account]:
+    """Name the accounts that count for a track: those with money, or the paper accounts where there are no others."""
     ledgers = await stores.accounts.sub_ledgers(account_id=account_id, track=track)
     found = [await stores.accounts.get(one) for one in dict.fromkeys(each.account_id for each in ledgers)]
     real = [account for account in found if account.adapter != PAPER]

@@ -29,7 +29,13 @@ from marketsentry.ports.risk import (
     StoredRiskEvent,
     SwitchReading,
 )
-from marketsentry.services.risk_switch import effective_switches, hard_block, pull_hard, with_row
+from marketsentry.services.risk_switch import (
+    effective_switches,
+    hard_block,
+    pull_hard,
+    release_cleared,
+    with_row,
+)
 
 if TYPE_CHECKING:
     from marketsentry.core.risk.check import Judgement, RiskVerdict  # brings numba
@@ -125,6 +131,8 @@ async def check_risk(request: CheckRequest, parts: RiskParts, *, by: ChangedBy) 
 
     async with parts.transactions() as stores:
         world = await _read_world(request, parts, stores)
+    if request.enforce:
+        world = await _release(request, parts, world, by=by)
     judgement = await asyncio.to_thread(_judge, request, parts.limits, world)
     pairs = [(track, request.strategy_id) for track in judgement.tracks]
     if not request.enforce:
@@ -184,6 +192,26 @@ async def _read_world(request: CheckRequest, parts: RiskParts, stores: Stores) -
         accounts=accounts,
         switches=await stores.risk.read_switches(tracks, [request.strategy_id]),
     )
+
+
+async def _release(request: CheckRequest, parts: RiskParts, world: _World, *, by: ChangedBy) -> _World:
+    """Let go of blocks whose breach has ended by the ledger, and read again when one was (K-41)."""
+    waiting = {row.track for row in world.switches.rows if row.until_cleared} & world.accounts.keys()
+    released = [
+        await release_cleared(
+            track,
+            request.strategy_id,
+            world.accounts[track].figures,
+            limits=parts.limits,
+            by=by,
+            transactions=parts.transactions,
+        )
+        for track in sorted(waiting)
+    ]
+    if not any(released):
+        return world
+    async with parts.transactions() as stores:
+        return await _read_world(request, parts, stores)
 
 
 def _judge(request: CheckRequest, limits: RiskLimits, world: _World) -> "Judgement":

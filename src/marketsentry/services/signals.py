@@ -157,8 +157,12 @@ async def list_signals(
 
     Parameters
     ----------
-    track, target, strategy_id
-        Only of these; None means any.
+    track
+        Only of this track; None means any.
+    target
+        Only of this target, in upper case.
+    strategy_id
+        Only of this strategy.
     before_id
         Only ids below it.
     limit
@@ -190,8 +194,10 @@ async def list_decisions(
 
     Parameters
     ----------
-    track, strategy_id
-        Only of these; None means any.
+    track
+        Only of this track; None means any.
+    strategy_id
+        Only of this strategy.
     before_id
         Only those that come after this decision.
     limit

@@ -39,6 +39,7 @@ async def read_account_status(*, transactions: Transactions, clock: Clock) -> tu
     found: list[LedgerStatus] = []
     async with transactions() as stores:
         for account in await stores.accounts.list():
+            await stores.accounts.lock(account.id)
             ledgers = await stores.accounts.sub_ledgers(account_id=account.id)
             found += [await _status(stores, account, ledger, at=clock.now()) for ledger in ledgers]
     return tuple(found)
@@ -48,13 +49,11 @@ async def _status(stores: Stores, account: Account, ledger: SubLedger, *, at: da
     held = await priced(stores, account, await stores.accounts.positions(ledger), at=at)
     open_ones = [one.position for one in held if one.position.qty]
     marked_at = [position.marked_at for position in open_ones if position.marked_at is not None]
+    equity, reason = None, None
     try:
-        now = await equity_now(stores, ledger, held, quote=account.currency, rates={}, at=at)
+        equity = (await equity_now(stores, ledger, held, quote=account.currency, rates={}, at=at)).equity
     except DataQualityError as error:
-        equity = None
-        reason: str | None = str(error)
-    else:
-        equity, reason = now.equity, None
+        reason = str(error)
     return LedgerStatus(
         account_id=account.id,
         adapter=account.adapter,

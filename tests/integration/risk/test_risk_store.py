@@ -91,6 +91,24 @@ async def test_a_hard_block_outlives_its_time_until_the_breach_has_ended(
     assert (newest.action, newest.reason, newest.request_id) == ("released", "breach_ended", "req")
 
 
+async def test_a_check_releases_by_the_ledger_and_never_by_the_caller(
+    transactions: Transactions, database_url: str
+) -> None:
+    """K-35, K-41."""
+    await check_risk(CheckRequest((BTC,), figures=LossFigures(0.5)), parts(transactions), by=BY)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE risk_control_state SET expires_at = clock_timestamp() - interval '1 h'")
+    small = CheckRequest((BTC,), current=())
+    code = "kill_switch_triggered:liquid:global"
+    assert (await check_risk(small, parts(transactions), by=BY)).verdict.codes == (code,)
+    deep = parts(transactions, Ledger(LossFigures(0.5)))
+    assert code in (await check_risk(small, deep, by=BY)).verdict.codes
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE risk_control_state SET expires_at = clock_timestamp() - interval '1 h'")
+    recovered = parts(transactions, Ledger(LossFigures(0.1)))
+    assert (await check_risk(small, recovered, by=BY)).verdict.approved
+
+
 async def test_the_streak_of_one_strategy_does_not_release_the_track(transactions: Transactions) -> None:
     desk = parts(transactions)
     streak = CheckRequest((BTC,), figures=LossFigures(consecutive_losses=9))

@@ -113,7 +113,7 @@ class PostgresAccountAudit:
     async def records(self, account_id: int, *, after_id: int, limit: int) -> Sequence[Record]:
         """Read ledger entries with the fills behind them; see `AccountAudit.records`."""
         given = {"account_id": account_id, "after_id": after_id, "limit": limit}
-        return [_record(row) for row in await self._rows(_RECORDS, given)]
+        return [ledger_record(row) for row in await self._rows(_RECORDS, given)]
 
     async def marked(self, account_id: int) -> Sequence[Marked]:
         """Read when equity was marked, by id."""
@@ -213,7 +213,8 @@ def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, l
     return {name: [row[n] for row in rows] for n, name in enumerate(names)}
 
 
-def _record(row: Mapping[str, Any]) -> Record:
+def ledger_record(row: Mapping[str, Any]) -> Record:
+    """Make an entry of a row that has its columns, with the fill behind a trade or a fee."""
     entry = Entry(
         EntryKind(row["kind"]),
         row["currency"],

@@ -38,20 +38,16 @@ FROM (SELECT DISTINCT unnest(%(tracks)s::text[]) AS track ORDER BY track) AS ord
 
 _LOCK = "SELECT pg_advisory_xact_lock(%(space)s, hashtext(%(track)s))"
 
-_SWITCH_COLUMNS = """
+_ALL_SWITCHES = """
 SELECT clock.now, s.track, s.strategy_id AS scope, s.state, s.reason, s.source, s.mode, s.until_cleared, s.metadata,
        s.triggered_at, s.expires_at, s.updated_at
 FROM (SELECT statement_timestamp() AS now) AS clock
+LEFT JOIN risk_control_state AS s ON true
 """
 
 _SWITCHES = (
-    _SWITCH_COLUMNS
-    + """
-LEFT JOIN risk_control_state AS s ON s.track = ANY(%(tracks)s::text[]) AND s.strategy_id = ANY(%(scopes)s::text[])
-"""
+    _ALL_SWITCHES + "AND s.track = ANY(%(tracks)s::text[]) AND s.strategy_id = ANY(%(scopes)s::text[])"
 )
-
-_ALL_SWITCHES = _SWITCH_COLUMNS + "LEFT JOIN risk_control_state AS s ON true ORDER BY s.track, s.strategy_id"
 
 _SAVE_SWITCH = """
 INSERT INTO risk_control_state (track, strategy_id, state, reason, source, mode, until_cleared, metadata,
@@ -267,7 +263,8 @@ class PostgresRiskStore:
 
 def _reading(rows: list[dict[str, Any]]) -> SwitchReading:
     now: datetime = rows[0]["now"]
-    return SwitchReading(tuple(_switch(row) for row in rows if row["track"] is not None), now)
+    found = [_switch(row) for row in rows if row["track"] is not None]
+    return SwitchReading(tuple(sorted(found, key=lambda row: (row.track, row.scope))), now)
 
 
 def _switch(row: dict[str, Any]) -> SwitchRow:

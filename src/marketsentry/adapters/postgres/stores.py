@@ -9,6 +9,7 @@ from marketsentry.ports import (
     AccountAudit,
     AccountLists,
     AccountStore,
+    AttributionStore,
     AuditStore,
     BarStore,
     DatasetStore,
@@ -59,10 +60,17 @@ class PostgresStores:
 
     @cached_property
     def account_lists(self) -> AccountLists:
-        """Pages of positions, fills, ledger and equity, and what is attributed of them."""
+        """Pages of positions, fills, ledger and equity."""
         from marketsentry.adapters.postgres.account_lists import PostgresAccountLists
 
         return PostgresAccountLists(self._connection)
+
+    @cached_property
+    def attribution(self) -> AttributionStore:
+        """What the attribution of profit reads."""
+        from marketsentry.adapters.postgres.attribution import PostgresAttributionStore
+
+        return PostgresAttributionStore(self._connection)
 
     @cached_property
     def bars(self) -> BarStore:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from marketsentry.adapters.venues.ccxt_venue import CcxtVenue
 from marketsentry.adapters.venues.paper import PaperParts, PaperVenue
 from marketsentry.exceptions import InputError
 from marketsentry.ports.venue import Venue, VenueRefusedError
@@ -29,12 +30,12 @@ class VenueRegistry:
         self,
         paper: PaperParts,
         *,
-        open_live: Callable[[str], Venue] | None = None,
+        open_live: Callable[[str], CcxtVenue] | None = None,
         coinbase_currency: str = "USD",
     ) -> None:
         self._paper, self._open_live = paper, open_live
         self._currencies = {**_CURRENCIES, "coinbase": coinbase_currency}
-        self._live: dict[str, Venue] = {}
+        self._live: dict[str, CcxtVenue] = {}
 
     def currency(self, adapter: str, venue: str) -> str:
         """Name the currency in which the account at a venue counts."""
@@ -42,6 +43,30 @@ class VenueRegistry:
 
     def refusal(self, adapter: str, venue: str) -> str | None:
         """Tell why nothing can be sent to a venue; see `Venues.refusal`."""
+        return self._closed(adapter, venue) or (
+            None if adapter == "paper" else self._opened(adapter).trading_refusal
+        )
+
+    async def open(self, adapter: str, venue: str, *, fee_bps: Decimal) -> Venue:
+        """Give the account at a venue; see `Venues.open`."""
+        if adapter == "paper":
+            return PaperVenue(
+                self._paper, venue=venue, currency=self.currency(adapter, venue), fee_bps=fee_bps
+            )
+        code = self._closed(adapter, venue)
+        if code is not None:
+            raise VenueRefusedError(code, f"{adapter} cannot trade at {venue}")
+        opened = self._opened(adapter)
+        await opened.prepare()
+        return opened
+
+    async def close(self) -> None:
+        """Close the live venues that were opened."""
+        for venue in self._live.values():
+            await venue.close()
+
+    def _closed(self, adapter: str, venue: str) -> str | None:
+        """Tell why a venue cannot be opened; one that is locked can, for its orders must be seen and cancelled."""
         if adapter == "paper":
             return None
         if adapter not in _LIVE:
@@ -56,23 +81,7 @@ class VenueRegistry:
             return refused.code
         return None
 
-    async def open(self, adapter: str, venue: str, *, fee_bps: Decimal) -> Venue:
-        """Give the account at a venue; see `Venues.open`."""
-        if adapter == "paper":
-            return PaperVenue(
-                self._paper, venue=venue, currency=self.currency(adapter, venue), fee_bps=fee_bps
-            )
-        code = self.refusal(adapter, venue)
-        if code is not None:
-            raise VenueRefusedError(code, f"{adapter} cannot trade at {venue}")
-        return self._opened(adapter)
-
-    async def close(self) -> None:
-        """Close the live venues that were opened."""
-        for venue in self._live.values():
-            await venue.close()
-
-    def _opened(self, adapter: str) -> Venue:
+    def _opened(self, adapter: str) -> CcxtVenue:
         if adapter not in self._live:
             assert self._open_live is not None
             self._live[adapter] = self._open_live(_LIVE[adapter])

@@ -4,7 +4,6 @@ from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from order_steps import at, filled
 
 from marketsentry.core.orders.apply import apply
 from marketsentry.core.orders.events import (
@@ -22,6 +21,7 @@ from marketsentry.core.orders.events import (
 )
 from marketsentry.core.orders.order import LegKind, Order, OrderStatus, Side, TimeInForce
 from marketsentry.exceptions import ConflictError
+from order_steps import at, filled
 
 LEGS = st.sampled_from(["ms-7-l", "ms-7-m1"])
 QTYS = st.sampled_from([Decimal("0.25"), Decimal("0.5"), Decimal(1), Decimal(2)])

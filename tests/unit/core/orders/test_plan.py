@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from order_steps import BTC, MARKET, admitted, after, at, filled, limit, sending, step_of
 
 from marketsentry.core.orders.events import (
     CancelSending,
@@ -30,6 +29,7 @@ from marketsentry.core.orders.plan import (
     plan_of,
 )
 from marketsentry.exceptions import InputError
+from order_steps import BTC, MARKET, admitted, after, at, filled, limit, sending, step_of
 
 IOC, GTC, FOK = TimeInForce.IOC, TimeInForce.GTC, TimeInForce.FOK
 REJECTED = OrderStatus.REJECTED
