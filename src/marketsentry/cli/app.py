@@ -35,6 +35,7 @@ VERBS = (
     Verb("rebalance", "rebalance", "Turn signals into a book within limits, and its orders."),
     Verb("backtest", "backtest", "Replay a registered model over history; report on it."),
     Verb("replay", "replay", "Run a stored backtest again and compare."),
+    Verb("parity", "parity", "Trade a stored backtest again on paper and compare."),
     Verb("account", "account", "List accounts; book payments and corrections in them."),
     Verb("risk", "risk", "Show what blocks openings; pull and reset the kill switch."),
     Verb("new", "new", "Write a scaffold for your own features, model or policy."),
