@@ -17,8 +17,8 @@ from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.accounts import Account, EquityMark, SubLedger
 from marketsentry.ports.attribution import DecidedWeights, OrderWindow, TradedRecord
-from marketsentry.services.account_figures import accounts_of_track, priced
-from marketsentry.services.ledger import equity_now
+from marketsentry.services.account_figures import accounts_of_track, current_state
+from marketsentry.services.ledger import equity_of
 
 MOST_TARGETS = 100
 
@@ -138,12 +138,12 @@ async def _read(
     base = await stores.accounts.newest_mark(ledger, before=since)
     marks = [_nothing(since) if base is None else base]
     marks += await stores.attribution.marks(ledger, after=None if base is None else base.equity.at)
-    held = await priced(stores, account, await stores.accounts.positions(ledger), at=now)
+    state = await current_state(stores, account, ledger, at=now)
     with suppress(DataQualityError):  # what has no price now is told up to its last mark
-        marks.append(await equity_now(stores, ledger, held, quote=account.currency, rates={}, at=now))
+        marks.append(equity_of(state, quote=account.currency, rates={}, at=now))
     return _Window(
         quote=account.currency,
-        held={one.target: one.position.qty for one in held},
+        held={one.target: one.position.qty for one in state.positions},
         marks=marks,
         records=await stores.attribution.records(ledger, after_id=marks[0].ledger_id),
         decided=await stores.attribution.decided(ledger, since=marks[0].equity.at),
