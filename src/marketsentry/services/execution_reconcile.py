@@ -79,7 +79,8 @@ async def _compare(account: Account, venue: Venue, parts: ReconcileParts) -> lis
     now = parts.clock.now()
     open_orders = await venue.open_orders()
     fills = await venue.fills_since(now - WINDOW)
-    ids = [one.client_order_id for one in (*open_orders, *fills) if one.client_order_id]
+    ids = [one.client_order_id for one in open_orders]
+    ids += [told.client_order_id for told in fills if told.client_order_id is not None]
     async with parts.transactions() as stores:
         known = await stores.orders.known_legs(ids)
         booked = await stores.orders.known_trades(account.id, [one.fill.trade_id for one in fills])
