@@ -79,6 +79,11 @@ class PaperVenue:
 
     async def submit(self, request: LegRequest) -> LegView:
         """Hand in an order; see `Venue.submit`."""
+        lot = self._parts.rules.lot_size
+        if not (request.qty > 0 and request.qty >= lot):
+            raise VenueRefusedError("below_min_size", f"quantity must be > 0 and >= {lot}, was {request.qty}")
+        if lot and request.qty % lot:
+            raise VenueRefusedError("venue_error:precision", f"quantity must be in {lot}, was {request.qty}")
         await self._parts.sleep(self._parts.rules.latency_s)
         now = self._parts.clock.now()
         look = await self._parts.market.look(request.symbol, at=now)
@@ -99,6 +104,11 @@ class PaperVenue:
         )
         matched = await self._matched(request.client_order_id, look, now, new=order)
         assert matched is not None
+        if (matched.symbol, matched.side, matched.qty) != (request.symbol, request.side, request.qty):
+            told = (
+                f"{request.client_order_id} is an order of {matched.qty} {matched.symbol} to {matched.side}"
+            )
+            raise VenueRefusedError("venue_error:client_id_collision", told)
         return _view(matched)
 
     async def cancel(self, leg: LegRef) -> None:
