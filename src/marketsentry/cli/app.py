@@ -36,6 +36,7 @@ VERBS = (
     Verb("backtest", "backtest", "Replay a registered model over history; report on it."),
     Verb("replay", "replay", "Run a stored backtest again and compare."),
     Verb("parity", "parity", "Trade a stored backtest again on paper and compare."),
+    Verb("orders", "orders", "List orders; say why one was made and what became of it."),
     Verb("risk", "risk", "Show what blocks openings; pull and reset the kill switch."),
     Verb("new", "new", "Write a scaffold for your own features, model or policy."),
     Verb("check", "check", "Run the conformance kit on your own parts."),

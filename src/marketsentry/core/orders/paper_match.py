@@ -27,6 +27,7 @@ class PaperCosts:
     impact_coefficient: float = 1.0
     participation_frac: float = 0.1
     lot_size: Decimal = Decimal("1e-8")
+    charges_mid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class PaperLeg:
 class Matched:
     """What is filled, at which price and for which fee; a quantity of zero is no fill.
 
-    The fee counts on the notional at the middle of the market, as in a backtest.
+    The fee counts on the notional at the price of the fill; with `charges_mid` at the middle of the market, as in a
+    backtest.
     """
 
     qty: Decimal
@@ -82,7 +84,8 @@ def match_leg(leg: PaperLeg, look: MarketLook, costs: PaperCosts) -> Matched:
     cost_bps = costs.half_spread_bps + _impact(float(qty), look, costs)
     price = Decimal(repr(round(mid * (1.0 + sign * cost_bps / _BPS), _PRICE_DIGITS)))
     within = min(price, leg.limit_price) if sign > 0 else max(price, leg.limit_price)
-    fee, _, _ = quote(float(qty) * mid, leg.fee_bps, 0.0, 0.0)
+    charged = mid if costs.charges_mid else float(within)
+    fee, _, _ = quote(float(qty) * charged, leg.fee_bps, 0.0, 0.0)
     return Matched(qty, within, Decimal(repr(fee)))
 
 
