@@ -20,16 +20,16 @@ check: .venv/.dev ## ruff, mypy, import layers, docstrings against signatures, u
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/flake8 src/marketsentry
-	$(BIN)/pytest tests/unit -n 2 -q $(ARGS)
+	$(BIN)/pytest tests/unit -n 2 --dist worksteal -q $(ARGS)
 
 unit: .venv/.dev ## unit tests only
-	$(BIN)/pytest tests/unit -n 2 -q $(ARGS)
+	$(BIN)/pytest tests/unit -n 2 --dist worksteal -q $(ARGS)
 
 integration: .venv/.dev ## tests on real PostgreSQL, Redis, child processes and a venue on loopback
-	$(BIN)/pytest tests/integration -n 2 -q $(ARGS)
+	$(BIN)/pytest tests/integration -n 2 --dist worksteal -q $(ARGS)
 
 e2e: .venv/.dev ## tests of the running program, its API and the whole main job
-	$(BIN)/pytest tests/e2e -q $(ARGS)
+	$(BIN)/pytest tests/e2e -n 2 --maxschedchunk 1 -q $(ARGS)
 
 bench: .venv/.dev .venv-peers/.done ## measure the budgets beside limits and peers (ARGS="backtest-sma import --json")
 	$(BIN)/ms bench $(ARGS)

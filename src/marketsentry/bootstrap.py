@@ -1,36 +1,61 @@
 """Joins settings, adapters and services; nothing else knows all of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
 from redis.asyncio import Redis
 
 from marketsentry.adapters.artifacts import FileArtifacts
-from marketsentry.adapters.clock import SystemClock
+from marketsentry.adapters.clock import ReplayClock, SystemClock
 from marketsentry.adapters.code_version import code_version
 from marketsentry.adapters.embedded import EmbeddedEngines, Engines
 from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.adapters.trainer_process import ProcessTrainer
+from marketsentry.adapters.venues.paper import PaperParts, PaperRules
+from marketsentry.adapters.venues.paper_market import RecordedMarket
+from marketsentry.adapters.venues.registry import VenueRegistry
+from marketsentry.adapters.venues.replay_market import ReplayMarket
+from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.gates.data_quality import QualityLimits
+from marketsentry.core.risk.limits import BreakerLimits, HourRule, RiskLimits
+from marketsentry.core.risk.profiles import BucketCaps
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.logs import set_up_logs
-from marketsentry.ports import Artifacts, Clock, Transactions
+from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
+from marketsentry.ports.execution import Venues
 from marketsentry.ports.training import Trainer
+from marketsentry.services.account_figures import LedgerFigures
+from marketsentry.services.execution import ExecutionParts
+from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_request import AdmitParts
+from marketsentry.services.executor import Executor
+from marketsentry.services.portfolio import PortfolioParts
 from marketsentry.services.predict import ServingParts, ServingRules
+from marketsentry.services.risk import LimitRecord, RiskParts
 from marketsentry.services.serving import ServingCache
-from marketsentry.settings import Settings, load_settings
+from marketsentry.services.signals import SignalParts
+from marketsentry.settings import Settings, is_loopback, load_settings
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from marketsentry.adapters.venues.ccxt_venue import CcxtVenue
     from marketsentry.ports.dataset_files import DatasetFiles  # imports the features, and numba with them
+    from marketsentry.services.parity import ParityParts
 
 _REVIVE_EVERY_S = 0.5
 _REDIS_LIMIT_S = 5.0
+_LIFTED = 1e9  # a limit that nothing reaches
 log = structlog.get_logger(__name__)
 
 
@@ -48,7 +73,12 @@ class System:
     reports_dir: Path
     engines: Engines
     owned_engines: EmbeddedEngines
+    risk_limits: RiskLimits
+    venues: Venues
+    executor: Executor
     serving_cache: ServingCache = field(default_factory=ServingCache)
+    entropy: Entropy = secrets.token_bytes
+    limit_record: LimitRecord = field(default_factory=LimitRecord)
 
     @property
     def transactions(self) -> Transactions:
@@ -72,6 +102,32 @@ class System:
             stale_after_bars=self.settings.stale_after_bars,
         )
         return ServingParts(self.transactions, self.artifacts, self.clock, self.serving_cache, rules)
+
+    @property
+    def signals(self) -> SignalParts:
+        """What signals need."""
+        return SignalParts(self.serving, self.entropy)
+
+    @property
+    def portfolio(self) -> PortfolioParts:
+        """What a rebalance needs."""
+        return PortfolioParts(self.transactions, self.clock, self.entropy, self.risk_limits)
+
+    @property
+    def risk(self) -> RiskParts:
+        """What the risk plane needs."""
+        figures = LedgerFigures(self.clock, timedelta(seconds=self.settings.risk_max_price_age_s))
+        return RiskParts(
+            self.transactions, self.risk_limits, self.clock, account=figures, record=self.limit_record
+        )
+
+    @property
+    def execution(self) -> ExecutionParts:
+        """What execution needs."""
+        admit = AdmitParts(
+            self.transactions, self.clock, self.risk, self.venues, paper_capital=self.settings.paper_capital
+        )
+        return ExecutionParts(admit, self.executor, self.entropy)
 
     @property
     def code_version(self) -> str:
@@ -132,18 +188,165 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
         )
         stack.push_async_callback(redis.aclose)
         await stack.enter_async_context(_kept_alive(owned))
+        clock = SystemClock()
+        venues = _venues(settings, database.transactions, clock)
+        stack.push_async_callback(venues.close)
+        executor = Executor(DriveParts(database.transactions, venues, clock))
+        stack.push_async_callback(executor.close)
         yield System(
             settings=settings,
             database=database,
             redis=redis,
             artifacts=FileArtifacts(settings.home / "artifacts", model_dir=settings.model_dir),
-            clock=SystemClock(),
+            clock=clock,
             trainer=ProcessTrainer(settings.home / "scratch"),
             datasets_dir=settings.home / "datasets",
             reports_dir=settings.home / "reports",
             engines=engines,
             owned_engines=owned,
+            risk_limits=risk_limits(settings),
+            venues=venues,
+            executor=executor,
         )
+
+
+def live_venue(
+    settings: Settings, venue: str, *, base_url: str | None = None, is_public: bool = False
+) -> "CcxtVenue":
+    """Make the adapter of a live venue; nothing is sent yet.
+
+    Parameters
+    ----------
+    settings
+        Keys, addresses and locks.
+    venue
+        `coinbase` or `bitget`.
+    base_url
+        Address in place of the configured one, for a server that speaks the venue's protocol.
+    is_public
+        Whether it will be asked only for what needs no key.
+
+    Returns
+    -------
+    CcxtVenue
+        It may be read, and its orders cancelled. With a closed lock it refuses orders as `live_trading_disabled`;
+        a simulated exchange on this machine has no lock where its address is given here.
+
+    Raises
+    ------
+    VenueRefusedError
+        `unsupported_venue:{venue}`, or `{venue}_credentials_not_configured`.
+    """
+    from marketsentry.adapters.venues.live import LiveSettings, open_live
+
+    def told(secret: "SecretStr | None") -> str:
+        return "" if secret is None else secret.get_secret_value()
+
+    is_coinbase = venue == "coinbase"
+    address = base_url or (settings.coinbase_advanced_trade_api if is_coinbase else settings.bitget_api)
+    is_simulated = is_loopback(urlsplit(address).hostname or "")
+    is_unlocked = settings.live_trading_enabled and venue in settings.live_venues
+    return open_live(
+        LiveSettings(
+            venue=venue,
+            base_url=address,
+            api_key=told(settings.coinbase_api_key if is_coinbase else settings.bitget_api_key),
+            api_secret=told(settings.coinbase_api_secret if is_coinbase else settings.bitget_api_secret),
+            passphrase="" if is_coinbase else told(settings.bitget_api_passphrase),
+            timeout_s=settings.coinbase_exec_timeout_sec if is_coinbase else settings.bitget_exec_timeout_sec,
+            quote_currency=settings.coinbase_quote_currency,
+            symbols=settings.liquid_symbols,
+            max_skew_s=settings.venue_max_clock_skew_s,
+            is_unlocked=is_simulated and (is_unlocked or base_url is not None),
+            market=settings.bitget_market,
+            margin_mode=settings.bitget_margin_mode,
+            leverage=settings.bitget_leverage,
+        ),
+        is_public=is_public,
+    )
+
+
+def risk_limits(settings: Settings) -> RiskLimits:
+    """Take the risk limits out of the settings; they stay as they are while the process runs (K-43)."""
+    return RiskLimits(
+        max_single_weight=settings.risk_max_single_weight,
+        max_gross_exposure=settings.risk_max_gross_exposure,
+        max_turnover=settings.risk_max_turnover,
+        max_drawdown=settings.risk_max_drawdown,
+        max_sector_exposure=settings.risk_max_sector_exposure,
+        max_style_exposure=settings.risk_max_style_exposure,
+        max_daily_loss=settings.risk_max_daily_loss,
+        max_consecutive_losses=settings.risk_max_consecutive_losses,
+        hard_block_minutes=settings.risk_hard_block_minutes,
+        bucket_caps=BucketCaps(
+            {
+                "trend": settings.risk_bucket_trend,
+                "event": settings.risk_bucket_event,
+                "mean_reversion": settings.risk_bucket_mean_reversion,
+            }
+        ),
+        breaker=BreakerLimits(
+            max_abs_return=settings.risk_max_abs_return,
+            by_symbol=settings.risk_max_abs_return_symbols,
+            by_hour=tuple(HourRule(*rule) for rule in settings.risk_max_abs_return_tod_multiplier),
+            max_price_age_s=settings.risk_max_price_age_s,
+        ),
+    )
+
+
+def replayed_trading(system: System, symbols: Sequence[str], params: ReplayParams) -> "ParityParts":
+    """Put the trading plane on a clock and a market that a replay moves.
+
+    Parameters
+    ----------
+    system
+        The open system; its record is traded on, in an account of its own.
+    symbols
+        What is traded.
+    params
+        Capital and costs of the backtest.
+
+    Returns
+    -------
+    ParityParts
+        Risk rules that a backtest does not have are lifted; its caps are in every decision.
+    """
+    from marketsentry.services.parity import ParityParts  # brings the kernels
+
+    clock, market = ReplayClock(datetime.fromtimestamp(0, tz=UTC)), ReplayMarket(symbols)
+    rules = PaperRules(
+        latency_s=0.0,
+        half_spread_bps=params.half_spread_bps,
+        impact_coefficient=params.impact_coefficient,
+        participation_frac=params.participation_frac,
+        lot_size=Decimal(0),
+        capital=Decimal(repr(params.capital_quote)),
+    )
+    paper = PaperParts(system.transactions, market, clock, rules=rules, sleep=_yield_only)
+    venues = VenueRegistry(paper)
+    risk = RiskParts(
+        system.transactions,
+        RiskLimits(
+            max_single_weight=_LIFTED,
+            max_gross_exposure=_LIFTED,
+            max_turnover=_LIFTED,
+            max_drawdown=_LIFTED,
+            max_sector_exposure=_LIFTED,
+            max_style_exposure=_LIFTED,
+            max_daily_loss=_LIFTED,
+            max_consecutive_losses=int(_LIFTED),
+            breaker=BreakerLimits(max_abs_return=0.0, max_price_age_s=_LIFTED),
+        ),
+        clock,
+    )
+    admit = AdmitParts(system.transactions, clock, risk, venues, paper_capital=rules.capital)
+    drive = DriveParts(system.transactions, venues, clock, sleep=_yield_only)
+    return ParityParts(clock, market, admit, drive, new_id=lambda: system.entropy(16).hex())
+
+
+async def _yield_only(seconds: float) -> None:
+    """Wait for nothing: the clock of a replay does not move by itself."""
+    await asyncio.sleep(0)
 
 
 @contextmanager
@@ -151,6 +354,12 @@ def running_engines(settings: Settings) -> Iterator[EmbeddedEngines]:
     """Start the engines alone, for the verbs that look after the database itself."""
     with _engines(settings) as engines:
         yield engines
+
+
+def _venues(settings: Settings, transactions: Transactions, clock: Clock) -> VenueRegistry:
+    market = RecordedMarket(transactions, max_age=timedelta(seconds=settings.risk_max_price_age_s))
+    rules = PaperRules(capital=settings.paper_capital)
+    return VenueRegistry(PaperParts(transactions, market, clock, rules))
 
 
 def _engines(settings: Settings) -> EmbeddedEngines:

@@ -25,5 +25,9 @@ class EvidenceError(MarketSentryError):
     """The action needs a gate that has not passed."""
 
 
+class LockedError(MarketSentryError):
+    """Risk forbids to open or to execute; the message is the code of contract 1.13 and nothing else."""
+
+
 class DependencyError(MarketSentryError):
     """PostgreSQL, Redis or a venue failed; a retry may help."""

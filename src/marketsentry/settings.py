@@ -5,8 +5,10 @@ lower case without that prefix. A malformed value is refused by name, and so is 
 """
 
 import difflib
+import math
 import os
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -19,12 +21,29 @@ from marketsentry.exceptions import InputError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+_SECRET_ENDINGS = ("_url", "_api_key", "_api_secret", "_api_passphrase")
 HORIZONS = ("1h", "1d", "7d")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 _TRUE = frozenset({"1", "true", "yes", "y"})
 _OURS = frozenset(  # variables that the contract does not name
-    {"home", "statement_timeout_s", "api_bind", "served_models", "stale_after_bars", "max_body_bytes"}
+    {
+        "api_bind",
+        "home",
+        "live_venues",
+        "max_body_bytes",
+        "paper_capital",
+        "risk_max_price_age_s",
+        "served_models",
+        "stale_after_bars",
+        "statement_timeout_s",
+        "trader_horizon",
+        "trader_source",
+        "trader_source_url",
+        "trader_strategy",
+        "venue_max_clock_skew_s",
+    }
 )
+LIVE_VENUES = ("coinbase", "bitget")
 _FALSE = frozenset({"0", "false", "no", "n", ""})
 
 
@@ -57,7 +76,7 @@ def _symbol_values(value: object) -> object:
         symbol = symbol.strip().upper()
         if not equals or not symbol or symbol in pairs:
             raise ValueError("must be SYMBOL=number pairs, each symbol once, like BTC=0.05,ETH=0.06")
-        pairs[symbol] = _positive(number)
+        pairs[symbol] = _finite(number)
     return tuple(pairs.items())
 
 
@@ -71,11 +90,14 @@ def _hour_values(value: object) -> object:
         first, dash, last = hours.partition("-")
         if not (dash and first.strip().isdecimal() and last.strip().isdecimal()):
             raise ValueError("must be first-last:number ranges of UTC hours, like 0-7:1.4,8-16:1.0")
-        span = range(int(first), int(last) + 1)
-        if not span or span[-1] > 23 or taken & set(span):
+        start, end = int(first), int(last)
+        if max(start, end) > 23:
             raise ValueError("must be ranges of UTC hours within 0-23 that do not overlap")
-        taken |= set(span)
-        ranges.append((span[0], span[-1], _positive(number)))
+        span = {hour % 24 for hour in range(start, end + 1 + (24 if end < start else 0))}
+        if taken & span:
+            raise ValueError("must be ranges of UTC hours within 0-23 that do not overlap")
+        taken |= span
+        ranges.append((start, end, _positive(number)))
     return tuple(ranges)
 
 
@@ -95,12 +117,19 @@ def _models_by_horizon(value: object) -> object:
     return tuple((horizon, *model) for horizon, model in chosen.items())
 
 
-def _positive(text: str) -> float:
+def _finite(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = float("nan")
-    if not 0 < number < float("inf"):
+    if not math.isfinite(number):
+        raise ValueError(f"must hold finite numbers, and {text.strip()!r} is none")
+    return number
+
+
+def _positive(text: str) -> float:
+    number = _finite(text)
+    if not number > 0:
         raise ValueError(f"must hold positive numbers, and {text.strip()!r} is none")
     return number
 
@@ -112,6 +141,15 @@ def _url(*schemes: str) -> Callable[[SecretStr], SecretStr]:
         return value
 
     return check
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a URL that starts with https:// or http://")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("must start with https://, unless its host is this machine")
+    return value
 
 
 def _address(value: object) -> object:
@@ -133,10 +171,17 @@ def _auth_mode(value: object) -> object:
     return value
 
 
-def _trading_is_off(wanted: bool) -> bool:
-    if wanted:
-        raise ValueError("must be 0: this version has no live venue")
-    return wanted
+def _venues(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = tuple(part.strip().lower() for part in value.split(","))
+    if len(set(names)) < len(names) or not set(names) <= set(LIVE_VENUES):
+        raise ValueError(f"must be some of {', '.join(LIVE_VENUES)}, separated by commas")
+    return names
+
+
+def _key(value: object) -> object:
+    return value.replace("\\n", "\n") if isinstance(value, str) else value
 
 
 def _upper(value: object) -> object:
@@ -158,8 +203,12 @@ HourValues = Annotated[tuple[tuple[int, int, float], ...], BeforeValidator(_hour
 ServedModels = Annotated[tuple[tuple[str, str, str], ...], BeforeValidator(_models_by_horizon)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Money = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Venues = Annotated[tuple[str, ...], BeforeValidator(_venues)]
+Key = Annotated[SecretStr, BeforeValidator(_key)]
+Address = Annotated[str, AfterValidator(_web_address)]
 Label = Annotated[str, Field(min_length=1, max_length=64)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
@@ -199,9 +248,10 @@ class Settings(BaseSettings):
     risk_max_daily_loss: Fraction = 0.03
     risk_max_consecutive_losses: Count = 5
     risk_hard_block_minutes: Annotated[int, AfterValidator(_block_minutes)] = 1
-    risk_max_abs_return: Positive = 0.06
+    risk_max_abs_return: Finite = 0.06
     risk_max_abs_return_symbols: SymbolValues = ()
     risk_max_abs_return_tod_multiplier: HourValues = ()
+    risk_max_price_age_s: Positive = 7200.0
     risk_bucket_trend: Fraction = 0.5
     risk_bucket_event: Fraction = 0.4
     risk_bucket_mean_reversion: Fraction = 0.35
@@ -213,6 +263,9 @@ class Settings(BaseSettings):
     dq_max_stale_ratio: Fraction = 0.1
     dq_min_rows: Count = 200
 
+    # What a strategy has to begin with on a paper account, in its quote currency.
+    paper_capital: Money = Decimal(100_000)
+
     # Training, and the limits of the first verdict.
     train_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
     liquid_wf_train_window: Count = 512
@@ -223,13 +276,36 @@ class Settings(BaseSettings):
     gate_min_pnl_after_cost: Finite = 0.0
     gate_max_drawdown: Fraction = 0.2
 
+    # Live venues: two locks (all trading, and which venues), the addresses and the keys.
+    live_trading_enabled: Flag = False
+    live_venues: Venues = ()
+    venue_max_clock_skew_s: Positive = 5.0
+    coinbase_advanced_trade_api: Address = "https://api.coinbase.com"
+    coinbase_api_key: Key | None = None
+    coinbase_api_secret: Key | None = None
+    coinbase_exec_timeout_sec: Positive = 5.0
+    coinbase_quote_currency: Annotated[Label, BeforeValidator(_upper)] = "USD"
+    bitget_api: Address = "https://api.bitget.com"
+    bitget_api_key: Key | None = None
+    bitget_api_secret: Key | None = None
+    bitget_api_passphrase: Key | None = None
+    bitget_exec_timeout_sec: Positive = 5.0
+    bitget_market: Annotated[Literal["spot", "perp"], BeforeValidator(_lower)] = "spot"
+    bitget_margin_mode: Annotated[Literal["crossed", "isolated"], BeforeValidator(_lower)] = "crossed"
+    bitget_leverage: Annotated[int, Field(ge=1, le=125)] = 1
+
+    # What the trader trades, and where its bars come from; without a source it trades what the record gets.
+    trader_horizon: Literal["1h", "1d", "7d"] = "1h"
+    trader_strategy: Label = "default-liquid-v1"
+    trader_source: Annotated[Literal["", "coinbase", "bitget", "binance"], BeforeValidator(_lower)] = ""
+    trader_source_url: str = ""
+
     # The API and the logs.
     api_base: str = "http://127.0.0.1:8000"
     rate_limit_rps: Positive = 20.0
     max_body_bytes: Count = 8_388_608
     api_bind: Annotated[tuple[str, int], BeforeValidator(_address)] = ("127.0.0.1", 8000)
     auth_mode: Annotated[Literal["off"], BeforeValidator(_auth_mode)] = "off"
-    live_trading_enabled: Annotated[Flag, AfterValidator(_trading_is_off)] = False
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
     log_format: Annotated[Literal["json", "console"], BeforeValidator(_lower)] = "json"
 
@@ -256,7 +332,27 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"MS_API_BIND must be a loopback address while AUTH_MODE is off, was {self.api_bind[0]!r}"
             )
+        self._check_live_trading()
         return self
+
+    def _check_live_trading(self) -> None:
+        if not self.live_trading_enabled:
+            return
+        if not self.live_venues:
+            raise ValueError(
+                "MS_LIVE_VENUES must name the venues that LIVE_TRADING_ENABLED=1 is meant for, was empty"
+            )
+        addresses = {
+            "coinbase": ("COINBASE_ADVANCED_TRADE_API", self.coinbase_advanced_trade_api),
+            "bitget": ("BITGET_API", self.bitget_api),
+        }
+        for variable, address in (addresses[venue] for venue in self.live_venues):
+            if not is_loopback(urlsplit(address).hostname or ""):
+                raise ValueError(
+                    "LIVE_TRADING_ENABLED must be 0: trading with real money needs token authentication, which this "
+                    f"version does not have; only a simulated exchange on this machine may be traded, and {variable} "
+                    f"is {address!r}"
+                )
 
     def models_by_horizon(self) -> dict[str, tuple[str, str]]:
         """Name the version that serves each horizon: that of `served_models`, else the governed one."""
@@ -267,7 +363,7 @@ class Settings(BaseSettings):
     def summary(self) -> dict[str, object]:
         """Return every setting by its variable name, with passwords and keys redacted."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {_variable(name): _redacted(value) for name, value in values.items()}
+        return {variable_of(name): _redacted(name, value) for name, value in values.items()}
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -289,7 +385,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         If a variable is malformed, out of range or refused, or an ``MS_`` variable is unknown; each is named.
     """
     _refuse_unknown_names(environ)
-    given = {field: environ.get(_variable(field)) for field in Settings.model_fields}
+    given = {field: environ.get(variable_of(field)) for field in Settings.model_fields}
     try:
         return Settings.model_validate({field: text for field, text in given.items() if text})
     except ValidationError as exc:
@@ -301,12 +397,13 @@ def is_loopback(host: str) -> bool:
     return host.lower() in LOOPBACK_HOSTS
 
 
-def _variable(field: str) -> str:
+def variable_of(field: str) -> str:
+    """Name the variable that sets a field."""
     return f"MS_{field}".upper() if field in _OURS else field.upper()
 
 
 def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
-    known = {_variable(field) for field in Settings.model_fields}
+    known = {variable_of(field) for field in Settings.model_fields}
     for name in environ:
         if name.upper().startswith("MS_") and name.upper() not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)
@@ -318,8 +415,8 @@ def _explain(error: "ErrorDetails", given: Mapping[str, str | None]) -> str:
     if not error["loc"]:
         return _reason(error)
     field = str(error["loc"][0])
-    was = "" if field.endswith("_url") else f", was {given[field]!r}"
-    return f"{_variable(field)} {_reason(error)}{was}"
+    was = "" if field.endswith(_SECRET_ENDINGS) else f", was {given[field]!r}"
+    return f"{variable_of(field)} {_reason(error)}{was}"
 
 
 def _reason(error: "ErrorDetails") -> str:
@@ -343,9 +440,13 @@ def _reason(error: "ErrorDetails") -> str:
             return error["msg"].removeprefix("Value error, ")
 
 
-def _redacted(value: object) -> object:
+def _redacted(name: str, value: object) -> object:
+    if isinstance(value, Decimal):
+        return str(value)
     if not isinstance(value, SecretStr):
         return value
+    if not name.endswith("_url"):
+        return "***"
     parts = urlsplit(value.get_secret_value())
     if parts.password is None:
         return value.get_secret_value()

@@ -1,18 +1,15 @@
-"""`ms predict` from a shell: documents, exit codes, and what a person reads."""
+"""`ms predict`: documents, exit codes, and what a person reads."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from marketsentry.adapters.embedded import Engines
 from marketsentry.ports import Transactions
 from small_market import random_series
-
-MS = Path(sys.executable).with_name("ms")
+from verbs import ms, on_engines
 
 
 @pytest.fixture
@@ -21,15 +18,11 @@ async def environment(
 ) -> dict[str, str]:
     async with transactions() as stores:
         await stores.bars.merge(random_series("BTC", seed=1, n_bars=30))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MS_")}
-    own = {"DATABASE_URL": database_url, "REDIS_URL": engines.redis_url, "MS_HOME": str(tmp_path / "home")}
-    return kept | own
+    return on_engines(engines, database_url, tmp_path / "home")
 
 
-def predict(environment: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        (MS, "predict", *words), env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+def predict(environment: dict[str, str], *words: str) -> CompletedProcess[str]:
+    return ms(environment, "predict", *words)
 
 
 def test_without_a_model_the_rule_answers_and_says_so(environment: dict[str, str]) -> None:

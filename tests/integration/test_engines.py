@@ -7,8 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +19,7 @@ import redis
 
 from marketsentry.adapters.embedded import EmbeddedEngines, Engines, drop
 from marketsentry.exceptions import ConflictError
+from programs import eventually, is_gone
 
 NOBODY = 65534
 _CAP_DAC_READ_SEARCH = 2
@@ -36,24 +36,6 @@ with EmbeddedEngines(Path(sys.argv[1])) as engines:
     print(json.dumps(facts | {"keeper": engines._keeper.pid}), flush=True)
     sys.stdin.read()
 """
-
-
-def eventually(condition: Callable[[], bool], within_s: float = 20.0) -> bool:
-    """Poll until it holds."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
-
-
-def is_gone(pid: int) -> bool:
-    """Whether a process has ended; one that nobody reaps has."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def query(urls: Engines, statement: str) -> list[tuple[object, ...]]:

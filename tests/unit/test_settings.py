@@ -76,14 +76,30 @@ def test_each_horizon_has_its_model_or_the_governed_one() -> None:
             "BTC=1,BTC=2",
             "RISK_MAX_ABS_RETURN_SYMBOLS must be SYMBOL=number pairs",
         ),
-        ("RISK_MAX_ABS_RETURN_SYMBOLS", "BTC=-1", "must hold positive numbers, and '-1' is none"),
+        ("RISK_MAX_ABS_RETURN_SYMBOLS", "BTC=nan", "must hold finite numbers, and 'nan' is none"),
         ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "0-7:1,7-9:1", "that do not overlap, was '0-7:1,7-9:1'"),
-        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "9-8:1", "must be ranges of UTC hours within 0-23"),
+        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "9-24:1", "must be ranges of UTC hours within 0-23"),
         ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "20-24:1", "must be ranges of UTC hours within 0-23"),
+        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "22-3:1,3-4:1", "that do not overlap, was '22-3:1,3-4:1'"),
+        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "0-7:0", "must hold positive numbers, and '0' is none"),
+        ("MS_RISK_MAX_PRICE_AGE_S", "0", "MS_RISK_MAX_PRICE_AGE_S must be > 0, was '0'"),
         ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "8:1", "must be first-last:number ranges"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL must be one of 'DEBUG', 'INFO', 'WARNING' or 'ERROR', was 'loud'"),
         ("LIVE_TRADING_ENABLED", "maybe", "must be one of 1, true, yes, y, 0, false, no, n, was 'maybe'"),
-        ("LIVE_TRADING_ENABLED", "YES", "LIVE_TRADING_ENABLED must be 0: this version has no live venue"),
+        (
+            "LIVE_TRADING_ENABLED",
+            "YES",
+            "MS_LIVE_VENUES must name the venues that LIVE_TRADING_ENABLED=1 is meant",
+        ),
+        ("MS_LIVE_VENUES", "kraken", "MS_LIVE_VENUES must be some of coinbase, bitget, separated by commas"),
+        ("MS_LIVE_VENUES", "bitget,bitget", "MS_LIVE_VENUES must be some of coinbase, bitget"),
+        ("BITGET_API", "api.bitget.com", "BITGET_API must be a URL that starts with https:// or http://"),
+        (
+            "BITGET_API",
+            "http://api.bitget.com",
+            "BITGET_API must start with https://, unless its host is this",
+        ),
+        ("BITGET_LEVERAGE", "200", "BITGET_LEVERAGE must be <= 125, was '200'"),
         ("AUTH_MODE", "token", "AUTH_MODE must be 'off': this version has no token authentication"),
         ("MS_API_BIND", "0.0.0.0:8000", "MS_API_BIND must be a loopback address while AUTH_MODE is off"),
         ("MS_API_BIND", "localhost", "MS_API_BIND must be host:port, like 127.0.0.1:8000, was 'localhost'"),
@@ -131,6 +147,19 @@ def test_the_block_time_is_clamped_as_the_contract_says() -> None:
     assert load_settings({"RISK_HARD_BLOCK_MINUTES": "-5"}).risk_hard_block_minutes == 1
 
 
+def test_hours_may_wrap_midnight_and_a_threshold_of_zero_switches_the_breaker_off() -> None:
+    settings = load_settings(
+        {
+            "RISK_MAX_ABS_RETURN_TOD_MULTIPLIER": "22-3:1.2,4-21:1",
+            "RISK_MAX_ABS_RETURN_SYMBOLS": "USDC=0",
+            "RISK_MAX_ABS_RETURN": "-1",
+        }
+    )
+    assert settings.risk_max_abs_return_tod_multiplier == ((22, 3, 1.2), (4, 21, 1.0))
+    assert settings.risk_max_abs_return_symbols == (("USDC", 0.0),)
+    assert settings.risk_max_abs_return == -1.0
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
         load_settings({}).train_seed = 1  # type: ignore[misc] # that is the point
@@ -141,3 +170,22 @@ def test_settings_do_not_change() -> None:
 )
 def test_loopback_hosts(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_real_money_is_not_traded_without_authentication() -> None:
+    unlocked = {"LIVE_TRADING_ENABLED": "1", "MS_LIVE_VENUES": "coinbase"}
+    with pytest.raises(
+        InputError, match=r"real money needs token authentication.*COINBASE_ADVANCED_TRADE_API is"
+    ):
+        load_settings(unlocked)
+    simulated = load_settings({**unlocked, "COINBASE_ADVANCED_TRADE_API": "http://127.0.0.1:4711"})
+    assert (simulated.live_trading_enabled, simulated.live_venues) == (True, ("coinbase",))
+
+
+def test_keys_are_read_with_their_line_breaks_and_never_told() -> None:
+    keys = {"COINBASE_API_SECRET": "-----BEGIN\\nsecret42\\n-----END", "BITGET_API_KEY": "bg_secret42"}
+    settings = load_settings(keys)
+    assert settings.coinbase_api_secret is not None
+    assert settings.coinbase_api_secret.get_secret_value() == "-----BEGIN\nsecret42\n-----END"
+    assert "secret42" not in f"{settings.summary()}{settings!r}"
+    assert settings.summary()["BITGET_API_KEY"] == "***"

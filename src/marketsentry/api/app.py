@@ -9,7 +9,20 @@ from marketsentry.api.guard import LoopbackGuard
 from marketsentry.api.metrics import ApiMetrics, RequestMetrics
 from marketsentry.api.rate_limit import RateLimit
 from marketsentry.api.request_id import RequestId
-from marketsentry.api.routers import backtests, data_quality, events, frozen, health, predictions
+from marketsentry.api.routers import (
+    accounts,
+    backtests,
+    data_quality,
+    events,
+    execution,
+    frozen,
+    health,
+    metrics_pnl,
+    portfolio,
+    predictions,
+    risk,
+    signals,
+)
 from marketsentry.bootstrap import System
 
 PREFIX = "/api/v2"
@@ -41,12 +54,29 @@ def create_app(system: System) -> FastAPI:
                 "description": "What the registered model expects, what it is made of, or why nobody answers.",
             },
             {
+                "name": "signals",
+                "description": "What a prediction is taken to mean: buy, sell, or hold with the reason.",
+            },
+            {
+                "name": "portfolio",
+                "description": "From signals to a book within every limit, and the orders that lead to it.",
+            },
+            {
+                "name": "risk",
+                "description": "Limits, checks, and the kill switch that stops openings; closing always works.",
+            },
+            {"name": "execution", "description": "Orders, their execution, and why they were made."},
+            {
                 "name": "data quality",
                 "description": "Review of events; training against serving features.",
             },
             {
                 "name": "backtest",
                 "description": "Replay a registered model over history, walk-forward, after costs.",
+            },
+            {
+                "name": "accounts",
+                "description": "What strategies hold, what moved it, what it was worth, and why.",
             },
             {"name": "frozen", "description": "The retired v1 interface: every path answers 410."},
         ],
@@ -59,8 +89,14 @@ def create_app(system: System) -> FastAPI:
     app.include_router(frozen.router)
     app.include_router(events.router, prefix=PREFIX)
     app.include_router(predictions.router, prefix=PREFIX)
+    app.include_router(signals.router, prefix=PREFIX)
+    app.include_router(portfolio.router, prefix=PREFIX)
+    app.include_router(execution.router, prefix=PREFIX)
     app.include_router(data_quality.router, prefix=PREFIX)
     app.include_router(backtests.router, prefix=PREFIX)
+    app.include_router(accounts.router, prefix=PREFIX)
+    app.include_router(metrics_pnl.router, prefix=PREFIX)
+    app.include_router(risk.router, prefix=PREFIX)
     app.add_middleware(BodyLimit, max_bytes=system.settings.max_body_bytes)
     app.add_middleware(RateLimit, per_second=system.settings.rate_limit_rps)
     app.add_middleware(LoopbackGuard, port=system.settings.api_bind[1])

@@ -15,6 +15,7 @@ from marketsentry.exceptions import (
     DependencyError,
     EvidenceError,
     InputError,
+    LockedError,
     MarketSentryError,
     NotFoundError,
 )
@@ -25,6 +26,7 @@ STATUS: dict[type[MarketSentryError], int] = {
     NotFoundError: 404,
     ConflictError: 409,
     EvidenceError: 409,
+    LockedError: 423,
     DependencyError: 503,
 }
 _ECHO_DEPTH = 16

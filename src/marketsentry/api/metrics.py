@@ -27,27 +27,34 @@ class ApiMetrics:
             buckets=_HTTP_BUCKETS_S,
             registry=r,
         )
-        Histogram(
+        self.signal_latency = Histogram(
             "ms_signal_latency_seconds",
             "Time to make a signal.",
             ("track",),
             buckets=_SIGNAL_BUCKETS_S,
             registry=r,
         )
-        Histogram(
+        self.execution_latency = Histogram(
             "ms_execution_latency_seconds",
             "Time of one execution run.",
             ("adapter",),
             buckets=_EXECUTION_BUCKETS_S,
             registry=r,
         )
-        Counter("ms_execution_orders_total", "Orders executed.", ("adapter", "status"), registry=r)
+        self.execution_orders = Counter(
+            "ms_execution_orders_total", "Orders executed.", ("adapter", "status"), registry=r
+        )
         Gauge("ms_execution_reject_rate", "Share of orders rejected.", ("track",), registry=r)
         self.data_freshness = Gauge(
             "ms_data_freshness_seconds", "Age of the newest price.", ("target",), registry=r
         )
         Counter("ms_model_drift_events_total", "Drift findings.", ("track", "action"), registry=r)
-        Counter("ms_risk_hard_blocks_total", "Calls blocked by a hard risk rule.", ("track",), registry=r)
+        self.risk_hard_blocks = Counter(
+            "ms_risk_hard_blocks_total", "Calls blocked by a hard risk rule.", ("track",), registry=r
+        )
+        self.kill_switch_active = Gauge(
+            "ms_kill_switch_active", "1 while the switch blocks.", ("track", "strategy"), registry=r
+        )
 
 
 class RequestMetrics:

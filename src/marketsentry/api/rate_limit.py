@@ -19,10 +19,18 @@ UNCOUNTED = ("/health", "/metrics", "/api/status")
 
 
 class RateLimit:
-    """ASGI middleware: refuses a client's calls beyond `per_second`."""
+    """ASGI middleware: refuses a client's calls beyond `per_second`, and remembers the newest `max_clients`."""
 
-    def __init__(self, app: ASGIApp, *, per_second: float, now_s: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        per_second: float,
+        max_clients: int = MAX_CLIENTS,
+        now_s: Callable[[], float] = monotonic,
+    ) -> None:
         self.app = app
+        self._max_clients = max_clients
         self._per_second = per_second
         self._burst = max(MIN_BURST, BURST_S * per_second)
         self._now_s = now_s
@@ -54,6 +62,6 @@ class RateLimit:
         left = min(self._burst, left + (now - since) * self._per_second)
         wait_s = (1.0 - left) / self._per_second
         self._buckets[client] = (left if wait_s > 0 else left - 1.0), now
-        if len(self._buckets) > MAX_CLIENTS:
+        if len(self._buckets) > self._max_clients:
             self._buckets.popitem(last=False)  # who has not called for longest
         return wait_s

@@ -10,6 +10,7 @@ import uvicorn
 from marketsentry.api.app import create_app
 from marketsentry.bootstrap import System
 from marketsentry.exceptions import ConflictError
+from marketsentry.services.risk import record_limits
 
 KEEP_ALIVE_S = 30
 STOP_WITHIN_S = 5
@@ -63,6 +64,7 @@ async def serve_api(system: System, listening: socket.socket, *, stop: asyncio.E
     stop : asyncio.Event
         Set it to finish the requests under way and return.
     """
+    await record_limits(system.risk)
     host, port = system.settings.api_bind
     config = uvicorn.Config(
         create_app(system),
@@ -80,10 +82,13 @@ async def serve_api(system: System, listening: socket.socket, *, stop: asyncio.E
     server = _Server(config)
     serving = asyncio.create_task(server.serve([listening]))
     stopping = asyncio.create_task(stop.wait())
+    executing = asyncio.create_task(system.executor.run(stop))
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     server.should_exit = True
     await serving
+    executing.cancel()
+    await asyncio.wait({executing})
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -1,21 +1,25 @@
-"""`ms check`: the conformance kit for your own features, models and policies, and the known truth for the evidence."""
+"""`ms check`: the conformance kit for your own features, models, policies and venues, the known truth for the evidence,
+and whether a live venue can be reached.
+"""
 
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from marketsentry.cli.check_live import live
 from marketsentry.cli.output import JSON_HELP, print_json, say
 
 if TYPE_CHECKING:
     from marketsentry.core.conformance import ConformanceReport
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+app.command(name="live")(live)
 
 
 @app.callback()
 def check() -> None:
-    """Check your own features, model or policy, or the evidence itself; needs no data and no database.
+    """Check your own features, model, policy or venue, the evidence itself, or a live venue; needs no database.
 
     Example:  ms check features my_features.py
     """
@@ -165,6 +169,45 @@ def policy(
         say(f"compiled in {loaded.compile_s:.2f} s")
         for one in loaded.policy.params:
             say(f"      {one.name} = {one.default:g} ({one.low:g}..{one.high:g}): {one.definition}")
+        _print(report)
+    raise typer.Exit(0 if report.passed else 2)
+
+
+@app.command()
+def venue(
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH[:FACTORY]", help="A Python file or an entry point; `make_venue` by default."
+        ),
+    ],
+    symbol: Annotated[str, typer.Option(help="Product to trade, by the adapter's name for it.")] = "BTC",
+    qty: Annotated[str | None, typer.Option(help="How much; twice the smallest order by default.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Send the orders without asking.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Check an adapter of a venue with small orders: ids, limits, precision, time in force, fees, times, no floats.
+
+    It buys and sells a little on the account that the factory opens, and asks before it does.
+    Exit code 0 when it conforms, 2 when it does not, 3 when there is no such file or entry point.
+
+    Example:  ms check venue my_venue.py --symbol BTC --yes
+    """
+    from marketsentry.cli.venue_check_run import run_venue_check
+
+    started = time.perf_counter()
+    report = run_venue_check(reference, symbol=symbol, qty=qty, is_agreed=yes)
+    if as_json:
+        print_json(
+            {
+                "venue": reference,
+                "subject": report.subject,
+                "passed": report.passed,
+                "checks": report.checks,
+                "seconds": round(time.perf_counter() - started, 3),
+            }
+        )
+    else:
         _print(report)
     raise typer.Exit(0 if report.passed else 2)
 

@@ -1,17 +1,21 @@
 """`ms status`: the engines and who runs them, the data, the last models and runs, the disk."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from marketsentry.cli.output import JSON_HELP, print_json
+from marketsentry.exceptions import InputError
 
 if TYPE_CHECKING:
     from marketsentry.adapters.embedded import Owner
+    from marketsentry.services.rebuild import AccountRebuild
     from marketsentry.settings import Settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+EXIT_DIFFERS = 2
 EXIT_ENGINE_SILENT = 4
 
 
@@ -19,17 +23,29 @@ EXIT_ENGINE_SILENT = 4
 def status(
     newest: Annotated[int, typer.Option(min=1, max=1000, help="So many models and runs.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Add every account up again from its entries and compare.")
+    ] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="With --rebuild: write what differs.")] = False,
 ) -> None:
-    """Show what runs and what is there: engines, schema, API, series, models, runs, disk.
+    """Show what runs and what is there: engines, schema, API, accounts, series, models, runs, disk.
 
     While another program runs the engines of MS_HOME (such as `ms up`), it is named and its engines are asked.
     When nobody does, they are started for the answer and stopped again.
 
-    Exit code 0 when everything answered; 3 when the engines are just starting or stopping; 4 when PostgreSQL or
-    Redis does not answer. An API that does not run is no error.
+    With --rebuild positions, cash, round trips and equity of every account are added up from nothing instead, and
+    compared with what is stored.
+
+    Exit code 0 when everything answered; 2 when stored rows differ from what their entries add up to, also when --fix
+    wrote them; 3 when the engines are just starting or stopping; 4 when PostgreSQL or Redis does not answer. An API
+    that does not run is no error.
 
     Example:  ms status --json
     """
+    if fix and not rebuild:
+        raise InputError("--fix needs --rebuild")
+    if rebuild:
+        raise typer.Exit(_show_rebuild(asyncio.run(_rebuild(fix=fix)), as_json=as_json))
     document = asyncio.run(_read(newest))
     if as_json:
         print_json(document)
@@ -41,6 +57,29 @@ def status(
     raise typer.Exit(0 if answers == ("connected", "connected") else EXIT_ENGINE_SILENT)
 
 
+def _show_rebuild(accounts: "Sequence[AccountRebuild]", *, as_json: bool) -> int:
+    if as_json:
+        print_json({"accounts": accounts})
+    else:
+        from marketsentry.cli.account_screen import print_rebuild
+
+        print_rebuild(accounts)
+    return EXIT_DIFFERS if any(one.differences for one in accounts) else 0
+
+
+async def _rebuild(*, fix: bool) -> "Sequence[AccountRebuild]":
+    from marketsentry.adapters.embedded import read_owner
+    from marketsentry.bootstrap import open_system
+    from marketsentry.logs import set_up_logs
+    from marketsentry.services.rebuild import rebuild_accounts
+    from marketsentry.settings import load_settings
+
+    settings = load_settings()
+    set_up_logs(settings)
+    async with open_system(_sharing(settings, read_owner(settings.home))) as system:
+        return await rebuild_accounts(transactions=system.transactions, fix=fix)
+
+
 async def _read(newest: int) -> dict[str, Any]:
     from functools import partial
 
@@ -50,9 +89,11 @@ async def _read(newest: int) -> dict[str, Any]:
     from marketsentry.adapters.probes import ping_postgres, ping_redis
     from marketsentry.adapters.readiness import ask_ready
     from marketsentry.bootstrap import open_system
+    from marketsentry.cli.account_screen import account_document
     from marketsentry.logs import set_up_logs
     from marketsentry.services.health import probe
     from marketsentry.services.status import read_status
+    from marketsentry.services.status_accounts import read_account_status
     from marketsentry.settings import load_settings
 
     settings = load_settings()
@@ -62,6 +103,7 @@ async def _read(newest: int) -> dict[str, Any]:
     async with open_system(_sharing(settings, owner)) as system:
         probes = await probe(partial(ping_postgres, system.database), partial(ping_redis, system.redis))
         record = await read_status(transactions=system.transactions, clock=system.clock, n_newest=newest)
+        accounts = await read_account_status(transactions=system.transactions, clock=system.clock)
         revision = await asyncio.to_thread(current_revision, system.engines.database_url)
         parts = await asyncio.to_thread(disk_use, settings.home)
         return {
@@ -74,6 +116,7 @@ async def _read(newest: int) -> dict[str, Any]:
             },
             "schema": {"revision": revision, "head": head_revision()},
             "api": {"address": f"http://{host}:{port}", "state": await ask_ready(host, port)},
+            "accounts": [account_document(one) for one in accounts],
             "series": record.series,
             "models": record.models,
             "n_models": record.n_models,

@@ -27,6 +27,10 @@ def print_status(document: dict[str, Any], console: Console | None = None) -> No
     """Print the document of `ms status`."""
     console = console or Console(highlight=False)
     _print_engines(document, console)
+    if document.get("accounts"):
+        from marketsentry.cli.account_screen import print_accounts
+
+        print_accounts(document["accounts"], console)
     _print_series(document["series"], console)
     _print_models(document["models"], document["n_models"], console)
     _print_runs(document["runs"], console)

@@ -8,6 +8,7 @@ nothing.
 import numpy as np
 
 from marketsentry.kernels.compiling import kernel
+from marketsentry.kernels.cost import impact_bps, quote
 
 
 @kernel
@@ -19,3 +20,30 @@ def match(wanted_qty: float, price: float, volume: float, participation_frac: fl
     if abs(wanted_qty) <= most:
         return wanted_qty
     return float(np.copysign(most, wanted_qty))
+
+
+@kernel
+def execute(
+    wanted_qty: float,
+    price: float,
+    volume: float,
+    volatility: float,
+    participation_frac: float,
+    impact_coefficient: float,
+    half_spread_bps: float,
+    fee_bps: float,
+) -> tuple[float, float, float, float, float]:
+    """Fill an order in one bar: signed quantity, price paid, and fee, slippage and impact in quote currency.
+
+    `price` and `volume` are the bar's, `volatility` the deviation of its return as estimated before it. Nothing filled
+    gives zeros. The price paid has slippage and impact in it.
+    """
+    qty = match(wanted_qty, price, volume, participation_frac)
+    if qty == 0.0:
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+    impact = 0.0
+    if impact_coefficient > 0.0:
+        impact = impact_bps(impact_coefficient, volatility, abs(qty) / volume)
+    paid = price * (1.0 + np.copysign(1e-4 * (half_spread_bps + impact), qty))
+    fee, slippage, cost = quote(abs(qty) * price, fee_bps, half_spread_bps, impact)
+    return qty, paid, fee, slippage, cost

@@ -31,8 +31,7 @@ from marketsentry.kernels.account import (
     record_equity,
 )
 from marketsentry.kernels.compiling import inlined, kernel
-from marketsentry.kernels.cost import impact_bps, quote
-from marketsentry.kernels.fill import match
+from marketsentry.kernels.fill import execute
 from marketsentry.kernels.holding import hold_bar
 from marketsentry.kernels.margin import charge_borrow
 from marketsentry.kernels.policy import Policy, ask, count_held
@@ -58,17 +57,20 @@ def fill_bar(t: int, market: Market, rules: Rules, state: State, fills: np.ndarr
         if wanted == 0.0:
             continue
         price = market.values[t, n, OPEN]
-        volume = market.values[t, n, VOLUME]
-        qty = match(wanted, price, volume, rules.participation_frac)
+        volatility = volatility_of(book[n, VARIANCE], book[n, N_RETURNS], rules.volatility_warmup)
+        qty, paid, fee, slip, imp = execute(
+            wanted,
+            price,
+            market.values[t, n, VOLUME],
+            volatility,
+            rules.participation_frac,
+            rules.impact_coefficient,
+            rules.half_spread_bps,
+            rules.fee_bps,
+        )
         unfilled = unfilled or qty != wanted
         if qty == 0.0:
             continue
-        impact = 0.0
-        if rules.impact_coefficient > 0.0:
-            volatility = volatility_of(book[n, VARIANCE], book[n, N_RETURNS], rules.volatility_warmup)
-            impact = impact_bps(rules.impact_coefficient, volatility, abs(qty) / volume)
-        paid = price * (1.0 + np.copysign(1e-4 * (rules.half_spread_bps + impact), qty))
-        fee, slip, imp = quote(abs(qty) * price, rules.fee_bps, rules.half_spread_bps, impact)
         new_qty = goal if qty == wanted else book[n, QTY] + qty
         apply_fill(book, account, n, new_qty, price, paid, fee, slip, imp)
         note_fill(fills[n_fills], t, n, qty, price, paid, fee, slip, imp, book[n, FUNDING], 0.0)

@@ -3,46 +3,88 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from marketsentry.ports.account_audit import AccountAudit
+from marketsentry.ports.account_lists import AccountLists
+from marketsentry.ports.accounts import AccountStore
 from marketsentry.ports.artifacts import ArtifactRef, Artifacts
+from marketsentry.ports.attribution import AttributionStore
 from marketsentry.ports.audits import AuditStore
 from marketsentry.ports.bars import BarStore
 from marketsentry.ports.clock import Clock
 from marketsentry.ports.datasets import DatasetStore
+from marketsentry.ports.decisions import DecisionStore
 from marketsentry.ports.entities import EntityStore
+from marketsentry.ports.entropy import Entropy
 from marketsentry.ports.event_quality import EventQualityStore
 from marketsentry.ports.events import EventStore
 from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
+from marketsentry.ports.orders import OrderStore
+from marketsentry.ports.paper import PaperStore
 from marketsentry.ports.predictions import PredictionStore
+from marketsentry.ports.risk import RiskStore
 from marketsentry.ports.runs import RunStore
+from marketsentry.ports.signals import SignalStore
 from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
+from marketsentry.ports.trader import TraderStore
 
 __all__ = [
+    "AccountAudit",
+    "AccountLists",
+    "AccountStore",
     "ArtifactRef",
     "Artifacts",
+    "AttributionStore",
     "AuditStore",
     "BarStore",
     "Clock",
     "DatasetStore",
+    "DecisionStore",
     "EntityStore",
+    "Entropy",
     "EventQualityStore",
     "EventStore",
     "ImportStore",
     "LineageStore",
     "ModelStore",
+    "OrderStore",
+    "PaperStore",
     "PredictionStore",
+    "RiskStore",
     "RunStore",
+    "SignalStore",
     "Stores",
     "SweepStore",
     "SyntheticStore",
+    "TraderStore",
     "Transactions",
 ]
 
 
 class Stores(Protocol):
     """The repositories of one open transaction; they are of no use after it."""
+
+    @property
+    def accounts(self) -> AccountStore:
+        """Accounts: positions, cash, fills, ledger, equity."""
+        ...
+
+    @property
+    def account_audit(self) -> AccountAudit:
+        """Accounts to be added up again."""
+        ...
+
+    @property
+    def account_lists(self) -> AccountLists:
+        """Pages of positions, fills, ledger and equity."""
+        ...
+
+    @property
+    def attribution(self) -> AttributionStore:
+        """What the attribution of profit reads."""
+        ...
 
     @property
     def bars(self) -> BarStore:
@@ -80,6 +122,11 @@ class Stores(Protocol):
         ...
 
     @property
+    def decisions(self) -> DecisionStore:
+        """Decisions and the books that they want."""
+        ...
+
+    @property
     def lineage(self) -> LineageStore:
         """Snapshots of two writers, side by side."""
         ...
@@ -95,8 +142,28 @@ class Stores(Protocol):
         ...
 
     @property
+    def orders(self) -> OrderStore:
+        """Orders with their events and fills."""
+        ...
+
+    @property
+    def risk(self) -> RiskStore:
+        """The kill switch, risk events, limits in force."""
+        ...
+
+    @property
+    def paper(self) -> PaperStore:
+        """The books of the paper venue."""
+        ...
+
+    @property
     def runs(self) -> RunStore:
         """Backtest runs."""
+        ...
+
+    @property
+    def signals(self) -> SignalStore:
+        """What predictions were taken to mean."""
         ...
 
     @property
@@ -107,6 +174,11 @@ class Stores(Protocol):
     @property
     def synthetic(self) -> SyntheticStore:
         """Origins of synthetic series."""
+        ...
+
+    @property
+    def trader(self) -> TraderStore:
+        """States of traders."""
         ...
 
 

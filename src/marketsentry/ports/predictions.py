@@ -1,6 +1,6 @@
 """Where predictions are kept, and what is read of the record to make them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -74,6 +74,32 @@ class StoredPrediction:
     explanation: Explanation
 
 
+@dataclass(frozen=True, slots=True)
+class BarPrediction:
+    """What a model said of one target at one bar; `score` is a gross return over the horizon, finite."""
+
+    target: str
+    feature_lineage_id: str
+    score: float
+    confidence: float
+    outputs: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BarPredictions:
+    """Predictions of one model on the stored snapshots of one bar that ends at `event_time_ns`, UTC epoch ns."""
+
+    track: str
+    horizon: str
+    model_id: int
+    model_version: str
+    feature_version: str
+    decision_id: str
+    event_time_ns: int
+    tradeable: bool
+    rows: tuple[BarPrediction, ...]
+
+
 class PredictionStore(Protocol):
     """Predictions; they are appended and never changed."""
 
@@ -108,8 +134,19 @@ class PredictionStore(Protocol):
         """Append a prediction with its explanation."""
         ...
 
+    async def add_bar(self, predictions: BarPredictions) -> Mapping[str, int]:
+        """Append the predictions of one bar in one statement; returns their ids by target.
+
+        They have no attributions. Raises `DataQualityError` when a snapshot that was predicted on is not stored.
+        """
+        ...
+
     async def get(self, prediction_id: int) -> StoredPrediction:
         """Read a prediction; raises `NotFoundError`."""
+        ...
+
+    async def features(self, prediction_id: int) -> Mapping[str, float | None]:
+        """Read the feature row that a prediction stored, by name; None is missing. Empty where it stored none."""
         ...
 
     async def page(

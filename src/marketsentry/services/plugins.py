@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # numba is slow to import and nothing for those who load a mo
 FEATURES_GROUP = "marketsentry.features"
 MODELS_GROUP = "marketsentry.models"
 POLICIES_GROUP = "marketsentry.policies"
+VENUES_GROUP = "marketsentry.venues"
 BUILTIN_FEATURES = "builtin"
 BUILTIN_POLICY = "builtin"
 _MODEL_PARTS = ("name", "accepts_missing", "fit", "predict", "dump", "parse")
@@ -156,6 +157,35 @@ def load_policy(reference: str, *, expected_sha256: str | None = None) -> Loaded
     policy = _policy_of(module, reference, path.stem)
     seconds = time.perf_counter() - started
     return LoadedPolicy(reference, policy, found_sha256, content.decode(), seconds)
+
+
+def load_venue_factory(reference: str) -> Callable[[], Any]:
+    """Find what makes a venue.
+
+    Parameters
+    ----------
+    reference : str
+        The path of a Python file, or the name of an entry point; `:NAME` behind it names the factory, which is
+        `make_venue` otherwise.
+
+    Returns
+    -------
+    callable
+        Called without arguments it gives a venue or a trial of one, or an awaitable of it.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such file or entry point.
+    InputError
+        If the file does not import or has no such factory.
+    """
+    path, _, name = reference.partition(":")
+    found = _load(path, VENUES_GROUP)
+    factory = getattr(found, name or "make_venue", None) if isinstance(found, ModuleType) else found
+    if not callable(factory):
+        raise InputError(f"{path} must define {name or 'make_venue'}(), which makes a venue")
+    return cast("Callable[[], Any]", factory)
 
 
 def plugin_code_hash(reference: str) -> str | None:

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -42,6 +39,7 @@ from marketsentry.services.training import train_candidate
 from marketsentry.settings import Settings
 from small_market import HOUR, FixedClock
 from training_inputs import SOUND, InProcessTrainer
+from verbs import ms, on_engines
 
 SYMBOLS = ("BTC", "ETH")
 N_DAYS = 120
@@ -444,34 +442,27 @@ async def test_lost_bars_block_their_target(desk: Desk, trained: Trained) -> Non
 
 
 def test_the_command_line_runs_and_replays(trained: Trained, engines: Engines, tmp_path: Path) -> None:
-    environment = {
-        **os.environ,
-        "DATABASE_URL": trained.url,
-        "REDIS_URL": engines.redis_url,
-        "MS_HOME": str(tmp_path / "home"),
-        "MODEL_DIR": str(trained.folder / "models"),
-    }
+    environment = on_engines(
+        engines, trained.url, tmp_path / "home", MODEL_DIR=str(trained.folder / "models")
+    )
 
-    def ms(*words: str) -> tuple[int, Any]:  # the JSON document a verb printed
-        command = (sys.executable, "-m", "marketsentry", *words, "--json")
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=300
-        )
+    def document(*words: str) -> tuple[int, Any]:
+        done = ms(environment, *words, "--json")
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 
-    code, run = ms("backtest", "run", "--model", "panel:v1", "--symbols", "btc", "--lookback-days", "60",
-                   "--train-days", "20")  # fmt: skip
+    code, run = document("backtest", "run", "--model", "panel:v1", "--symbols", "btc", "--lookback-days", "60",
+                         "--train-days", "20")  # fmt: skip
     assert (code, run["status"]) == (0, "completed")
     assert run["rows"] > 0
     assert run["seconds"] > 0
     assert run["peak_memory_mib"] > 0
-    code, found = ms("replay", str(run["run_id"]))
+    code, found = document("replay", str(run["run_id"]))
     assert (code, found["passed"], found["same_content_hash"]) == (0, True, True)
-    code, runs = ms("backtest", "list", "--limit", "2")
+    code, runs = document("backtest", "list", "--limit", "2")
     assert (code, [one["run_id"] for one in runs]) == (0, [found["replay_run_id"], run["run_id"]])
-    assert ms("replay", "999999") == (2, {"status": "failed", "reason": "run_not_found"})
-    code, failed = ms("backtest", "run", "--model", "nobody")
+    assert document("replay", "999999") == (2, {"status": "failed", "reason": "run_not_found"})
+    code, failed = document("backtest", "run", "--model", "nobody")
     assert (code, failed["metrics"]["reason"]) == (2, "model_artifact_missing")
 
 

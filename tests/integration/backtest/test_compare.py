@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -30,6 +28,7 @@ from marketsentry.services.replay_check import check_replay
 from marketsentry.services.training import train_candidate
 from small_market import HOUR, FixedClock
 from training_inputs import InProcessTrainer
+from verbs import ms, on_engines
 
 SYMBOLS = ("BTC", "ETH")
 DEFAULTS = BacktestDefaults(
@@ -187,36 +186,27 @@ async def test_the_page_is_written_in_both_languages(desk: Desk) -> None:
 
 
 def test_the_command_line_compares(made: Made, engines: Engines, tmp_path: Path) -> None:
-    environment = {
-        **os.environ,
-        "DATABASE_URL": made.url,
-        "REDIS_URL": engines.redis_url,
-        "MS_HOME": str(made.folder),
-        "MODEL_DIR": str(made.folder / "models"),
-    }
+    environment = on_engines(engines, made.url, made.folder, MODEL_DIR=str(made.folder / "models"))
 
-    def ms(*words: str) -> "subprocess.CompletedProcess[str]":
-        command = (sys.executable, "-m", "marketsentry", "backtest", "compare", *words)
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=300
-        )
+    def compare(*words: str) -> CompletedProcess[str]:
+        return ms(environment, "backtest", "compare", *words)
 
     free, dear, short, failed = map(str, made.ids)
     page = tmp_path / "compare.html"
-    done = ms(free, dear, short, "--json", "--out", str(page), "--lang", "zh")
+    done = compare(free, dear, short, "--json", "--out", str(page), "--lang", "zh")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [one["run_id"] for one in found["runs"]] == list(made.ids[:3])
     assert found["report"] == str(page)
     assert page.is_file()
     assert len(found["pairs"]) == 2
-    again = json.loads(ms(free, dear, short, "--json").stdout)
+    again = json.loads(compare(free, dear, short, "--json").stdout)
     assert {**again, "report": None} == {**found, "report": None}
-    table = ms(free, dear)
+    table = compare(free, dear)
     assert f"run {dear} less run {free}" in table.stdout
     assert "replay.fee_bps" in table.stdout
-    newest = ms(free, "-1")
+    newest = compare(free, "-1")
     assert (newest.returncode, "cannot be compared" in newest.stderr) == (3, True)
-    assert ms(free, failed).returncode == 3
-    assert ms(free).returncode == 2
-    assert ms(free, "--bogus").returncode == 2
+    assert compare(free, failed).returncode == 3
+    assert compare(free).returncode == 2
+    assert compare(free, "--bogus").returncode == 2

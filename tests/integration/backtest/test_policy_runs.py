@@ -1,15 +1,14 @@
 """Runs, replays and sweeps of a registered model under a policy of the user's own: real PostgreSQL, real files."""
 
 import asyncio
+import functools
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -33,6 +32,7 @@ from marketsentry.services.sweep import SweepRequest, SweepResult, run_sweep
 from marketsentry.services.training import train_candidate
 from small_market import HOUR, FixedClock
 from training_inputs import InProcessTrainer
+from verbs import ms, on_engines
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "policy_example.py"
 SYMBOLS = ("BTC", "ETH")
@@ -42,6 +42,8 @@ DEFAULTS = BacktestDefaults(
 WINDOW = BacktestRequest(
     "liquid", lookback_days=60, train_days=20, test_days=10, fee_bps=0.5, slippage_bps=0.5
 )
+
+compiled = functools.cache(choose_policy)  # a second or more each
 
 
 class Desk:
@@ -120,7 +122,7 @@ async def desk(trained: tuple[str, Path]) -> AsyncIterator[Desk]:
 
 async def test_a_run_is_named_by_its_policy_and_stored_with_its_source(desk: Desk) -> None:
     usual = await desk.run(None)
-    own = await desk.run(choose_policy(str(EXAMPLE)))
+    own = await desk.run(compiled(str(EXAMPLE)))
     other = await desk.run(choose_policy(str(EXAMPLE), ["policy.max_held_bars=2"]))
 
     assert len({one.run.content_hash for one in (usual, own, other)}) == 3
@@ -135,7 +137,7 @@ async def test_a_run_is_named_by_its_policy_and_stored_with_its_source(desk: Des
 
 
 async def test_the_built_in_rule_as_a_policy_gives_the_bits_of_the_built_in_rule(desk: Desk) -> None:
-    usual, asked = await desk.run(None), await desk.run(choose_policy("builtin"))
+    usual, asked = await desk.run(None), await desk.run(compiled("builtin"))
     parts = [
         json.loads(desk.context.artifacts.get(one.run.artifact_path, one.run.artifact_sha256)["run.json"])[
             "parts"
@@ -153,7 +155,7 @@ async def test_a_run_with_a_policy_replays_to_the_same_hash(desk: Desk) -> None:
     assert found.passed
     assert found.same_content_hash
     assert found.first_difference is None
-    assert (await desk.again(await desk.run(choose_policy("builtin")))).same_content_hash
+    assert (await desk.again(await desk.run(compiled("builtin")))).same_content_hash
 
 
 async def test_a_changed_moved_or_lost_policy_is_refused_by_name(desk: Desk, tmp_path: Path) -> None:
@@ -208,7 +210,7 @@ async def test_an_axis_that_would_change_nothing_is_refused(
     desk: Desk, reference: str | None, axis: Axis, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        await desk.sweep(choose_policy(reference), axis)
+        await desk.sweep(compiled(reference), axis)
 
 
 @pytest.mark.parametrize(
@@ -228,35 +230,28 @@ def test_a_value_that_is_none_is_refused(reference: str | None, change: str, mes
 def test_the_command_line_runs_replays_and_sweeps(
     trained: tuple[str, Path], engines: Engines, tmp_path: Path
 ) -> None:
-    environment = {
-        **os.environ,
-        "DATABASE_URL": trained[0],
-        "REDIS_URL": engines.redis_url,
-        "MS_HOME": str(tmp_path / "home"),
-        "MODEL_DIR": str(trained[1] / "models"),
-    }
+    environment = on_engines(engines, trained[0], tmp_path / "home", MODEL_DIR=str(trained[1] / "models"))
     shutil.copy(EXAMPLE, tmp_path / "mine.py")
 
-    def ms(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            (sys.executable, "-m", "marketsentry", *words),
-            env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
+    def typed(*words: str) -> CompletedProcess[str]:
+        return ms(environment, *words, cwd=tmp_path)
 
     window = ("--model", "panel:v1", "--symbols", "btc,eth", "--lookback-days", "60", "--train-days", "20")
-    made = ms("backtest", "run", *window, "--policy", "mine.py", "--set", "policy.stop_frac=0.02", "--json")
+    made = typed(
+        "backtest", "run", *window, "--policy", "mine.py", "--set", "policy.stop_frac=0.02", "--json"
+    )
     assert made.returncode == 0, made.stderr
     run = json.loads(made.stdout)
     assert run["config"]["policy"]["reference"] == "mine.py"
-    again = ms("replay", str(run["run_id"]), "--json")
+    again = typed("replay", str(run["run_id"]), "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["same_content_hash"] is True
     (tmp_path / "mine.py").write_text("# changed\n" + EXAMPLE.read_text())
-    changed = ms("replay", str(run["run_id"]), "--json")
+    changed = typed("replay", str(run["run_id"]), "--json")
     assert changed.returncode == 3
     assert "mine.py is not the policy that was run" in changed.stderr
-    swept = ms("backtest", "sweep", *window, "--policy", "mine.py", "--grid", "policy.stop_frac=0.01,0.1",
-               "--json")  # fmt: skip
+    swept = typed("backtest", "sweep", *window, "--policy", "mine.py", "--grid", "policy.stop_frac=0.01,0.1",
+                  "--json")  # fmt: skip
     assert swept.returncode == 0, swept.stderr
     assert json.loads(swept.stdout)["best"][0]["policy.stop_frac"] in (0.01, 0.1)
-    assert ms("backtest", "run", *window, "--set", "policy.stop_frac=0.02").returncode == 2
+    assert typed("backtest", "run", *window, "--set", "policy.stop_frac=0.02").returncode == 2

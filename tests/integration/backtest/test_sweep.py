@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -36,6 +34,7 @@ from marketsentry.services.sweep_report import write_sweep_report
 from marketsentry.services.training import train_candidate
 from small_market import HOUR, FixedClock
 from training_inputs import InProcessTrainer
+from verbs import ms, on_engines
 
 SYMBOLS = ("BTC", "ETH")
 DEFAULTS = BacktestDefaults(
@@ -254,33 +253,24 @@ async def test_a_sweep_that_cannot_be_made_says_why_and_counts_nothing(desk: Des
 def test_the_command_line_sweeps(
     trained: tuple[str, Path, Dataset], engines: Engines, tmp_path: Path
 ) -> None:
-    environment = {
-        **os.environ,
-        "DATABASE_URL": trained[0],
-        "REDIS_URL": engines.redis_url,
-        "MS_HOME": str(tmp_path / "home"),
-        "MODEL_DIR": str(trained[1] / "models"),
-    }
+    environment = on_engines(engines, trained[0], tmp_path / "home", MODEL_DIR=str(trained[1] / "models"))
     window = ("--symbols", "btc", "--lookback-days", "60", "--train-days", "20")
 
-    def ms(*words: str) -> subprocess.CompletedProcess[str]:
-        command = (sys.executable, "-m", "marketsentry", "backtest", "sweep", *words)
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=300
-        )
+    def sweep(*words: str) -> CompletedProcess[str]:
+        return ms(environment, "backtest", "sweep", *words)
 
-    done = ms("--model", "panel:v1", "--grid", "cost_multiple=0,0.1", "--grid", "max_turnover=0.1,0.4", *window,
-              "--json")  # fmt: skip
+    done = sweep("--model", "panel:v1", "--grid", "cost_multiple=0,0.1", "--grid", "max_turnover=0.1,0.4", *window,
+                 "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["rows"], found["n_settings"], len(found["best"])) == (4, 4, 4)
     assert found["seconds"] > 0
     assert found["peak_memory_mib"] > 0
     assert Path(found["report"]).is_file()
-    table = ms("--model", "panel", "--random", "3", "--range", "cost_multiple=0:0.1", *window)
+    table = sweep("--model", "panel", "--random", "3", "--range", "cost_multiple=0:0.1", *window)
     assert "best of 3 settings" in table.stdout
-    unknown = ms("--grid", "speed=1", *window)
+    unknown = sweep("--grid", "speed=1", *window)
     assert unknown.returncode == 2
     assert "must be one of capital_quote, fee_bps" in unknown.stderr
     for wrong in (("--random", "3"), ("--grid", "fee_bps=1", "--sobol", "4"), ()):
-        assert ms(*wrong, *window).returncode == 2
+        assert sweep(*wrong, *window).returncode == 2

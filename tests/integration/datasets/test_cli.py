@@ -1,35 +1,28 @@
-"""`ms features build | export-samples | list` from a shell: one JSON document, documented exit codes."""
+"""`ms features build | export-samples | list` : one JSON document, documented exit codes."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from marketsentry.adapters.embedded import Engines
 from small_market import random_series, without_bars
+from verbs import ms, on_engines
 
 
 @pytest.fixture
 def environment(engines: Engines, database_url: str, tmp_path: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MS_")}
-    return kept | {
-        "DATABASE_URL": database_url,
-        "REDIS_URL": engines.redis_url,
-        "MS_HOME": str(tmp_path / "home"),
-    }
+    return on_engines(engines, database_url, tmp_path / "home")
 
 
-def ms(environment: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "marketsentry", "features", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+def features(environment: dict[str, str], *words: str) -> CompletedProcess[str]:
+    return ms(environment, "features", *words)
 
 
 async def test_build_tells_what_it_did(market, environment, tmp_path):
     words = ("build", "--symbols", "btc,eth", "--interval", "1h", "--json")
-    done = ms(environment, *words)
+    done = features(environment, *words)
     assert done.returncode == 0, done.stderr
     first = json.loads(done.stdout)
     assert (first["rows"], first["snapshots_written"], first["blocked"]) == (1497, 1497, [])
@@ -38,12 +31,12 @@ async def test_build_tells_what_it_did(market, environment, tmp_path):
     assert first["seconds"] > 0
     assert first["peak_memory_mib"] > 0
     assert (Path(first["path"]) / "manifest.json").exists()
-    again = json.loads(ms(environment, *words).stdout)
+    again = json.loads(features(environment, *words).stdout)
     assert again["snapshots_written"] == 0
     assert {key: again[key] for key in ("content_hash", "lineage_ids", "rows")} == {
         key: first[key] for key in ("content_hash", "lineage_ids", "rows")
     }
-    for_people = ms(environment, *words[:-1])
+    for_people = features(environment, *words[:-1])
     assert "this dataset was there already" in for_people.stdout
 
     path = tmp_path / "samples.csv"
@@ -58,7 +51,7 @@ async def test_build_tells_what_it_did(market, environment, tmp_path):
         "--to",
         str(path),
     )
-    done = ms(environment, *words, "--json")
+    done = features(environment, *words, "--json")
     assert done.returncode == 0, done.stderr
     exported = json.loads(done.stdout)
     assert exported["content_hash"] == first["content_hash"]
@@ -68,11 +61,13 @@ async def test_build_tells_what_it_did(market, environment, tmp_path):
 async def test_a_blocked_symbol_is_reported_and_all_blocked_is_exit_code_2(market, environment):
     async with market() as stores:
         await stores.bars.merge(without_bars(random_series("SOL", seed=3), slice(100, 400)))
-    some = ms(environment, "build", "--symbols", "BTC,SOL", "--interval", "1h", "--no-snapshots", "--json")
+    some = features(
+        environment, "build", "--symbols", "BTC,SOL", "--interval", "1h", "--no-snapshots", "--json"
+    )
     assert some.returncode == 0, some.stderr
     (blocked,) = json.loads(some.stdout)["blocked"]
     assert (blocked["symbol"], blocked["status"]) == ("SOL", "blocked_by_data_quality")
-    none = ms(environment, "build", "--symbols", "SOL", "--interval", "1h", "--json")
+    none = features(environment, "build", "--symbols", "SOL", "--interval", "1h", "--json")
     assert none.returncode == 2
     document = json.loads(none.stdout)
     assert document["content_hash"] is None
@@ -81,16 +76,16 @@ async def test_a_blocked_symbol_is_reported_and_all_blocked_is_exit_code_2(marke
 
 
 async def test_what_is_not_there_or_wrong_is_one_line(market, environment):
-    absent = ms(environment, "build", "--symbols", "XRP", "--interval", "1h")
+    absent = features(environment, "build", "--symbols", "XRP", "--interval", "1h")
     assert (absent.returncode, absent.stdout) == (3, "")
     assert absent.stderr.startswith("error: ")
     assert "XRP" in absent.stderr
-    wrong = ms(environment, "build", "--interval", "1x")
+    wrong = features(environment, "build", "--interval", "1x")
     assert (wrong.returncode, wrong.stderr) == (2, "error: interval must look like 5m, 1h or 1d, was '1x'\n")
 
 
 def test_the_schema_is_listed_with_every_rule(environment):
-    document = json.loads(ms(environment, "list", "--json").stdout)
+    document = json.loads(features(environment, "list", "--json").stdout)
     assert len(document["features"]) >= 60
     assert set(document["features"][0]) == {
         "name",

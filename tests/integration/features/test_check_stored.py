@@ -1,9 +1,6 @@
 """`ms features check` on bars of the record."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +13,7 @@ from marketsentry.services.feature_check import check_stored
 from marketsentry.services.market_inputs import load_market
 from marketsentry.services.plugins import load_feature_set
 from small_market import HOUR, START_NS, random_series, without_bars
+from verbs import ms, on_engines
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -84,26 +82,15 @@ async def test_the_command_prints_one_document(
     transactions: Transactions, database_url: str, engines, tmp_path: Path
 ):
     await store(transactions)
-    env = {
-        **os.environ,
-        "DATABASE_URL": database_url,
-        "REDIS_URL": engines.redis_url,
-        "MS_HOME": str(tmp_path),
-    }
-    command = (sys.executable, "-m", "marketsentry", "features", "check", "--interval", "1h", "--json")
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    environment = on_engines(engines, database_url, tmp_path)
+    words = ("features", "check", "--interval", "1h", "--json")
+    done = ms(environment, *words)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["passed"]
     assert document["features"] >= 60
     assert document["max_batch_stream_diff"] == 0.0
     assert document["leaks"] == []
-    peeking = subprocess.run(
-        (*command, "--features", str(CHECKOUT / "examples" / "peeking_features.py")),
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    peeking = ms(environment, *words, "--features", CHECKOUT / "examples" / "peeking_features.py")
     assert peeking.returncode == 2
     assert len(json.loads(peeking.stdout)["leaks"]) == 2

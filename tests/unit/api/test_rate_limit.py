@@ -4,16 +4,15 @@ from typing import Any
 
 import pytest
 
-from marketsentry.api import rate_limit
 from marketsentry.api.rate_limit import RateLimit
 
 
 class Caller:
     """Calls an application that answers 200 through the limit, on a clock of its own."""
 
-    def __init__(self, per_second: float) -> None:
+    def __init__(self, per_second: float, **bounds: int) -> None:
         self.now_s = 0.0
-        self.limit = RateLimit(self._answer, per_second=per_second, now_s=lambda: self.now_s)
+        self.limit = RateLimit(self._answer, per_second=per_second, now_s=lambda: self.now_s, **bounds)
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -63,9 +62,8 @@ async def test_probes_are_not_counted(path: str) -> None:
     assert {(await caller.call(path=path))[0] for _ in range(300)} == {200}
 
 
-async def test_the_memory_of_clients_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit, "MAX_CLIENTS", 3)
-    caller = Caller(20)
+async def test_the_memory_of_clients_is_bounded() -> None:
+    caller = Caller(20, max_clients=3)
     for n in range(10):
         await caller.call(str(n))
     assert len(caller.limit._buckets) == 3

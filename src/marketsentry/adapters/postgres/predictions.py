@@ -20,9 +20,15 @@ from marketsentry.core.serving.explain import (
     Explanation,
     FeatureContribution,
 )
-from marketsentry.exceptions import InputError, NotFoundError
+from marketsentry.exceptions import DataQualityError, InputError, NotFoundError
 from marketsentry.ports.datasets import SnapshotStamp
-from marketsentry.ports.predictions import ContextQuery, PredictionRecord, SnapshotRef, StoredPrediction
+from marketsentry.ports.predictions import (
+    BarPredictions,
+    ContextQuery,
+    PredictionRecord,
+    SnapshotRef,
+    StoredPrediction,
+)
 
 _NEWEST_PRICE = """
 SELECT price, at, source
@@ -97,6 +103,28 @@ VALUES (%(prediction_id)s, %(events)s, %(features)s, %(links)s, %(attribution)s,
         %(feature_version)s)
 """
 
+_ADD_BAR = """
+WITH given AS (
+    SELECT * FROM jsonb_to_recordset(%(rows)s) AS r (
+        target text, lineage_id text, score float8, confidence float8, outputs jsonb)
+), added AS (
+    INSERT INTO predictions_v2 (track, target, score, confidence, outputs, horizon, model_id, feature_set_id,
+                                decision_id, feature_snapshot_id, feature_event_time, lineage_id, source, tradeable)
+    SELECT %(track)s, given.target, given.score, given.confidence, given.outputs, %(horizon)s, %(model_id)s,
+           %(feature_version)s, %(decision_id)s, snapshot.id, snapshot.event_time, given.lineage_id, 'model',
+           %(tradeable)s
+    FROM given
+    JOIN feature_snapshots AS snapshot ON snapshot.lineage_id = given.lineage_id
+        AND snapshot.target = given.target AND snapshot.event_time = %(event_time)s
+    RETURNING id, target
+), explained AS (
+    INSERT INTO prediction_explanations (prediction_id, top_event_contributors, top_feature_contributors,
+                                         evidence_links, model_version, feature_version)
+    SELECT id, '[]', '[]', '[]', %(model_version)s, %(feature_version)s FROM added
+)
+SELECT target, id FROM added
+"""
+
 _COLUMNS = """
 SELECT p.id, p.track, p.target, p.score, p.confidence, p.outputs, p.created_at, p.horizon, p.model_id,
        p.feature_set_id, p.decision_id, p.feature_snapshot_id, p.lineage_id, p.source, p.tradeable, p.reason,
@@ -106,6 +134,13 @@ FROM predictions_v2 AS p JOIN prediction_explanations AS e ON e.prediction_id = 
 """
 
 _GET = _COLUMNS + "WHERE p.id = %(prediction_id)s"
+
+_FEATURES = """
+SELECT s.feature_payload
+FROM predictions_v2 AS p
+JOIN feature_snapshots AS s ON s.id = p.feature_snapshot_id AND s.event_time = p.feature_event_time
+WHERE p.id = %(prediction_id)s
+"""
 
 _PAGE = (
     _COLUMNS
@@ -219,12 +254,50 @@ class PostgresPredictionStore:
         )
         return await self.get(rows[0]["id"])
 
+    async def add_bar(self, predictions: BarPredictions) -> Mapping[str, int]:
+        """Append the predictions of one bar; see `PredictionStore.add_bar`."""
+        given = {
+            "track": predictions.track,
+            "horizon": predictions.horizon,
+            "model_id": predictions.model_id,
+            "model_version": predictions.model_version,
+            "feature_version": predictions.feature_version,
+            "decision_id": predictions.decision_id,
+            "event_time": ns_to_datetime(predictions.event_time_ns),
+            "tradeable": predictions.tradeable,
+            "rows": Jsonb(
+                [
+                    {
+                        "target": row.target,
+                        "lineage_id": row.feature_lineage_id,
+                        "score": row.score,
+                        "confidence": row.confidence,
+                        "outputs": row.outputs,
+                    }
+                    for row in predictions.rows
+                ]
+            ),
+        }
+        added = {row["target"]: int(row["id"]) for row in await self._rows(_ADD_BAR, given)}
+        missing = [row.target for row in predictions.rows if row.target not in added]
+        if missing:
+            end = ns_to_datetime(predictions.event_time_ns)
+            raise DataQualityError(
+                f"the snapshot of {', '.join(missing)} at {end:%Y-%m-%dT%H:%MZ} is not stored"
+            )
+        return added
+
     async def get(self, prediction_id: int) -> StoredPrediction:
         """Read a prediction; see `PredictionStore.get`."""
         rows = await self._rows(_GET, {"prediction_id": prediction_id})
         if not rows:
             raise NotFoundError("prediction not found")
         return _stored(rows[0])
+
+    async def features(self, prediction_id: int) -> Mapping[str, float | None]:
+        """Read the feature row that a prediction stored; see `PredictionStore.features`."""
+        rows = await self._rows(_FEATURES, {"prediction_id": prediction_id})
+        return dict(rows[0]["feature_payload"]) if rows else {}
 
     async def page(
         self, *, track: str | None, target: str | None, before_id: int | None, limit: int

@@ -6,19 +6,29 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from marketsentry.ports import (
+    AccountAudit,
+    AccountLists,
+    AccountStore,
+    AttributionStore,
     AuditStore,
     BarStore,
     DatasetStore,
+    DecisionStore,
     EntityStore,
     EventQualityStore,
     EventStore,
     ImportStore,
     LineageStore,
     ModelStore,
+    OrderStore,
+    PaperStore,
     PredictionStore,
+    RiskStore,
     RunStore,
+    SignalStore,
     SweepStore,
     SyntheticStore,
+    TraderStore,
 )
 
 
@@ -33,6 +43,34 @@ class PostgresStores:
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
+
+    @cached_property
+    def accounts(self) -> AccountStore:
+        """Accounts: positions, cash, fills, ledger, equity."""
+        from marketsentry.adapters.postgres.accounts import PostgresAccountStore
+
+        return PostgresAccountStore(self._connection)
+
+    @cached_property
+    def account_audit(self) -> AccountAudit:
+        """Accounts to be added up again."""
+        from marketsentry.adapters.postgres.account_audit import PostgresAccountAudit
+
+        return PostgresAccountAudit(self._connection)
+
+    @cached_property
+    def account_lists(self) -> AccountLists:
+        """Pages of positions, fills, ledger and equity."""
+        from marketsentry.adapters.postgres.account_lists import PostgresAccountLists
+
+        return PostgresAccountLists(self._connection)
+
+    @cached_property
+    def attribution(self) -> AttributionStore:
+        """What the attribution of profit reads."""
+        from marketsentry.adapters.postgres.attribution import PostgresAttributionStore
+
+        return PostgresAttributionStore(self._connection)
 
     @cached_property
     def bars(self) -> BarStore:
@@ -84,6 +122,13 @@ class PostgresStores:
         return PostgresDatasetStore(self._connection)
 
     @cached_property
+    def decisions(self) -> DecisionStore:
+        """Decisions and the books that they want."""
+        from marketsentry.adapters.postgres.decisions import PostgresDecisionStore
+
+        return PostgresDecisionStore(self._connection)
+
+    @cached_property
     def lineage(self) -> LineageStore:
         """Snapshots of two writers, side by side."""
         from marketsentry.adapters.postgres.lineage import PostgresLineageStore
@@ -105,11 +150,39 @@ class PostgresStores:
         return PostgresPredictionStore(self._connection)
 
     @cached_property
+    def orders(self) -> OrderStore:
+        """Orders with their events and fills."""
+        from marketsentry.adapters.postgres.orders import PostgresOrderStore
+
+        return PostgresOrderStore(self._connection)
+
+    @cached_property
+    def risk(self) -> RiskStore:
+        """The kill switch, risk events, limits in force."""
+        from marketsentry.adapters.postgres.risk import PostgresRiskStore
+
+        return PostgresRiskStore(self._connection)
+
+    @cached_property
+    def paper(self) -> PaperStore:
+        """The books of the paper venue."""
+        from marketsentry.adapters.postgres.paper import PostgresPaperStore
+
+        return PostgresPaperStore(self._connection)
+
+    @cached_property
     def runs(self) -> RunStore:
         """Backtest runs."""
         from marketsentry.adapters.postgres.runs import PostgresRunStore
 
         return PostgresRunStore(self._connection)
+
+    @cached_property
+    def signals(self) -> SignalStore:
+        """What predictions were taken to mean."""
+        from marketsentry.adapters.postgres.signals import PostgresSignalStore
+
+        return PostgresSignalStore(self._connection)
 
     @cached_property
     def sweeps(self) -> SweepStore:
@@ -124,3 +197,10 @@ class PostgresStores:
         from marketsentry.adapters.postgres.synthetic import PostgresSyntheticStore
 
         return PostgresSyntheticStore(self._connection)
+
+    @cached_property
+    def trader(self) -> TraderStore:
+        """States of traders."""
+        from marketsentry.adapters.postgres.trader import PostgresTraderStore
+
+        return PostgresTraderStore(self._connection)

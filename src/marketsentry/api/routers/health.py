@@ -1,6 +1,7 @@
 """Liveness, readiness, health and metrics (contract section 1.1): every answer is a probe made now."""
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +13,11 @@ from marketsentry.api.deps import SystemDep
 from marketsentry.api.schemas.system import Gpu, GpuSection, HealthOut, HostMemory, LiveOut, ReadyOut
 from marketsentry.bootstrap import System
 from marketsentry.core.health import GpuMemory, judge_gpu_memory, judge_host_memory
+from marketsentry.exceptions import DependencyError
 from marketsentry.services.health import Probes, probe
+from marketsentry.services.risk_switch import active_switches
+
+SWITCHES_WITHIN_S = 1.0
 
 router = APIRouter(tags=["system"])
 
@@ -53,7 +58,12 @@ async def read_ready(system: SystemDep, response: Response) -> ReadyOut:
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def read_metrics(request: Request) -> Response:
-    """Answer the exposition text of every family, present from start-up."""
+    """Answer the exposition text of every family, present from start-up; the switches are read now."""
+    with suppress(DependencyError, TimeoutError):  # without the record the other families still count
+        async with asyncio.timeout(SWITCHES_WITHIN_S):
+            active = await active_switches(request.app.state.system.transactions)
+        for (track, strategy), is_active in active.items():
+            request.app.state.metrics.kill_switch_active.labels(track, strategy).set(float(is_active))
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -1,9 +1,12 @@
 """Sector, style and bucket of each target: the groups whose exposure is capped."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
+from marketsentry.core.risk.positions import Position
 from marketsentry.exceptions import InputError
 
+_CRYPTO = "crypto"
 _MAJORS = frozenset({"BTC", "ETH", "SOL", "BNB", "XRP", "DOGE"})
 
 
@@ -53,5 +56,64 @@ def fallback_profile(track: str, target: str) -> Profile:
     if track == "vc":
         return Profile("private", "venture")
     if target.upper().split("-")[0] in _MAJORS:
-        return Profile("crypto", "crypto_beta")
+        return Profile(_CRYPTO, "crypto_beta")
     return Profile("equity", "core")
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A position with its labels, and every group that it counts in, in lower case."""
+
+    position: Position
+    sectors: tuple[str, ...]
+    styles: tuple[str, ...]
+
+
+def label_position(position: Position, registered: Profile | None) -> Labelled:
+    """Find the labels of a position (contract 1.5, step 1; K-40).
+
+    Parameters
+    ----------
+    position
+        With the labels of the request, if it has any.
+    registered
+        What the entity registry says; None when it has no entity of that name.
+
+    Returns
+    -------
+    Labelled
+        The registry's label rules. Where it has none the label of the request is taken, and one of the major coins
+        counts in its own group as well, so that no label takes it out. Else the fallback.
+    """
+    known = registered or Profile(None, None)
+    fallback = fallback_profile(position.track, position.target)
+    is_major = fallback.sector == _CRYPTO
+    sectors = _groups(known.sector, position.sector, fallback.sector, keeps_own=is_major)
+    styles = _groups(known.style, position.style_bucket, fallback.style, keeps_own=is_major)
+    named = replace(
+        position,
+        sector=_said(known.sector) or _said(position.sector) or fallback.sector,
+        style_bucket=_said(known.style) or _said(position.style_bucket) or fallback.style,
+    )
+    return Labelled(named, sectors, styles)
+
+
+def label_positions(
+    positions: tuple[Position, ...], registry: Mapping[tuple[str, str], Profile]
+) -> tuple[Labelled, ...]:
+    """Label each position; `registry` is keyed by track and target."""
+    return tuple(label_position(one, registry.get(one.key)) for one in positions)
+
+
+def _groups(known: str | None, said: str | None, own: str | None, *, keeps_own: bool) -> tuple[str, ...]:
+    if _said(known) is not None:
+        names = [known]
+    elif _said(said) is not None:
+        names = [said, own] if keeps_own else [said]
+    else:
+        names = [own]
+    return tuple(dict.fromkeys(name.strip().lower() for name in names if name))
+
+
+def _said(label: str | None) -> str | None:
+    return (label or "").strip() or None

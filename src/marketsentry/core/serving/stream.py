@@ -3,7 +3,7 @@
 A stream starts at the first bar that the model's training panel had, so its state, and with it every bit of its
 rows, is that of the training writer. It keeps the state, not the history: the next call steps over the new bars
 alone. Bars that come late or are corrected must not be missed: the newest `OPEN_BARS` are stepped over on a copy of
-the state each time, and bars of the last `CHECKED_BARS` are compared with what was read before. When one of those
+the state each time, and bars of the last `checked_bars` are compared with what was read before. When one of those
 changed, the stream does not follow and another one must be started.
 """
 
@@ -23,7 +23,7 @@ from marketsentry.exceptions import ConflictError
 
 OPEN_BARS = 3
 CHECKED_BARS = 512
-_BLOCK_BARS = 4_096
+BLOCK_BARS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,10 @@ class FeatureStream:
         Bar length.
     train_span_ns : tuple of int
         Missing features are counted of bars that open in this span, stop exclusive, UTC epoch ns.
+    checked_bars : int
+        Newest bars, of those stepped over, that are compared with what is read again.
+    block_bars : int
+        Bars whose features are held at a time; it bounds the memory of the first call.
     """
 
     def __init__(
@@ -58,12 +62,16 @@ class FeatureStream:
         interval: Interval,
         *,
         train_span_ns: tuple[int, int],
+        checked_bars: int = CHECKED_BARS,
+        block_bars: int = BLOCK_BARS,
     ) -> None:
         self.symbols = tuple(symbols)
         self.interval = interval
         self.last_ts_ns: int | None = None
         self._feature_set = feature_set
         self._train_span_ns = train_span_ns
+        self._checked_bars = checked_bars
+        self._block_bars = block_bars
         self._state = feature_set.new_state(len(self.symbols))
         self._n_bars = np.zeros(len(self.symbols), dtype=np.int64)
         self._checked = np.empty((0, len(self.symbols), len(FIELDS)))
@@ -155,7 +163,7 @@ class FeatureStream:
             self._n_rows += int(counted.sum())
             self._n_bars = _runs(whole, self._n_bars)[-1]
         self.last_ts_ns = int(panel.ts_ns[stop - 1])
-        self._checked = panel.values[max(0, stop - CHECKED_BARS) : stop].copy()
+        self._checked = panel.values[max(0, stop - self._checked_bars) : stop].copy()
 
     def _peek(self, panel: BarPanel, inputs: ContextInputs, first: int) -> tuple[LiveBar, ...]:
         found: list[LiveBar] = []
@@ -172,8 +180,8 @@ class FeatureStream:
     ) -> Iterator[tuple[BarPanel, NDArray[np.float64]]]:
         """Step over the bars `first` to `stop`; yields blocks with their features, masked as a dataset masks them."""
         schema = self._feature_set.schema
-        for start in range(first, stop, _BLOCK_BARS):
-            block = panel.window(start, min(start + _BLOCK_BARS, stop))
+        for start in range(first, stop, self._block_bars):
+            block = panel.window(start, min(start + self._block_bars, stop))
             context = build_context(self.symbols, block.known_at_ns, inputs)
             bars = np.require(block.values, requirements=["C", "W"])
             values = np.empty((block.n_bars, len(self.symbols), len(schema.features)))

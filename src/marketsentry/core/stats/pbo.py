@@ -16,7 +16,7 @@ from marketsentry.exceptions import InputError
 
 N_BLOCKS = 16
 MAX_BLOCKS = 20
-_CELLS_AT_ONCE = 1 << 15
+CELLS_AT_ONCE = 1 << 15
 
 Floats = NDArray[np.float64]
 
@@ -164,13 +164,15 @@ def backtest_overfitting(sums: BlockSums, *, periods_per_year: float) -> Backtes
     )
 
 
-def split_choices(sums: BlockSums) -> Splits | None:
+def split_choices(sums: BlockSums, *, cells_at_once: int = CELLS_AT_ONCE) -> Splits | None:
     """Choose the best setting in every split and look it up outside.
 
     Parameters
     ----------
     sums
         As for `backtest_overfitting`.
+    cells_at_once
+        Ratios (splits times settings) that are held at a time; it bounds the memory.
 
     Returns
     -------
@@ -194,7 +196,7 @@ def split_choices(sums: BlockSums) -> Splits | None:
     inner = _inner_blocks(n_blocks)
     n_half = inner.shape[0]
     found = Splits(np.empty(2 * n_half, dtype=np.int64), *(np.empty(2 * n_half) for _ in range(3)))
-    step = max(1, _CELLS_AT_ONCE // n_settings)
+    step = max(1, cells_at_once // n_settings)
     for start in range(0, n_half, step):
         at = np.arange(start, min(start + step, n_half))
         one, other = (

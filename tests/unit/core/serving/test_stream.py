@@ -12,7 +12,6 @@ from marketsentry.core.features.builtin import BUILTIN
 from marketsentry.core.features.context import ContextInputs, KnownSeries
 from marketsentry.core.features.matrix import compute_features
 from marketsentry.core.market.bars import BarSeries, align_panel
-from marketsentry.core.serving import stream as module
 from marketsentry.core.serving.stream import FeatureStream, LiveBar
 from marketsentry.exceptions import ConflictError
 from small_market import HOUR, START_NS, random_series
@@ -63,8 +62,8 @@ def trained(feed: Feed, feature_set=BUILTIN):
     return panel, features
 
 
-def new_stream(feature_set=BUILTIN) -> FeatureStream:
-    return FeatureStream(feature_set, ("A", "B"), HOUR, train_span_ns=ALWAYS)
+def new_stream(feature_set=BUILTIN, **sizes: int) -> FeatureStream:
+    return FeatureStream(feature_set, ("A", "B"), HOUR, train_span_ns=ALWAYS, **sizes)
 
 
 @pytest.mark.parametrize("feature_set", [BUILTIN, SOUND], ids=["builtin", "own"])
@@ -146,13 +145,11 @@ def test_a_bar_that_changed_is_told(change: str) -> None:
     np.testing.assert_array_equal(bars[-1].values[0], features.values[t, 0])
 
 
-def test_it_goes_on_beyond_what_it_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHECKED_BARS", 16)
-    monkeypatch.setattr(module, "_BLOCK_BARS", 7)
+def test_it_goes_on_beyond_what_it_checks() -> None:
     feed = Feed(4)
     feed.quiet = [np.empty(0, np.int64)] * 2
     panel, features = trained(feed)
-    stream = new_stream()
+    stream = new_stream(checked_bars=16, block_bars=7)
     for hour in range(40, N_BARS, 5):
         for bar in feed.advance(stream, START_NS + hour * HOUR.ns):
             t = int((bar.ts_ns - panel.ts_ns[0]) // HOUR.ns)

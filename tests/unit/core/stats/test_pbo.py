@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketsentry.core.stats import pbo
 from marketsentry.core.stats.pbo import BlockSums, backtest_overfitting, split_choices, sum_blocks
 from marketsentry.core.stats.sharpe import sharpe, sharpe_from_sums
 from marketsentry.exceptions import InputError
@@ -137,11 +136,10 @@ def test_nothing_to_choose_from_is_no_probability() -> None:
     assert backtest_overfitting(sums, periods_per_year=1.0) is None
 
 
-def test_many_settings_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_settings_are_looked_at_in_parts() -> None:
     sums = sum_blocks(noise(6, 30), 8)
     whole = split_choices(sums)
-    monkeypatch.setattr(pbo, "_CELLS_AT_ONCE", 100)
-    parts = split_choices(sums)
+    parts = split_choices(sums, cells_at_once=100)
     assert whole is not None
     assert parts is not None
     np.testing.assert_array_equal(whole.chosen, parts.chosen)

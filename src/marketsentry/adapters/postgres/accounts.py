@@ -1,0 +1,384 @@
+"""Accounts, fills, ledger entries, positions, cash and equity in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from marketsentry.core.account.entries import Entry
+from marketsentry.core.account.equity import Equity
+from marketsentry.core.account.position import Position
+from marketsentry.exceptions import ConflictError, NotFoundError
+from marketsentry.ports.accounts import (
+    Account,
+    Booking,
+    EquityMark,
+    HeldPosition,
+    OpenOrder,
+    RoundTrip,
+    StoredFill,
+    SubLedger,
+)
+
+_OPEN = """
+INSERT INTO accounts (adapter, venue, name, currency)
+VALUES (%(adapter)s, %(venue)s, %(name)s, %(currency)s)
+ON CONFLICT (adapter, venue, name) DO NOTHING
+"""
+
+_ACCOUNT = "SELECT id, adapter, venue, name, currency FROM accounts "
+
+_GET = _ACCOUNT + "WHERE id = %(account_id)s"
+
+_LOCK = _GET + " FOR NO KEY UPDATE"
+
+_FIND = _ACCOUNT + "WHERE adapter = %(adapter)s AND venue = %(venue)s AND name = %(name)s"
+
+_LIST = _ACCOUNT + "ORDER BY id"
+
+_SUB_LEDGERS = """
+SELECT DISTINCT account_id, strategy_id, track
+FROM cash_balances
+WHERE (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
+  AND (%(track)s::text IS NULL OR track = %(track)s)
+ORDER BY account_id, strategy_id, track
+"""
+
+_ADD_FILLS = """
+INSERT INTO fills (order_id, account_id, decision_id, strategy_id, track, target, side, qty, price, fee, fee_currency,
+                   fee_quote, reference_price, liquidity, client_order_id, venue_trade_id, filled_at)
+SELECT %(order_id)s, %(account_id)s, %(decision_id)s, %(strategy_id)s, %(track)s, %(target)s, %(side)s, told.qty,
+       told.price, told.fee, told.fee_currency, told.fee_quote, told.reference_price, told.liquidity,
+       %(client_order_id)s, told.trade_id, told.filled_at
+FROM unnest(%(trade_ids)s::text[], %(qtys)s::numeric[], %(prices)s::numeric[], %(fees)s::numeric[],
+            %(fee_currencies)s::text[], %(fees_quote)s::numeric[], %(references)s::numeric[],
+            %(liquidities)s::text[], %(times)s::timestamptz[]) WITH ORDINALITY
+     AS told (trade_id, qty, price, fee, fee_currency, fee_quote, reference_price, liquidity, filled_at, place)
+ORDER BY told.place
+ON CONFLICT (account_id, target, venue_trade_id) DO NOTHING
+RETURNING id, venue_trade_id
+"""
+
+_ADD_ENTRIES = """
+WITH added AS (
+    INSERT INTO ledger_entries (account_id, strategy_id, track, kind, target, currency, amount, fill_id, reference, at)
+    SELECT %(account_id)s, %(strategy_id)s, %(track)s, given.kind, given.target, given.currency, given.amount,
+           given.fill_id, given.reference, given.at
+    FROM unnest(%(kinds)s::text[], %(targets)s::text[], %(currencies)s::text[], %(amounts)s::numeric[],
+                %(fill_ids)s::bigint[], %(references)s::text[], %(times)s::timestamptz[]) WITH ORDINALITY
+         AS given (kind, target, currency, amount, fill_id, reference, at, place)
+    ORDER BY given.place
+    ON CONFLICT (account_id, strategy_id, kind, reference) DO NOTHING
+    RETURNING currency, amount
+), moved AS (
+    INSERT INTO cash_balances (account_id, strategy_id, track, currency, amount)
+    SELECT %(account_id)s, %(strategy_id)s, %(track)s, currency, sum(amount)
+    FROM added GROUP BY currency ORDER BY currency
+    ON CONFLICT (account_id, strategy_id, currency) DO UPDATE
+    SET amount = cash_balances.amount + excluded.amount, updated_at = now()
+)
+SELECT count(*) AS n FROM added
+"""
+
+_POSITIONS = """
+SELECT account_id, strategy_id, track, target, qty, average_price, realised_quote, fee_quote, funding_quote,
+       trip_quote, n_trips, losing_streak, mark_price, marked_at
+FROM positions
+WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+  AND (%(target)s::text IS NULL OR target = %(target)s)
+ORDER BY strategy_id, target
+"""
+
+_PUT_POSITIONS = """
+INSERT INTO positions (account_id, strategy_id, target, track, qty, average_price, realised_quote, fee_quote,
+                       funding_quote, trip_quote, n_trips, losing_streak, mark_price, marked_at)
+SELECT *
+FROM unnest(%(account_ids)s::bigint[], %(strategy_ids)s::text[], %(targets)s::text[], %(tracks)s::text[],
+            %(qty)s::numeric[], %(average_price)s::numeric[], %(realised_quote)s::numeric[], %(fee_quote)s::numeric[],
+            %(funding_quote)s::numeric[], %(trip_quote)s::numeric[], %(n_trips)s::integer[],
+            %(losing_streak)s::integer[], %(mark_price)s::numeric[], %(marked_at)s::timestamptz[])
+ON CONFLICT (account_id, strategy_id, target) DO UPDATE
+SET qty = excluded.qty, average_price = excluded.average_price, realised_quote = excluded.realised_quote,
+    fee_quote = excluded.fee_quote, funding_quote = excluded.funding_quote, trip_quote = excluded.trip_quote,
+    n_trips = excluded.n_trips, losing_streak = excluded.losing_streak, mark_price = excluded.mark_price,
+    marked_at = excluded.marked_at, updated_at = now()
+"""
+
+_ADD_TRIPS = """
+INSERT INTO round_trips (account_id, strategy_id, track, target, fill_id, gain_quote, ended_at)
+SELECT %(account_id)s, %(strategy_id)s, %(track)s, ended.target, ended.fill_id, ended.gain_quote, ended.ended_at
+FROM unnest(%(targets)s::text[], %(fill_ids)s::bigint[], %(gains)s::numeric[], %(times)s::timestamptz[])
+     WITH ORDINALITY AS ended (target, fill_id, gain_quote, ended_at, place)
+ORDER BY ended.place
+"""
+
+_TRIPS = """
+SELECT target, fill_id, gain_quote, ended_at
+FROM round_trips
+WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+  AND ended_at >= %(since)s
+ORDER BY id DESC
+LIMIT %(limit)s
+"""
+
+_CASH = """
+SELECT currency, sum(amount) AS amount
+FROM cash_balances
+WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+GROUP BY currency ORDER BY currency
+"""
+
+_FLOWS = """
+SELECT currency, sum(amount) AS amount
+FROM ledger_entries
+WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+  AND kind IN ('deposit', 'withdrawal') AND id > %(after_entry)s
+GROUP BY currency ORDER BY currency
+"""
+
+_OPEN_ORDERS = """
+SELECT id AS order_id, strategy_id, target, est_price,
+       CASE side WHEN 'buy' THEN 1 ELSE -1 END * greatest(coalesce(base_quantity, quantity) - filled_qty, 0) AS qty
+FROM orders_sim
+WHERE status IN ('executing', 'unknown') AND account_id = %(account_id)s AND track = %(track)s
+  AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+ORDER BY id
+"""
+
+_NEWEST_ENTRY = """
+SELECT coalesce(max(id), 0) AS id
+FROM ledger_entries
+WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+"""
+
+_NEWEST_MARK = """
+SELECT at, equity_quote, peak_quote, day_start_quote, cash_quote, gross_quote, ledger_id, marks, decision_id
+FROM equity_snapshots
+WHERE account_id = %(account_id)s AND track = %(track)s AND strategy_id = %(strategy_id)s
+  AND (%(before)s::timestamptz IS NULL OR at <= %(before)s)
+ORDER BY at DESC LIMIT 1
+"""
+
+_ADD_MARKS = """
+INSERT INTO equity_snapshots (account_id, strategy_id, track, at, cash_quote, equity_quote, peak_quote,
+                              day_start_quote, gross_quote, ledger_id, marks, decision_id)
+SELECT *
+FROM unnest(%(account_ids)s::bigint[], %(strategy_ids)s::text[], %(tracks)s::text[], %(times)s::timestamptz[],
+            %(cash)s::numeric[], %(equities)s::numeric[], %(peaks)s::numeric[], %(day_starts)s::numeric[],
+            %(gross)s::numeric[], %(ledger_ids)s::bigint[], %(marks)s::jsonb[], %(decision_ids)s::text[])
+"""
+
+_POSITION_COLUMNS = (
+    "qty",
+    "average_price",
+    "realised_quote",
+    "fee_quote",
+    "funding_quote",
+    "trip_quote",
+    "n_trips",
+    "losing_streak",
+    "mark_price",
+    "marked_at",
+)
+
+
+class PostgresAccountStore:
+    """`AccountStore` over one open connection; the transaction belongs to the caller."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def open(self, *, adapter: str, venue: str, name: str, currency: str) -> Account:
+        """Create an account, or find the one that is there; see `AccountStore.open`."""
+        given = {"adapter": adapter, "venue": venue, "name": name, "currency": currency}
+        await self._connection.execute(_OPEN, given)
+        account = Account(**(await self._rows(_FIND, given))[0])
+        if account.currency != currency:
+            raise ConflictError(
+                f"account {name} of {adapter} at {venue} is in {account.currency}, was asked for in {currency}"
+            )
+        return account
+
+    async def get(self, account_id: int) -> Account:
+        """Read an account; raises `NotFoundError`."""
+        return await self._one(_GET, account_id)
+
+    async def find(self, *, adapter: str, venue: str, name: str) -> Account | None:
+        """Find an account by its names."""
+        rows = await self._rows(_FIND, {"adapter": adapter, "venue": venue, "name": name})
+        return Account(**rows[0]) if rows else None
+
+    async def list(self) -> Sequence[Account]:
+        """List all accounts, oldest first."""
+        return [Account(**row) for row in await self._rows(_LIST, {})]
+
+    async def lock(self, account_id: int) -> Account:
+        """Read an account and keep other writers out; see `AccountStore.lock`."""
+        return await self._one(_LOCK, account_id)
+
+    async def sub_ledgers(
+        self, *, account_id: int | None = None, track: str | None = None
+    ) -> Sequence[SubLedger]:
+        """Name the sub-ledgers that ever had an entry; see `AccountStore.sub_ledgers`."""
+        rows = await self._rows(_SUB_LEDGERS, {"account_id": account_id, "track": track})
+        return [SubLedger(**row) for row in rows]
+
+    async def add_fills(self, booking: Booking, fees_quote: Sequence[Decimal]) -> Sequence[StoredFill]:
+        """Insert the fills that are not known; see `AccountStore.add_fills`."""
+        fills = booking.fills
+        rows = await self._rows(
+            _ADD_FILLS,
+            {
+                **_key(booking.ledger),
+                "order_id": booking.order_id,
+                "decision_id": booking.decision_id,
+                "target": booking.target,
+                "side": booking.side,
+                "client_order_id": booking.client_order_id,
+                "trade_ids": [fill.trade_id for fill in fills],
+                "qtys": [fill.qty for fill in fills],
+                "prices": [fill.price for fill in fills],
+                "fees": [fill.fee for fill in fills],
+                "fee_currencies": [fill.fee_currency for fill in fills],
+                "fees_quote": list(fees_quote),
+                "references": [fill.reference for fill in fills],
+                "liquidities": [fill.liquidity for fill in fills],
+                "times": [fill.at for fill in fills],
+            },
+        )
+        told: dict[str, Any] = {}
+        for fill in fills:
+            told.setdefault(fill.trade_id, fill)
+        return [StoredFill(row["id"], told[row["venue_trade_id"]]) for row in rows]
+
+    async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> int:
+        """Insert entries and move cash by them; see `AccountStore.add_entries`."""
+        rows = await self._rows(
+            _ADD_ENTRIES,
+            {
+                **_key(ledger),
+                "kinds": [entry.kind for entry in entries],
+                "targets": [entry.target for entry in entries],
+                "currencies": [entry.currency for entry in entries],
+                "amounts": [entry.amount for entry in entries],
+                "fill_ids": [entry.fill_id for entry in entries],
+                "references": [entry.reference for entry in entries],
+                "times": [entry.at for entry in entries],
+            },
+        )
+        return int(rows[0]["n"])
+
+    async def positions(self, ledger: SubLedger, *, target: str | None = None) -> Sequence[HeldPosition]:
+        """Read positions; see `AccountStore.positions`."""
+        rows = await self._rows(_POSITIONS, {**_key(ledger), "target": target})
+        return [held_position(row) for row in rows]
+
+    async def put_positions(self, positions: Sequence[HeldPosition]) -> None:
+        """Insert or replace positions."""
+        given: dict[str, list[Any]] = {
+            "account_ids": [held.ledger.account_id for held in positions],
+            "strategy_ids": [held.ledger.strategy_id for held in positions],
+            "tracks": [held.ledger.track for held in positions],
+            "targets": [held.target for held in positions],
+        }
+        for column in _POSITION_COLUMNS:
+            given[column] = [getattr(held.position, column) for held in positions]
+        await self._connection.execute(_PUT_POSITIONS, given)
+
+    async def add_trips(self, ledger: SubLedger, trips: Sequence[RoundTrip]) -> None:
+        """Append round trips that ended."""
+        given = {
+            **_key(ledger),
+            "targets": [trip.target for trip in trips],
+            "fill_ids": [trip.fill_id for trip in trips],
+            "gains": [trip.gain_quote for trip in trips],
+            "times": [trip.ended_at for trip in trips],
+        }
+        await self._connection.execute(_ADD_TRIPS, given)
+
+    async def trips(self, ledger: SubLedger, *, since: datetime, limit: int) -> Sequence[RoundTrip]:
+        """List round trips that ended at or after `since`, the last one first."""
+        rows = await self._rows(_TRIPS, {**_key(ledger), "since": since, "limit": limit})
+        return [RoundTrip(**row) for row in rows]
+
+    async def cash(self, ledger: SubLedger) -> Mapping[str, Decimal]:
+        """Read cash by currency."""
+        return {row["currency"]: row["amount"] for row in await self._rows(_CASH, _key(ledger))}
+
+    async def flows(self, ledger: SubLedger, *, after_entry: int) -> Mapping[str, Decimal]:
+        """Add up what was paid in and out; see `AccountStore.flows`."""
+        rows = await self._rows(_FLOWS, {**_key(ledger), "after_entry": after_entry})
+        return {row["currency"]: row["amount"] for row in rows}
+
+    async def open_orders(self, ledger: SubLedger) -> Sequence[OpenOrder]:
+        """List what may still fill, by order."""
+        return [OpenOrder(**row) for row in await self._rows(_OPEN_ORDERS, _key(ledger))]
+
+    async def newest_entry(self, ledger: SubLedger) -> int:
+        """Tell the id of the newest ledger entry, 0 when there is none."""
+        return int((await self._rows(_NEWEST_ENTRY, _key(ledger)))[0]["id"])
+
+    async def newest_mark(self, ledger: SubLedger, *, before: datetime | None = None) -> EquityMark | None:
+        """Read what it was worth last; see `AccountStore.newest_mark`."""
+        rows = await self._rows(_NEWEST_MARK, {**_key(ledger), "before": before})
+        return equity_mark(rows[0]) if rows else None
+
+    async def add_marks(self, marks: Sequence[tuple[SubLedger, EquityMark]]) -> None:
+        """Append what sub-ledgers are worth."""
+        given = {
+            "account_ids": [ledger.account_id for ledger, _ in marks],
+            "strategy_ids": [ledger.strategy_id for ledger, _ in marks],
+            "tracks": [ledger.track for ledger, _ in marks],
+            "times": [mark.equity.at for _, mark in marks],
+            "cash": [mark.cash_quote for _, mark in marks],
+            "equities": [mark.equity.equity_quote for _, mark in marks],
+            "peaks": [mark.equity.peak_quote for _, mark in marks],
+            "day_starts": [mark.equity.day_start_quote for _, mark in marks],
+            "gross": [mark.gross_quote for _, mark in marks],
+            "ledger_ids": [mark.ledger_id for _, mark in marks],
+            "marks": [Jsonb({name: str(price) for name, price in mark.marks.items()}) for _, mark in marks],
+            "decision_ids": [mark.decision_id for _, mark in marks],
+        }
+        await self._connection.execute(_ADD_MARKS, given)
+
+    async def _one(self, statement: str, account_id: int) -> Account:
+        rows = await self._rows(statement, {"account_id": account_id})
+        if not rows:
+            raise NotFoundError(f"account {account_id} not found")
+        return Account(**rows[0])
+
+    async def _rows(self, statement: str, given: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(statement, given)
+            return await cursor.fetchall()
+
+
+def held_position(row: Mapping[str, Any]) -> HeldPosition:
+    """Make a position of a row that has its columns."""
+    ledger = SubLedger(row["account_id"], row["strategy_id"], row["track"])
+    return HeldPosition(ledger, row["target"], Position(**{name: row[name] for name in _POSITION_COLUMNS}))
+
+
+def equity_mark(row: Mapping[str, Any]) -> EquityMark:
+    """Make a mark of equity of a row that has its columns."""
+    return EquityMark(
+        equity=Equity(row["at"], row["equity_quote"], row["peak_quote"], row["day_start_quote"]),
+        cash_quote=row["cash_quote"],
+        gross_quote=row["gross_quote"],
+        ledger_id=row["ledger_id"],
+        marks={target: Decimal(price) for target, price in row["marks"].items()},
+        decision_id=row["decision_id"],
+    )
+
+
+def _key(ledger: SubLedger) -> dict[str, Any]:
+    return {
+        "account_id": ledger.account_id,
+        "strategy_id": ledger.strategy_id,
+        "track": ledger.track,
+        "is_whole": ledger.is_whole,
+    }

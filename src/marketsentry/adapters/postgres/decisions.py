@@ -1,0 +1,158 @@
+"""Decisions and their target books in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from marketsentry.exceptions import ConflictError, NotFoundError
+from marketsentry.ports.decisions import (
+    AddedDecision,
+    BookEntry,
+    Decision,
+    DecisionSource,
+    Idempotency,
+    StoredBookEntry,
+    StoredDecision,
+)
+
+_ADD = """
+INSERT INTO decisions (decision_id, track, strategy_id, source, as_of, is_approved, capital, violations, metadata,
+                       idempotency_key, request_hash)
+VALUES (%(decision_id)s, %(track)s, %(strategy_id)s, %(source)s, %(as_of)s, %(is_approved)s, %(capital)s,
+        %(violations)s, %(metadata)s, %(key)s, %(request_hash)s)
+ON CONFLICT (idempotency_key) DO NOTHING
+RETURNING decision_id
+"""
+
+_COLUMNS = """
+SELECT decision_id, track, strategy_id, source, as_of, is_approved, capital, violations, metadata, created_at,
+       request_hash
+FROM decisions
+"""
+
+_FIND = _COLUMNS + "WHERE idempotency_key = %(key)s"
+
+_GET = _COLUMNS + "WHERE decision_id = %(decision_id)s"
+
+_PAGE = (
+    _COLUMNS
+    + """
+WHERE (%(track)s::text IS NULL OR track = %(track)s)
+  AND (%(strategy_id)s::text IS NULL OR strategy_id = %(strategy_id)s)
+  AND (%(before_at)s::timestamptz IS NULL OR (created_at, decision_id) < (%(before_at)s, %(before_id)s))
+ORDER BY created_at DESC, decision_id DESC
+LIMIT %(limit)s
+"""
+)
+
+_ADD_ENTRY = """
+INSERT INTO positions_snapshots (decision_id, target, track, weight, sector, style_bucket, reason)
+VALUES (%(decision_id)s, %(target)s, %(track)s, %(weight)s, %(sector)s, %(style_bucket)s, %(reason)s)
+"""
+
+_BOOK = """
+SELECT id, decision_id, target, track, weight, sector, style_bucket, reason, created_at
+FROM positions_snapshots
+WHERE decision_id = %(decision_id)s
+ORDER BY id
+"""
+
+
+class PostgresDecisionStore:
+    """`DecisionStore` over one open connection; the transaction belongs to the caller."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def add(self, decision: Decision) -> AddedDecision:
+        """Append a decision, or give the stored one of its key; see `DecisionStore.add`."""
+        known = decision.idempotency
+        rows = await self._rows(
+            _ADD,
+            {
+                "decision_id": decision.decision_id,
+                "track": decision.track,
+                "strategy_id": decision.strategy_id,
+                "source": str(decision.source),
+                "as_of": decision.as_of,
+                "is_approved": decision.is_approved,
+                "capital": decision.capital,
+                "violations": Jsonb([dict(one) for one in decision.violations]),
+                "metadata": Jsonb(dict(decision.metadata)),
+                "key": None if known is None else known.key,
+                "request_hash": None if known is None else known.request_hash,
+            },
+        )
+        if rows:
+            return AddedDecision(await self.get(decision.decision_id), is_new=True)
+        found = None if known is None else await self.find(known)
+        if found is None:
+            raise ConflictError(f"decision {decision.decision_id} was not stored")
+        return AddedDecision(found, is_new=False)
+
+    async def find(self, idempotency: Idempotency) -> StoredDecision | None:
+        """Read the decision of a key; see `DecisionStore.find`."""
+        rows = await self._rows(_FIND, {"key": idempotency.key})
+        if not rows:
+            return None
+        if rows[0]["request_hash"] != idempotency.request_hash:
+            raise ConflictError(f"idempotency key {idempotency.key!r} was used for another request")
+        return _stored(rows[0])
+
+    async def get(self, decision_id: str) -> StoredDecision:
+        """Read a decision; see `DecisionStore.get`."""
+        rows = await self._rows(_GET, {"decision_id": decision_id})
+        if not rows:
+            raise NotFoundError("decision not found")
+        return _stored(rows[0])
+
+    async def page(
+        self, *, track: str | None, strategy_id: str | None, before_id: str | None, limit: int
+    ) -> Sequence[StoredDecision]:
+        """List decisions, newest first; see `DecisionStore.page`."""
+        before_at = None if before_id is None else (await self.get(before_id)).created_at
+        given = {
+            "track": track,
+            "strategy_id": strategy_id,
+            "before_at": before_at,
+            "before_id": before_id,
+            "limit": limit,
+        }
+        return [_stored(row) for row in await self._rows(_PAGE, given)]
+
+    async def add_book(self, decision_id: str, entries: Sequence[BookEntry]) -> None:
+        """Append the weights that a decision wants."""
+        async with self._connection.cursor() as cursor:
+            await cursor.executemany(
+                _ADD_ENTRY,
+                [
+                    {
+                        "decision_id": decision_id,
+                        "target": one.target,
+                        "track": one.track,
+                        "weight": one.weight,
+                        "sector": one.sector,
+                        "style_bucket": one.style_bucket,
+                        "reason": one.reason,
+                    }
+                    for one in entries
+                ],
+            )
+
+    async def book(self, decision_id: str) -> Sequence[StoredBookEntry]:
+        """Read the weights that a decision wants, in the order in which they were added."""
+        return [StoredBookEntry(**row) for row in await self._rows(_BOOK, {"decision_id": decision_id})]
+
+    async def _rows(self, query: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(query, given)
+            return await cursor.fetchall()
+
+
+def _stored(row: dict[str, Any]) -> StoredDecision:
+    del row["request_hash"]
+    source, violations = DecisionSource(row.pop("source")), tuple(row.pop("violations"))
+    return StoredDecision(**row, source=source, violations=violations)

@@ -1,0 +1,256 @@
+"""Orders with their events and fills in PostgreSQL.
+
+Sets of rows travel as one JSON parameter, decimals in it as strings, so that any number of orders is one statement.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from marketsentry.adapters.postgres import orders_sql as sql
+from marketsentry.core.orders.change import Change
+from marketsentry.core.orders.documents import event_document, event_of, kind_of
+from marketsentry.core.orders.order import Order, OrderStatus, Side, TimeInForce
+from marketsentry.core.risk.losses import OrderOutcome
+from marketsentry.exceptions import ConflictError, NotFoundError
+from marketsentry.ports.orders import (
+    BookedFill,
+    Chain,
+    NewOrder,
+    OrderFilter,
+    OrderPatch,
+    StoredEvent,
+    StoredOrder,
+    order_of,
+)
+
+_NO_PATCH = OrderPatch()
+
+
+class PostgresOrderStore:
+    """`OrderStore` over one open connection; the transaction belongs to the caller."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def add(self, orders: Sequence[NewOrder]) -> Sequence[StoredOrder]:
+        """Insert orders; see `OrderStore.add`."""
+        if not orders:
+            return []
+        rows = await self._rows(sql.ADD, {"orders": Jsonb([_new_row(one) for one in orders])})
+        stored = [_stored(row) for row in rows]
+        await self._publish([one.id for one in stored])
+        return stored
+
+    async def get(self, order_id: int) -> StoredOrder:
+        """Read an order; see `OrderStore.get`."""
+        rows = await self._rows(sql.GET, {"order_id": order_id})
+        if not rows:
+            raise NotFoundError("order not found")
+        return _stored(rows[0])
+
+    async def of_decision(self, decision_id: str, *, limit: int | None = None) -> Sequence[StoredOrder]:
+        """List the orders of a decision, oldest first."""
+        return await self._orders(sql.OF_DECISION, {"decision_id": decision_id, "limit": limit})
+
+    async def page(self, wanted: OrderFilter, *, before_id: int | None, limit: int) -> Sequence[StoredOrder]:
+        """List orders, newest first; see `OrderStore.page`."""
+        given = {
+            "statuses": [str(one) for one in wanted.statuses] or None,
+            "track": wanted.track,
+            "target": wanted.target,
+            "strategy_id": wanted.strategy_id,
+            "decision_id": wanted.decision_id,
+            "before_id": before_id,
+            "limit": limit,
+        }
+        return await self._orders(sql.PAGE, given)
+
+    async def open(self, *, account_id: int | None = None, track: str | None = None) -> Sequence[StoredOrder]:
+        """List open orders; see `OrderStore.open`."""
+        return await self._orders(sql.OPEN, {"account_id": account_id, "track": track})
+
+    async def events(self, order_ids: Sequence[int]) -> Mapping[int, Sequence[StoredEvent]]:
+        """Read the logs of orders; see `OrderStore.events`."""
+        found: dict[int, list[StoredEvent]] = {order_id: [] for order_id in order_ids}
+        for row in await self._rows(sql.EVENTS, {"order_ids": list(order_ids)}):
+            event = event_of(row["kind"], row["at"], row["payload"])
+            found[row["order_id"]].append(StoredEvent(row["order_id"], row["version"], event))
+        return found
+
+    async def orders(self, stored: Sequence[StoredOrder]) -> Mapping[int, Order]:
+        """Rebuild orders from their logs."""
+        logs = await self.events([one.id for one in stored])
+        return {one.id: order_of(one, (told.event for told in logs[one.id])) for one in stored}
+
+    async def fills(
+        self, *, decision_id: str | None = None, order_id: int | None = None
+    ) -> Sequence[BookedFill]:
+        """Read fills; see `OrderStore.fills`."""
+        rows = await self._rows(sql.FILLS, {"decision_id": decision_id, "order_id": order_id})
+        return [_booked_fill(row) for row in rows]
+
+    async def outcomes(self, track: str, *, since: datetime, limit: int) -> Sequence[OrderOutcome]:
+        """Tell how executed orders fared; see `OrderStore.outcomes`."""
+        given = {"track": track, "since": since, "limit": limit}
+        return [OrderOutcome(**row) for row in await self._rows(sql.OUTCOMES, given)]
+
+    async def chain(self, decision_id: str) -> Chain:
+        """Read what a decision rests on; see `OrderStore.chain`."""
+        signals = await self._rows(sql.CHAIN_SIGNALS, {"decision_id": decision_id})
+        ids = [row["prediction_id"] for row in signals if row["prediction_id"] is not None]
+        predictions = await self._rows(sql.CHAIN_PREDICTIONS, {"ids": ids})
+        snapshots = [
+            row["feature_snapshot_id"] for row in predictions if row["feature_snapshot_id"] is not None
+        ]
+        models = [row["model_id"] for row in predictions if row["model_id"] is not None]
+        return Chain(
+            signals=signals,
+            predictions=predictions,
+            feature_snapshots=await self._rows(sql.CHAIN_SNAPSHOTS, {"ids": snapshots}),
+            models=await self._rows(sql.CHAIN_MODELS, {"ids": models}),
+        )
+
+    async def append(
+        self,
+        changes: Sequence[Change],
+        *,
+        owner: str | None = None,
+        patches: Mapping[int, OrderPatch] | None = None,
+    ) -> None:
+        """Write events and rows; see `OrderStore.append`."""
+        changes = [one for one in changes if one.events]
+        if not changes:
+            return
+        patches = patches or {}
+        moved = [_moved_row(one, patches.get(one.before.id, _NO_PATCH)) for one in changes]
+        rows = await self._rows(sql.MOVE, {"orders": Jsonb(moved), "owner": owner})
+        found = {row["id"] for row in rows}
+        for change in changes:
+            if change.before.id not in found:
+                raise ConflictError(
+                    f"order {change.before.id} is not at version {change.before.version} any more, "
+                    f"or another executor holds it"
+                )
+        await self._connection.execute(sql.ADD_EVENTS, {"events": Jsonb(list(_event_rows(changes)))})
+        await self._publish(sorted(found))
+
+    async def lock(self, order_ids: Sequence[int]) -> Sequence[StoredOrder]:
+        """Read orders and hold their rows; see `OrderStore.lock`."""
+        return await self._orders(sql.LOCK, {"order_ids": list(order_ids)})
+
+    async def claim(
+        self, owner: str, *, lease_s: float, limit: int, order_ids: Sequence[int] | None = None
+    ) -> Sequence[StoredOrder]:
+        """Take open orders that nobody holds; see `OrderStore.claim`."""
+        given = {
+            "owner": owner,
+            "lease_s": lease_s,
+            "limit": limit,
+            "order_ids": None if order_ids is None else list(order_ids),
+        }
+        return sorted(await self._orders(sql.CLAIM, given), key=lambda one: one.id)
+
+    async def renew(self, owner: str, order_ids: Sequence[int], *, lease_s: float) -> Sequence[int]:
+        """Hold orders longer; see `OrderStore.renew`."""
+        given = {"owner": owner, "order_ids": list(order_ids), "lease_s": lease_s}
+        return [row["id"] for row in await self._rows(sql.RENEW, given)]
+
+    async def release(self, owner: str, order_ids: Sequence[int]) -> None:
+        """Let go of orders; see `OrderStore.release`."""
+        await self._connection.execute(sql.RELEASE, {"owner": owner, "order_ids": list(order_ids)})
+
+    async def _publish(self, order_ids: Sequence[int]) -> None:
+        await self._connection.execute(sql.PUBLISH, {"order_ids": order_ids})
+
+    async def _orders(self, query: LiteralString, given: Mapping[str, Any]) -> list[StoredOrder]:
+        return [_stored(row) for row in await self._rows(query, given)]
+
+    async def _rows(self, query: LiteralString, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(query, given)
+            return await cursor.fetchall()
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _new_row(order: NewOrder) -> dict[str, Any]:
+    return {
+        "decision_id": order.decision_id,
+        "signal_id": order.signal_id,
+        "target": order.target,
+        "track": order.track,
+        "side": str(order.side),
+        "quantity": str(order.quantity),
+        "base_quantity": _text(order.base_quantity),
+        "notional": _text(order.notional),
+        "est_price": _text(order.est_price),
+        "price_ts": None if order.price_ts is None else order.price_ts.isoformat(),
+        "est_cost_bps": str(order.est_cost_bps),
+        "reduce_only": order.is_reduce_only,
+        "status": str(order.status),
+        "adapter": order.adapter,
+        "venue": order.venue,
+        "time_in_force": str(order.time_in_force),
+        "max_slippage_bps": str(order.max_slippage_bps),
+        "strategy_id": order.strategy_id,
+        "reject_reason": order.reject_reason,
+        "metadata": dict(order.metadata),
+    }
+
+
+def _moved_row(change: Change, patch: OrderPatch) -> dict[str, Any]:
+    after = change.after
+    return {
+        "id": after.id,
+        "before_version": change.before.version,
+        "version": after.version,
+        "status": str(after.status),
+        "is_over": after.status.is_final,
+        "filled_qty": str(after.filled_qty),
+        "reject_reason": after.reject_reason,
+        "account_id": patch.account_id,
+        "plan": None if patch.plan is None else dict(patch.plan),
+        "adapter": patch.adapter,
+        "venue": patch.venue,
+        "time_in_force": _text(patch.time_in_force),
+        "max_slippage_bps": _text(patch.max_slippage_bps),
+        "base_quantity": _text(patch.base_quantity),
+        "notional": _text(patch.notional),
+        "reduce_only": patch.is_reduce_only,
+        "metadata": dict(patch.metadata),
+    }
+
+
+def _event_rows(changes: Iterable[Change]) -> Iterable[dict[str, Any]]:
+    for change in changes:
+        for version, event in enumerate(change.events, change.before.version + 1):
+            yield {
+                "order_id": change.before.id,
+                "version": version,
+                "kind": kind_of(event),
+                "client_order_id": getattr(event, "client_order_id", None),
+                "at": event.at.isoformat(),
+                "payload": event_document(event),
+            }
+
+
+def _stored(row: dict[str, Any]) -> StoredOrder:
+    return StoredOrder(
+        **{
+            **row,
+            "side": Side(row["side"]),
+            "status": OrderStatus(row["status"]),
+            "time_in_force": TimeInForce(row["time_in_force"]),
+        }
+    )
+
+
+def _booked_fill(row: dict[str, Any]) -> BookedFill:
+    return BookedFill(**{**row, "side": Side(row["side"])})

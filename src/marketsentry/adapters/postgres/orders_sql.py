@@ -1,0 +1,199 @@
+"""The statements of the order store."""
+
+_SHAPE = """
+    id, decision_id, signal_id, target, track, side, quantity, base_quantity, notional, est_price, price_ts,
+    est_cost_bps, reduce_only AS is_reduce_only, status, adapter, venue, time_in_force, max_slippage_bps, strategy_id,
+    account_id, plan, filled_qty, reject_reason, metadata, version, lease_owner, lease_until, created_at, updated_at
+"""
+
+_SELECT = "SELECT" + _SHAPE + "FROM orders_sim\n"
+
+ADD = (
+    """
+INSERT INTO orders_sim (decision_id, signal_id, target, track, side, quantity, base_quantity, notional, est_price,
+                        price_ts, est_cost_bps, reduce_only, status, adapter, venue, time_in_force, max_slippage_bps,
+                        strategy_id, reject_reason, metadata)
+SELECT decision_id, signal_id, target, track, side, quantity, base_quantity, notional, est_price, price_ts,
+       est_cost_bps, reduce_only, status, adapter, venue, time_in_force, max_slippage_bps, strategy_id, reject_reason,
+       metadata
+FROM ROWS FROM (jsonb_to_recordset(%(orders)s) AS (
+    decision_id text, signal_id bigint, target text, track text, side text, quantity numeric, base_quantity numeric,
+    notional numeric, est_price numeric, price_ts timestamptz, est_cost_bps numeric, reduce_only boolean, status text,
+    adapter text, venue text, time_in_force text, max_slippage_bps numeric, strategy_id text, reject_reason text,
+    metadata jsonb)) WITH ORDINALITY AS given
+ORDER BY ordinality
+RETURNING"""
+    + _SHAPE
+)
+
+GET = _SELECT + "WHERE id = %(order_id)s"
+
+OF_DECISION = _SELECT + "WHERE decision_id = %(decision_id)s ORDER BY id LIMIT %(limit)s"
+
+PAGE = (
+    _SELECT
+    + """
+WHERE (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s::text[]))
+  AND (%(track)s::text IS NULL OR track = %(track)s)
+  AND (%(target)s::text IS NULL OR target = %(target)s)
+  AND (%(strategy_id)s::text IS NULL OR strategy_id = %(strategy_id)s)
+  AND (%(decision_id)s::text IS NULL OR decision_id = %(decision_id)s)
+  AND (%(before_id)s::bigint IS NULL OR id < %(before_id)s)
+ORDER BY id DESC
+LIMIT %(limit)s
+"""
+)
+
+OPEN = (
+    _SELECT
+    + """
+WHERE status IN ('executing', 'unknown')
+  AND (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
+  AND (%(track)s::text IS NULL OR track = %(track)s)
+ORDER BY id
+"""
+)
+
+LOCK = _SELECT + "WHERE id = ANY(%(order_ids)s) ORDER BY id FOR UPDATE"
+
+EVENTS = """
+SELECT order_id, version, kind, at, payload
+FROM order_events
+WHERE order_id = ANY(%(order_ids)s)
+ORDER BY order_id, version
+"""
+
+MOVE = """
+UPDATE orders_sim AS stored
+SET status = given.status, version = given.version, filled_qty = given.filled_qty,
+    reject_reason = given.reject_reason,
+    account_id = coalesce(given.account_id, stored.account_id), plan = coalesce(given.plan, stored.plan),
+    adapter = coalesce(given.adapter, stored.adapter), venue = coalesce(given.venue, stored.venue),
+    time_in_force = coalesce(given.time_in_force, stored.time_in_force),
+    max_slippage_bps = coalesce(given.max_slippage_bps, stored.max_slippage_bps),
+    base_quantity = coalesce(given.base_quantity, stored.base_quantity),
+    notional = coalesce(given.notional, stored.notional),
+    reduce_only = coalesce(given.reduce_only, stored.reduce_only),
+    metadata = stored.metadata || given.metadata,
+    lease_owner = CASE WHEN given.is_over THEN NULL ELSE stored.lease_owner END,
+    lease_until = CASE WHEN given.is_over THEN NULL ELSE stored.lease_until END,
+    updated_at = clock_timestamp()
+FROM jsonb_to_recordset(%(orders)s) AS given(
+    id bigint, before_version integer, version integer, status text, is_over boolean, filled_qty numeric,
+    reject_reason text, account_id bigint, plan jsonb, adapter text, venue text, time_in_force text,
+    max_slippage_bps numeric, base_quantity numeric, notional numeric, reduce_only boolean, metadata jsonb)
+WHERE stored.id = given.id AND stored.version = given.before_version
+  AND (%(owner)s::text IS NULL OR (stored.lease_owner = %(owner)s AND stored.lease_until > clock_timestamp()))
+RETURNING stored.id
+"""
+
+ADD_EVENTS = """
+INSERT INTO order_events (order_id, version, kind, client_order_id, at, payload)
+SELECT order_id, version, kind, client_order_id, at, payload
+FROM jsonb_to_recordset(%(events)s) AS given(
+    order_id bigint, version integer, kind text, client_order_id text, at timestamptz, payload jsonb)
+ORDER BY order_id, version
+"""
+
+_FILL_SHAPE = """
+    id, order_id, account_id, decision_id, strategy_id, track, target, side, qty, price, fee, fee_currency, fee_quote,
+    reference_price, liquidity, client_order_id, venue_trade_id, filled_at
+"""
+
+FILLS = (
+    "SELECT"
+    + _FILL_SHAPE
+    + """FROM fills
+WHERE (%(decision_id)s::text IS NULL OR decision_id = %(decision_id)s)
+  AND (%(order_id)s::bigint IS NULL OR order_id = %(order_id)s)
+ORDER BY id
+"""
+)
+
+OUTCOMES = """
+SELECT CASE newest.side WHEN 'buy' THEN 1 ELSE -1 END AS side, newest.filled_qty AS qty, newest.est_price,
+       told.notional / nullif(told.qty, 0) AS avg_fill_price
+FROM (
+    SELECT id, side, filled_qty, est_price
+    FROM orders_sim
+    WHERE track = %(track)s AND status IN ('filled', 'partially_filled') AND created_at >= %(since)s
+    ORDER BY created_at DESC, id DESC
+    LIMIT %(limit)s
+) AS newest
+CROSS JOIN LATERAL (
+    SELECT sum(qty) AS qty, sum(qty * price) AS notional FROM fills WHERE order_id = newest.id
+) AS told
+ORDER BY newest.id DESC
+"""
+
+CHAIN_SIGNALS = """
+SELECT id, track, target, horizon, score, confidence, action, policy, strategy_bucket, strategy_id, decision_id,
+       prediction_id, expires_at, metadata, created_at
+FROM signal_candidates
+WHERE decision_id = %(decision_id)s
+   OR id IN (SELECT signal_id FROM orders_sim WHERE decision_id = %(decision_id)s)
+ORDER BY id
+"""
+
+CHAIN_PREDICTIONS = """
+SELECT id, track, target, score, confidence, outputs, horizon, model_id, feature_set_id, feature_snapshot_id,
+       lineage_id, source, tradeable, reason, created_at
+FROM predictions_v2
+WHERE id = ANY(%(ids)s::bigint[])
+ORDER BY id
+"""
+
+CHAIN_SNAPSHOTS = """
+SELECT id, target, track, as_of, as_of_ts, event_time, feature_version, feature_payload, data_version, lineage_id,
+       schema_hash, created_at
+FROM feature_snapshots
+WHERE id = ANY(%(ids)s::bigint[])
+ORDER BY id
+"""
+
+CHAIN_MODELS = """
+SELECT id, model_name, track, model_version, artifact_path, artifact_sha256, metrics, train_lineage_id, code_version,
+       created_at
+FROM model_registry
+WHERE id = ANY(%(ids)s::bigint[])
+ORDER BY id
+"""
+
+PUBLISH = """
+INSERT INTO outbox (topic, key, payload)
+SELECT 'orders', id::text, jsonb_build_object(
+    'order_id', id, 'decision_id', decision_id, 'track', track, 'target', target, 'strategy_id', strategy_id,
+    'side', side, 'status', status, 'filled_qty', filled_qty::text, 'reject_reason', reject_reason,
+    'version', version)
+FROM orders_sim
+WHERE id = ANY(%(order_ids)s)
+ORDER BY id
+"""
+
+_TAKE = """
+UPDATE orders_sim
+SET lease_owner = %(owner)s, lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+WHERE id IN (
+    SELECT id
+    FROM orders_sim
+    WHERE status IN ('executing', 'unknown') AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+      AND (%(order_ids)s::bigint[] IS NULL OR id = ANY(%(order_ids)s::bigint[]))
+    ORDER BY id
+    FOR UPDATE SKIP LOCKED
+    LIMIT %(limit)s)
+"""
+
+CLAIM = _TAKE + "RETURNING" + _SHAPE
+
+RENEW = """
+UPDATE orders_sim
+SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+WHERE id = ANY(%(order_ids)s) AND lease_owner = %(owner)s AND lease_until > clock_timestamp()
+RETURNING id
+"""
+
+RELEASE = """
+UPDATE orders_sim
+SET lease_owner = NULL, lease_until = NULL
+WHERE id = ANY(%(order_ids)s) AND lease_owner = %(owner)s
+"""

@@ -1,0 +1,120 @@
+"""The books of the paper venue in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from marketsentry.core.orders.documents import fill_document, fill_of
+from marketsentry.core.orders.order import LegKind, Side, TimeInForce
+from marketsentry.ports.paper import PaperOrder
+from marketsentry.ports.venue import LegStatus
+
+_ADD = """
+INSERT INTO paper_orders (client_order_id, venue, is_over, placed_at, state)
+VALUES (%(client_order_id)s, %(venue)s, %(is_over)s, %(placed_at)s, %(state)s)
+ON CONFLICT (client_order_id) DO NOTHING
+RETURNING client_order_id
+"""
+
+_PUT = """
+UPDATE paper_orders SET is_over = %(is_over)s, state = %(state)s, updated_at = now()
+WHERE client_order_id = %(client_order_id)s
+"""
+
+_SELECT = "SELECT client_order_id, venue, placed_at, state FROM paper_orders "
+
+_LOCK = _SELECT + "WHERE client_order_id = %(client_order_id)s FOR UPDATE"
+
+_OPEN = _SELECT + "WHERE venue = %(venue)s AND NOT is_over ORDER BY placed_at, client_order_id"
+
+_WITH_FILLS = (
+    _SELECT
+    + "WHERE venue = %(venue)s AND jsonb_array_length(state -> 'fills') > 0 ORDER BY placed_at, client_order_id"
+)
+
+_SYMBOLS = """
+SELECT symbol FROM market_series UNION SELECT DISTINCT symbol FROM prices ORDER BY symbol
+"""
+
+
+class PostgresPaperStore:
+    """`PaperStore` over one open connection; the transaction belongs to the caller."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def add(self, order: PaperOrder) -> bool:
+        """Insert an order; see `PaperStore.add`."""
+        return bool(await self._rows(_ADD, _row(order)))
+
+    async def lock(self, client_order_id: str) -> PaperOrder | None:
+        """Read an order and hold it; see `PaperStore.lock`."""
+        rows = await self._rows(_LOCK, {"client_order_id": client_order_id})
+        return _order(rows[0]) if rows else None
+
+    async def put(self, order: PaperOrder) -> None:
+        """Replace an order."""
+        await self._connection.execute(_PUT, _row(order))
+
+    async def open(self, venue: str) -> Sequence[PaperOrder]:
+        """List the orders that may still fill; see `PaperStore.open`."""
+        return [_order(row) for row in await self._rows(_OPEN, {"venue": venue})]
+
+    async def with_fills(self, venue: str) -> Sequence[PaperOrder]:
+        """List the orders that have fills; see `PaperStore.with_fills`."""
+        return [_order(row) for row in await self._rows(_WITH_FILLS, {"venue": venue})]
+
+    async def priced_symbols(self) -> Sequence[str]:
+        """List the symbols of which the record has a price or a bar."""
+        return [row["symbol"] for row in await self._rows(_SYMBOLS, {})]
+
+    async def _rows(self, query: LiteralString, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(query, given)
+            return await cursor.fetchall()
+
+
+def _row(order: PaperOrder) -> dict[str, Any]:
+    state = {
+        "symbol": order.symbol,
+        "side": str(order.side),
+        "kind": str(order.kind),
+        "qty": str(order.qty),
+        "limit_price": str(order.limit_price),
+        "time_in_force": str(order.time_in_force),
+        "fee_bps": str(order.fee_bps),
+        "seen_at": order.seen_at.isoformat(),
+        "status": str(order.status),
+        "fills": [fill_document(fill) for fill in order.fills],
+    }
+    return {
+        "client_order_id": order.client_order_id,
+        "venue": order.venue,
+        "is_over": order.status.is_over,
+        "placed_at": order.placed_at,
+        "state": Jsonb(state),
+    }
+
+
+def _order(row: Mapping[str, Any]) -> PaperOrder:
+    state = row["state"]
+    return PaperOrder(
+        client_order_id=row["client_order_id"],
+        venue=row["venue"],
+        symbol=state["symbol"],
+        side=Side(state["side"]),
+        kind=LegKind(state["kind"]),
+        qty=Decimal(state["qty"]),
+        limit_price=Decimal(state["limit_price"]),
+        time_in_force=TimeInForce(state["time_in_force"]),
+        fee_bps=Decimal(state["fee_bps"]),
+        placed_at=row["placed_at"],
+        seen_at=datetime.fromisoformat(state["seen_at"]),
+        status=LegStatus(state["status"]),
+        fills=tuple(fill_of(one) for one in state["fills"]),
+    )

@@ -1,0 +1,240 @@
+"""The paper venue: a real order book of one, filled by the recorded market and by nothing else (K-14 to K-17).
+
+Its books are its own table of the record, written in transactions of its own, so that it outlives the program like a
+real venue and can be asked after a crash (ADR 0190). Each look at the market may fill an order further, but one state
+of the market fills it only once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from marketsentry.adapters.venues.paper_market import PaperMarket
+from marketsentry.core.market.symbols import base_of, market_of_symbol
+from marketsentry.core.orders.market_look import MarketLook
+from marketsentry.core.orders.order import ZERO, Fill, LegKind, TimeInForce
+from marketsentry.core.orders.product import Product
+from marketsentry.ports import Clock, Transactions
+from marketsentry.ports.paper import PaperOrder
+from marketsentry.ports.venue import (
+    Balance,
+    LegRef,
+    LegRequest,
+    LegStatus,
+    LegView,
+    Quote,
+    VenueFill,
+    VenuePosition,
+    VenueRefusedError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRules:
+    """How the paper venue behaves: its delay, what taking costs, and the cash that it shows at the start.
+
+    Quantities are whole lots; a `lot_size` of zero takes any.
+    """
+
+    latency_s: float = 0.05
+    half_spread_bps: float = 3.0
+    impact_coefficient: float = 1.0
+    participation_frac: float = 0.1
+    lot_size: Decimal = Decimal("1e-8")
+    capital: Decimal = Decimal(100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperParts:
+    """What the paper venue stands on."""
+
+    transactions: Transactions
+    market: PaperMarket
+    clock: Clock
+    rules: PaperRules = field(default_factory=PaperRules)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class PaperVenue:
+    """One paper account.
+
+    Parameters
+    ----------
+    parts
+        Its books, its market and its time.
+    venue
+        Which venue it plays.
+    currency
+        In which it counts.
+    fee_bps
+        What it takes of orders handed in from now on.
+    """
+
+    name = "paper"
+
+    def __init__(self, parts: PaperParts, *, venue: str, currency: str, fee_bps: Decimal) -> None:
+        self._parts, self._venue, self._currency, self._fee_bps = parts, venue, currency, fee_bps
+
+    async def submit(self, request: LegRequest) -> LegView:
+        """Hand in an order; see `Venue.submit`."""
+        await self._parts.sleep(self._parts.rules.latency_s)
+        now = self._parts.clock.now()
+        look = await self._parts.market.look(request.symbol, at=now)
+        if look is None:
+            raise VenueRefusedError("no_market_data", f"there is no fresh price of {request.symbol}")
+        order = PaperOrder(
+            client_order_id=request.client_order_id,
+            venue=self._venue,
+            symbol=request.symbol,
+            side=request.side,
+            kind=request.kind,
+            qty=request.qty,
+            limit_price=request.limit_price,
+            time_in_force=request.time_in_force,
+            fee_bps=self._fee_bps,
+            placed_at=now,
+            seen_at=datetime.fromtimestamp(0, UTC),
+        )
+        matched = await self._matched(request.client_order_id, look, now, new=order)
+        assert matched is not None
+        return _view(matched)
+
+    async def cancel(self, leg: LegRef) -> None:
+        """Cancel an order; see `Venue.cancel`."""
+        async with self._parts.transactions() as stores:
+            order = await stores.paper.lock(leg.client_order_id)
+            if order is not None and not order.status.is_over:
+                await stores.paper.put(replace(order, status=LegStatus.CANCELED))
+
+    async def order(self, leg: LegRef) -> LegView | None:
+        """Look an order up, after the market has had its chance to fill it; see `Venue.order`."""
+        now = self._parts.clock.now()
+        look = await self._parts.market.look(leg.symbol, at=now)
+        order = await self._matched(leg.client_order_id, look, now)
+        return None if order is None else _view(order)
+
+    async def open_orders(self) -> Sequence[LegView]:
+        """List the orders that may still fill."""
+        async with self._parts.transactions() as stores:
+            return [_view(one) for one in await stores.paper.open(self._venue)]
+
+    async def fills(self, leg: LegRef) -> Sequence[Fill]:
+        """List all fills of one order."""
+        async with self._parts.transactions() as stores:
+            order = await stores.paper.lock(leg.client_order_id)
+        return () if order is None else order.fills
+
+    async def fills_since(self, since: datetime) -> Sequence[VenueFill]:
+        """List fills, oldest first; see `Venue.fills_since`."""
+        async with self._parts.transactions() as stores:
+            orders = await stores.paper.with_fills(self._venue)
+        told = [
+            VenueFill(one.symbol, _venue_id(one), one.client_order_id, one.side, fill)
+            for one in orders
+            for fill in one.fills
+            if fill.at >= since
+        ]
+        return sorted(told, key=lambda one: (one.fill.at, one.fill.trade_id))
+
+    async def balances(self) -> Sequence[Balance]:
+        """Read what the account holds: its capital, moved by all its fills."""
+        async with self._parts.transactions() as stores:
+            orders = await stores.paper.with_fills(self._venue)
+        held = {self._currency: self._parts.rules.capital}
+        for one in orders:
+            base = base_of(one.symbol)
+            for fill in one.fills:
+                held[base] = held.get(base, ZERO) + one.side.sign * fill.qty
+                held[self._currency] -= one.side.sign * fill.notional + fill.fee
+        return [Balance(asset, total, total) for asset, total in sorted(held.items())]
+
+    async def positions(self) -> Sequence[VenuePosition]:
+        """Read open perpetual positions: none, a perpetual is held like its asset here."""
+        return ()
+
+    async def products(self) -> Sequence[Product]:
+        """List what has a price; any price is taken."""
+        return [
+            Product(
+                symbol=symbol,
+                venue_symbol=symbol,
+                base=base_of(symbol),
+                quote=self._currency,
+                market=market_of_symbol(symbol),
+                lot_size=self._parts.rules.lot_size,
+                min_qty=self._parts.rules.lot_size,
+            )
+            for symbol in await self._parts.market.symbols()
+        ]
+
+    async def quote(self, symbol: str) -> Quote:
+        """Read the best prices; see `Venue.quote`."""
+        look = await self._parts.market.look(symbol, at=self._parts.clock.now())
+        if look is None:
+            raise VenueRefusedError("no_market_data", f"there is no fresh price of {symbol}")
+        half = look.mid * Decimal(repr(self._parts.rules.half_spread_bps)) / 10_000
+        return Quote(symbol, look.mid - half, look.mid + half, look.at)
+
+    async def server_time(self) -> datetime:
+        """Read the clock."""
+        return self._parts.clock.now()
+
+    async def close(self) -> None:
+        """Let go of nothing."""
+
+    async def _matched(
+        self, client_order_id: str, look: MarketLook | None, now: datetime, *, new: PaperOrder | None = None
+    ) -> PaperOrder | None:
+        """Let the market fill an order as it is now, once for each state of the market."""
+        async with self._parts.transactions() as stores:
+            if new is not None:
+                await stores.paper.add(new)  # the same client order id twice is the order of before
+            order = await stores.paper.lock(client_order_id)
+            if order is None or order.status.is_over or look is None or look.at <= order.seen_at:
+                return order
+            after = await self._filled(order, look, now)
+            await stores.paper.put(after)
+            return after
+
+    async def _filled(self, order: PaperOrder, look: MarketLook, now: datetime) -> PaperOrder:
+        from marketsentry.core.orders.paper_match import PaperCosts, PaperLeg, match_leg
+
+        rules, left = self._parts.rules, order.qty - order.filled_qty
+        costs = PaperCosts(
+            rules.half_spread_bps, rules.impact_coefficient, rules.participation_frac, rules.lot_size
+        )
+        leg = PaperLeg(
+            order.side, order.kind, left, order.limit_price, order.time_in_force, float(order.fee_bps)
+        )
+        found = await asyncio.to_thread(match_leg, leg, look, costs)
+        fills = order.fills
+        if found.qty:
+            trade_id = f"{order.client_order_id}-{len(fills) + 1}"
+            told = Fill(trade_id, found.qty, found.price, found.fee, self._currency, now, "taker", look.mid)
+            fills = (*fills, told)
+        status = LegStatus.OPEN
+        if found.qty == left:
+            status = LegStatus.FILLED
+        elif order.kind is LegKind.MARKET or order.time_in_force is not TimeInForce.GTC:
+            status = LegStatus.CANCELED
+        return replace(order, fills=fills, status=status, seen_at=look.at)
+
+
+def _venue_id(order: PaperOrder) -> str:
+    return f"paper-{order.client_order_id}"
+
+
+def _view(order: PaperOrder) -> LegView:
+    return LegView(
+        client_order_id=order.client_order_id,
+        venue_order_id=_venue_id(order),
+        symbol=order.symbol,
+        side=order.side,
+        status=order.status,
+        qty=order.qty,
+        filled_qty=order.filled_qty,
+        venue_status=str(order.status).upper(),
+        fills=order.fills,
+    )

@@ -1,0 +1,53 @@
+"""From what a decision wants to hold to the orders that get there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from marketsentry.core.orders.order import ZERO, Side
+from marketsentry.core.trading.decider import Decided
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An order that a decision wants: `qty` base units > 0. `closing` of it is closed before anything is opened."""
+
+    target: str
+    side: Side
+    qty: Decimal
+    closing: Decimal
+
+    @property
+    def opens(self) -> bool:
+        """Whether a part of it opens or enlarges a position."""
+        return self.closing < self.qty
+
+
+def wanted_orders(
+    symbols: tuple[str, ...], decided: Decided, held: Mapping[str, Decimal]
+) -> tuple[Wanted, ...]:
+    """List the orders that lead from what is held to the targets, in the order of the symbols.
+
+    Parameters
+    ----------
+    symbols
+        Of the decision.
+    decided
+        Its target quantities.
+    held
+        Signed base units by symbol as the ledger has them; what is not in it is not held.
+
+    Returns
+    -------
+    tuple of Wanted
+        None for a target that is held as it is wanted.
+    """
+    found = []
+    for symbol, goal in zip(symbols, decided.target_qty.tolist(), strict=True):
+        before = held.get(symbol, ZERO)
+        change = Decimal(repr(goal)) - before
+        if not change:
+            continue
+        closing = min(abs(before), abs(change)) if before * change < 0 else ZERO
+        found.append(Wanted(symbol, Side.BUY if change > 0 else Side.SELL, abs(change), closing))
+    return tuple(found)

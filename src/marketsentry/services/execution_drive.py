@@ -1,0 +1,270 @@
+"""Execute one order that was admitted: step by step, each written down before and after the venue is called (K-24).
+
+Whoever drives holds the lease of the order. It asks what is to be done, writes that it is about to do it, does it and
+writes what came of it. A crash between any two of these leaves a record from which the next one goes on: a leg that is
+`sending` may be at the venue, so it is asked for and never sent again.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from marketsentry.core.orders.change import take
+from marketsentry.core.orders.events import (
+    CancelSending,
+    Event,
+    Finished,
+    LegRefused,
+    LegSending,
+    LegUnseen,
+)
+from marketsentry.core.orders.order import ZERO, Fill, Leg, Order
+from marketsentry.core.orders.plan import Ask, Cancel, Finish, Market, Plan, Send, next_step, plan_of
+from marketsentry.core.orders.product import Product
+from marketsentry.core.orders.reconcile import Evidence, reconcile
+from marketsentry.core.risk.kill_switch import effective_switch
+from marketsentry.exceptions import ConflictError, DependencyError, InputError
+from marketsentry.ports import Clock, Stores, Transactions
+from marketsentry.ports.execution import Sleep, Venues
+from marketsentry.ports.orders import StoredOrder
+from marketsentry.ports.venue import (
+    LegRef,
+    LegRequest,
+    LegView,
+    OutcomeUnknownError,
+    Venue,
+    VenueRefusedError,
+)
+from marketsentry.services.execution_booking import write_change
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DriveRules:
+    """How long things may take, in seconds.
+
+    A call of a venue ends within `call_s`. A leg of which the venue knows nothing is absent only `grace_s` after it
+    was sent: longer than a lease and a call, so that nobody is still about to send it.
+    """
+
+    lease_s: float = 30.0
+    call_s: float = 10.0
+    grace_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not self.grace_s > self.lease_s + self.call_s:
+            raise InputError(
+                f"grace_s must be > lease_s + call_s = {self.lease_s + self.call_s}, was {self.grace_s}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class DriveParts:
+    """What driving needs."""
+
+    transactions: Transactions
+    venues: Venues
+    clock: Clock
+    sleep: Sleep = asyncio.sleep
+    rules: DriveRules = field(default_factory=DriveRules)
+
+
+async def drive(stored: StoredOrder, parts: DriveParts, *, owner: str) -> Order:
+    """Execute an order to its end.
+
+    Parameters
+    ----------
+    stored
+        Its row, held by `owner`.
+    parts
+        Record, venues and time.
+    owner
+        Who drives.
+
+    Returns
+    -------
+    Order
+        Final.
+
+    Raises
+    ------
+    ConflictError
+        If the lease has passed on, or the venue contradicts what is recorded.
+    DependencyError
+        If the record is away; the order stays as it was written last.
+    """
+    driver = _Driver(stored, parts, owner)
+    await driver.load()
+    while driver.order.status.is_open:
+        await driver.step()
+    return driver.order
+
+
+class _Driver:
+    """One order on its way."""
+
+    order: Order
+    venue: Venue
+
+    def __init__(self, stored: StoredOrder, parts: DriveParts, owner: str) -> None:
+        self.stored, self.parts, self.owner = stored, parts, owner
+        self.plan: Plan = plan_of(stored.plan or {})
+        self.log: list[Event] = []
+        self.held_until = 0.0
+
+    async def load(self) -> None:
+        async with self.parts.transactions() as stores:
+            orders = await stores.orders.orders([self.stored])
+            events = await stores.orders.events([self.stored.id])
+        self.order = orders[self.stored.id]
+        self.log = [one.event for one in events[self.stored.id]]
+        self.venue = await self.parts.venues.open(
+            self.stored.adapter, self.stored.venue, fee_bps=self.plan.fee_bps
+        )
+
+    async def step(self) -> None:
+        stop = await self._renew()
+        market, product = None, None
+        if self.order.open_leg is None and self.order.remaining_qty and stop is None:
+            market, product = await self._market(), await self._product()
+        now = self.parts.clock.now()
+        step = next_step(self.order, self.plan, now=now, market=market, product=product, stop=stop)
+        match step:
+            case Send():
+                await self._send(step)
+            case Cancel(client_order_id=name):
+                await self._write([CancelSending(now, name)])
+                await self._cancel(self._leg(name))
+            case Ask():
+                await self._ask(step)
+            case Finish(if_unfilled=status, reason=reason):
+                await self._write([Finished(now, status, reason)])
+
+    async def _renew(self) -> str | None:
+        """Hold the order longer; tells why it may not go on, where a switch says so."""
+        rules, stored = self.parts.rules, self.stored
+        started = asyncio.get_running_loop().time()
+        async with self.parts.transactions() as stores:
+            if not await stores.orders.renew(self.owner, [stored.id], lease_s=rules.lease_s):
+                raise ConflictError(f"the lease of order {stored.id} has passed on")
+            stop = None if self.order.is_reduce_only else await _stop_of(stores, stored)
+        self.held_until = started + rules.lease_s
+        return stop
+
+    async def _send(self, step: Send) -> None:
+        now = self.parts.clock.now()
+        sending = LegSending(
+            now, step.client_order_id, step.kind, step.qty, step.limit_price, step.time_in_force
+        )
+        await self._write([sending])
+        if asyncio.get_running_loop().time() >= self.held_until:
+            raise ConflictError(f"the lease of order {self.stored.id} ended before its leg was sent")
+        request = LegRequest(
+            client_order_id=step.client_order_id,
+            symbol=self.stored.target,
+            side=self.order.side,
+            kind=step.kind,
+            qty=step.qty,
+            limit_price=step.limit_price,
+            time_in_force=step.time_in_force,
+            is_reduce_only=self.order.is_reduce_only,
+        )
+        try:
+            async with asyncio.timeout(self.parts.rules.call_s):
+                view = await self.venue.submit(request)
+        except VenueRefusedError as refused:
+            answer: Sequence[Event] = [LegRefused(self.parts.clock.now(), step.client_order_id, refused.code)]
+        except (OutcomeUnknownError, TimeoutError) as unseen:
+            reason = str(unseen) or "timeout"
+            answer = [LegUnseen(self.parts.clock.now(), step.client_order_id, reason)]
+        else:
+            answer = self._evidence(step.client_order_id, view, view.fills)
+        await self._write(answer)
+
+    async def _cancel(self, leg: Leg) -> None:
+        try:
+            async with asyncio.timeout(self.parts.rules.call_s):
+                await self.venue.cancel(self._ref(leg))
+        except (OutcomeUnknownError, VenueRefusedError, TimeoutError) as error:
+            log.info("cancel_unproved", order_id=self.stored.id, leg=leg.client_order_id, reason=str(error))
+
+    async def _ask(self, step: Ask) -> None:
+        leg = self._leg(step.client_order_id)
+        try:
+            async with asyncio.timeout(self.parts.rules.call_s):
+                view, fills = await self._look(leg)
+        except (OutcomeUnknownError, VenueRefusedError, TimeoutError) as error:
+            log.info("look_failed", order_id=self.stored.id, leg=leg.client_order_id, reason=str(error))
+            await self.parts.sleep(step.wait_s)
+            return
+        before = self.order
+        await self._write(self._evidence(step.client_order_id, view, fills))
+        if self.order is not before:
+            return
+        if step.cancels_again and view is not None and not view.status.is_over:
+            await self._cancel(leg)
+        await self.parts.sleep(step.wait_s)
+
+    async def _look(self, leg: Leg) -> tuple[LegView | None, Sequence[Fill]]:
+        view = await self.venue.order(self._ref(leg))
+        if view is None:
+            return None, ()
+        known = sum((fill.qty for fill in view.fills), ZERO)
+        return view, view.fills if known >= view.filled_qty else await self.venue.fills(self._ref(leg))
+
+    def _evidence(self, client_order_id: str, view: LegView | None, fills: Iterable[Fill]) -> Sequence[Event]:
+        evidence = None
+        if view is not None:
+            evidence = Evidence(view.venue_order_id, view.status.is_over, view.filled_qty, view.venue_status)
+        return reconcile(
+            self.order,
+            client_order_id,
+            evidence,
+            fills,
+            now=self.parts.clock.now(),
+            grace=timedelta(seconds=self.parts.rules.grace_s),
+        )
+
+    async def _write(self, events: Iterable[Event]) -> None:
+        change = take(self.order, events)
+        if not change.events:
+            return
+        async with self.parts.transactions() as stores:
+            await write_change(stores, self.stored, change, self.log, owner=self.owner)
+        self.order = change.after
+        self.log += change.events
+
+    async def _market(self) -> Market | None:
+        try:
+            async with asyncio.timeout(self.parts.rules.call_s):
+                quote = await self.venue.quote(self.stored.target)
+        except (DependencyError, TimeoutError):
+            return None
+        return Market(quote.bid, quote.ask)
+
+    async def _product(self) -> Product | None:
+        async with asyncio.timeout(self.parts.rules.call_s):
+            products = await self.venue.products()
+        return next((one for one in products if one.symbol == self.stored.target), None)
+
+    def _leg(self, client_order_id: str) -> Leg:
+        leg = self.order.leg(client_order_id)
+        assert leg is not None
+        return leg
+
+    def _ref(self, leg: Leg) -> LegRef:
+        return LegRef(self.stored.target, leg.client_order_id, leg.venue_order_id, leg.sent_at)
+
+
+async def _stop_of(stores: Stores, stored: StoredOrder) -> str | None:
+    """Tell the code of a switch that cancels openings which already work."""
+    reading = await stores.risk.read_switches([stored.track], [stored.strategy_id])
+    switch = effective_switch(
+        reading.rows, track=stored.track, strategy_id=stored.strategy_id, now=reading.now
+    )
+    stops = switch.mode is not None and switch.mode.cancels_openings
+    return switch.code if stops else None

@@ -1,0 +1,86 @@
+"""Which orders only reduce what their strategy holds: those are never held back, nor made smaller (D9, K-27)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from marketsentry.core.orders.order import ZERO, Side
+from marketsentry.core.risk.codes import GLOBAL
+from marketsentry.ports import Stores
+from marketsentry.ports.accounts import Account, HeldPosition, SubLedger
+from marketsentry.ports.orders import NewOrder, StoredOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What an order would trade; `qty` in base units > 0."""
+
+    track: str
+    strategy_id: str
+    target: str
+    side: Side
+    qty: Decimal
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Names the position that it moves."""
+        return self.track, self.strategy_id, self.target
+
+
+def intent_of(order: StoredOrder | NewOrder) -> Intent:
+    """Read off an order what it would trade."""
+    qty = order.quantity if order.base_quantity is None else order.base_quantity
+    return Intent(order.track, order.strategy_id, order.target, order.side, qty)
+
+
+async def which_open(stores: Stores, account: Account | None, intents: Sequence[Intent]) -> Sequence[bool]:
+    """Tell of each intent whether it opens or enlarges a position.
+
+    Parameters
+    ----------
+    stores
+        Of the caller's transaction.
+    account
+        Where they would trade; None holds nothing.
+    intents
+        In the order in which they would: each counts on those before it.
+
+    Returns
+    -------
+    sequence of bool
+        False only where no more is closed than is held, less what other orders are closing already.
+    """
+    held = {} if account is None else await _left(stores, account, {one.track for one in intents})
+    opening = []
+    for one in intents:
+        before = held.get(one.key, ZERO)
+        closes = before * one.side.sign < 0 and one.qty <= abs(before)
+        if closes:
+            held[one.key] = before + one.side.sign * one.qty
+        opening.append(not closes)
+    return opening
+
+
+async def held_positions(stores: Stores, account_id: int, tracks: Iterable[str]) -> Sequence[HeldPosition]:
+    """Read the positions of all strategies of some tracks."""
+    found: list[HeldPosition] = []
+    for track in tracks:
+        found += await stores.accounts.positions(SubLedger(account_id, GLOBAL, track))
+    return found
+
+
+async def _left(
+    stores: Stores, account: Account, tracks: Iterable[str]
+) -> dict[tuple[str, str, str], Decimal]:
+    """What can be closed: an exit on its way is spent, an entry on its way is not there yet."""
+    left = {
+        (one.ledger.track, one.ledger.strategy_id, one.target): one.position.qty
+        for one in await held_positions(stores, account.id, sorted(tracks))
+    }
+    for order in await stores.orders.open(account_id=account.id):
+        pending = intent_of(order)
+        before = left.get(pending.key, ZERO)
+        if before * pending.side.sign < 0:
+            after = before + pending.side.sign * (pending.qty - order.filled_qty)
+            left[pending.key] = after if after * before > 0 else ZERO
+    return left

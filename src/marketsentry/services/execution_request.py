@@ -1,0 +1,92 @@
+"""What is asked of execution, and what it works with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from marketsentry.core.orders.order import ZERO, TimeInForce
+from marketsentry.core.orders.plan import Plan, PlanStyle
+from marketsentry.ports import Clock, Stores, Transactions
+from marketsentry.ports.execution import Venues
+from marketsentry.ports.orders import StoredOrder
+from marketsentry.services.risk import RiskParts
+
+ACCOUNT = "main"
+LIVE_STAGE_PCT = 10
+
+
+class StageOf(Protocol):
+    """Tells which share of a wanted quantity is executed, in percent."""
+
+    async def __call__(self, stores: Stores, *, track: str, is_live: bool) -> int:
+        """Read it in the transaction that admits."""
+        ...
+
+
+async def stage_without_rollout(stores: Stores, *, track: str, is_live: bool) -> int:
+    """Execute all on paper and a tenth live, as long as no rollout has a state (contract 1.6, check 3)."""
+    return LIVE_STAGE_PCT if is_live else 100
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """Which decision to execute, and how."""
+
+    decision_id: str
+    adapter: str = "paper"
+    venue: str = "coinbase"
+    time_in_force: TimeInForce = TimeInForce.IOC
+    max_slippage_bps: Decimal = Decimal(20)
+    max_orders: int = 100
+    limit_timeout_s: Decimal = Decimal(2)
+    max_retries: int = 1
+    fee_bps: Decimal = Decimal(5)
+    style: PlanStyle = PlanStyle.LIMIT_FIRST
+
+    @property
+    def is_live(self) -> bool:
+        """Whether real money moves."""
+        return self.adapter != "paper"
+
+    @property
+    def plan(self) -> Plan:
+        """How each order is executed."""
+        return Plan(
+            style=self.style,
+            time_in_force=self.time_in_force,
+            max_slippage_bps=self.max_slippage_bps,
+            limit_timeout_s=self.limit_timeout_s,
+            max_retries=self.max_retries,
+            fee_bps=self.fee_bps,
+            is_live=self.is_live,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitParts:
+    """What admission needs."""
+
+    transactions: Transactions
+    clock: Clock
+    risk: RiskParts
+    venues: Venues
+    paper_capital: Decimal
+    stage_of: StageOf = stage_without_rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """An order with the quantity that is executed; None where it has no price. `opens` is false for an exit."""
+
+    order: StoredOrder
+    qty: Decimal | None
+    opens: bool
+    stage_pct: int
+
+    def notional(self, prices: Mapping[str, Decimal]) -> Decimal:
+        """Signed value in quote currency; zero for what will be rejected."""
+        price = self.order.est_price or prices.get(self.order.target)
+        if self.qty is None or price is None:
+            return ZERO  # it will be rejected, not executed
+        return self.order.side.sign * self.qty * price

@@ -1,0 +1,124 @@
+"""Execute what was admitted, detached from whoever asked for it (K-24).
+
+Orders are claimed by lease, several at a time, each by one task with one leg at a time. A client that goes away cancels
+nothing, and a start after a crash is an ordinary start: what is open and held by nobody is claimed and driven on.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from uuid import uuid4
+
+import structlog
+
+from marketsentry.exceptions import DependencyError, MarketSentryError
+from marketsentry.ports.orders import StoredOrder
+from marketsentry.services.execution_drive import DriveParts, drive
+
+MAX_AT_ONCE = 16
+CLAIM_EVERY_S = 2.0
+_LOOK_EVERY_S = 0.1
+log = structlog.get_logger(__name__)
+
+
+class Executor:
+    """Drives open orders; made once per process and closed with it.
+
+    Parameters
+    ----------
+    parts
+        Record, venues and time.
+    owner
+        Names this executor in leases; a fresh name when absent.
+    """
+
+    def __init__(self, parts: DriveParts, *, owner: str | None = None) -> None:
+        self.owner = owner or f"executor-{uuid4().hex[:12]}"
+        self._parts = parts
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(MAX_AT_ONCE)
+
+    def start(self, order_ids: Iterable[int]) -> None:
+        """Begin to drive orders and return at once; those under way go on."""
+        for order_id in order_ids:
+            if order_id not in self._tasks:
+                task = asyncio.create_task(self._drive(order_id), name=f"order-{order_id}")
+                self._tasks[order_id] = task
+                task.add_done_callback(partial(self._forget, order_id))
+
+    async def settle(self, order_ids: Sequence[int], *, within_s: float) -> None:
+        """Drive orders and wait until each is over or unknown, or another executor's, at most `within_s`.
+
+        Stopping to wait stops nothing.
+        """
+        self.start(order_ids)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                ours = [self._tasks[one] for one in order_ids if one in self._tasks]
+                if ours:
+                    await asyncio.wait(ours)
+                while await self._pending(order_ids):
+                    await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def claim_open(self) -> Sequence[int]:
+        """Drive the open orders that nobody holds; returns their ids."""
+        async with self._parts.transactions() as stores:
+            found = [one for one in await stores.orders.open() if one.id not in self._tasks]
+        ids = [one.id for one in found]
+        self.start(ids)
+        return ids
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Claim open orders now and again until `stop` is set: at the start, after an outage, and on a timer."""
+        while not stop.is_set():
+            try:
+                await self.claim_open()
+            except DependencyError as error:
+                log.warning("claim_failed", reason=str(error))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLAIM_EVERY_S):
+                    await stop.wait()
+
+    async def close(self) -> None:
+        """Let go of every order where it stands; the record says how to go on."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, order_id: int, _: asyncio.Task[None]) -> None:
+        self._tasks.pop(order_id, None)
+
+    async def _pending(self, order_ids: Sequence[int]) -> bool:
+        """Whether an order still moves: an unknown one is waited for by the record, not by a client."""
+        async with self._parts.transactions() as stores:
+            open_ids = {one.id for one in await stores.orders.open() if one.status == "executing"}
+        return any(order_id in open_ids for order_id in order_ids)
+
+    async def _drive(self, order_id: int) -> None:
+        async with self._slots:
+            try:
+                held = await self._claim(order_id)
+                if held is None:
+                    return
+                try:
+                    await drive(held, self._parts, owner=self.owner)
+                finally:
+                    await self._release(order_id)
+            except MarketSentryError as error:
+                log.error("order_stopped", order_id=order_id, reason=str(error))
+            except Exception:  # outermost loop of an order: the record has where it stands
+                log.exception("order_failed", order_id=order_id)
+
+    async def _claim(self, order_id: int) -> StoredOrder | None:
+        async with self._parts.transactions() as stores:
+            claimed = await stores.orders.claim(
+                self.owner, lease_s=self._parts.rules.lease_s, limit=1, order_ids=[order_id]
+            )
+        return claimed[0] if claimed else None
+
+    async def _release(self, order_id: int) -> None:
+        with suppress(DependencyError):  # the lease ends by itself
+            async with self._parts.transactions() as stores:
+                await stores.orders.release(self.owner, [order_id])

@@ -1,0 +1,256 @@
+"""The ledger of accounts: fills, funding, payments and marks become positions, cash and equity.
+
+All of it happens in the transaction of the caller, under the lock of the account, and is written once whatever is told
+twice. Nothing here corrects a difference to the venue: that takes an adjustment with a reason.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from marketsentry.core.account.entries import Entry, EntryKind, settle
+from marketsentry.core.account.equity import Equity, next_equity
+from marketsentry.core.account.position import Position, apply_funding, marked_later, take_fill
+from marketsentry.core.account.valuation import value
+from marketsentry.core.orders.order import ZERO, Fill
+from marketsentry.exceptions import InputError
+from marketsentry.ports import Stores
+from marketsentry.ports.accounts import (
+    GLOBAL,
+    Account,
+    Booking,
+    EquityMark,
+    HeldPosition,
+    RoundTrip,
+    SubLedger,
+)
+
+PAPER = "paper"
+PAPER_CAPITAL = "paper-capital"
+_SHORTEST = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """The position after a booking, and the fills that were new."""
+
+    position: Position
+    new_fills: tuple[Fill, ...]
+
+
+async def open_ledger(
+    stores: Stores, account: Account, *, strategy_id: str, track: str, paper_capital: Decimal, at: datetime
+) -> SubLedger:
+    """Name the part of an account that belongs to a strategy; on paper it begins with its capital, paid in once."""
+    if strategy_id == GLOBAL:
+        raise InputError(f"strategy_id must not be {GLOBAL}, which means the whole track")
+    ledger = SubLedger(account.id, strategy_id, track)
+    if account.adapter == PAPER:
+        await pay(stores, ledger, paper_capital, reference=PAPER_CAPITAL, at=at)
+    return ledger
+
+
+async def pay(
+    stores: Stores,
+    ledger: SubLedger,
+    amount: Decimal,
+    *,
+    reference: str,
+    at: datetime,
+    currency: str | None = None,
+) -> bool:
+    """Pay in, or out when `amount` is negative; tells whether the reference was new.
+
+    Parameters
+    ----------
+    stores
+        Of the caller's transaction.
+    ledger
+        Who is paid.
+    amount
+        Of `currency`, not zero.
+    reference
+        Names the payment; a second one of the same name and direction changes nothing.
+    at
+        When it was paid.
+    currency
+        That of the account when absent.
+
+    Returns
+    -------
+    bool
+        False when the payment was known.
+    """
+    account = await stores.accounts.lock(ledger.account_id)
+    kind = EntryKind.DEPOSIT if amount > 0 else EntryKind.WITHDRAWAL
+    entry = Entry(kind, currency or account.currency, amount, reference, at)
+    return bool(await stores.accounts.add_entries(ledger, (entry,)))
+
+
+async def adjust(
+    stores: Stores, ledger: SubLedger, amount: Decimal, *, currency: str, reason: str, at: datetime
+) -> None:
+    """Correct cash by hand; `reason` is kept as its reference, and the same reason corrects once."""
+    if not reason.strip():
+        raise InputError("an adjustment must have a reason, was blank")
+    await stores.accounts.lock(ledger.account_id)
+    await stores.accounts.add_entries(ledger, (Entry(EntryKind.ADJUSTMENT, currency, amount, reason, at),))
+
+
+async def book_fills(stores: Stores, booking: Booking) -> Booked:
+    """Book the fills of one leg that are not known yet.
+
+    Parameters
+    ----------
+    stores
+        Of the transaction that records the fills as events of the order.
+    booking
+        The fills and whose they are.
+
+    Returns
+    -------
+    Booked
+        The position after them; fills that were known have moved nothing.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such account.
+    InputError
+        If a fee in kind is as large as its fill.
+    """
+    ledger, target = booking.ledger, booking.target
+    account = await stores.accounts.lock(ledger.account_id)
+    settlements = {
+        fill.trade_id: settle(fill, booking.side, target, quote=account.currency) for fill in booking.fills
+    }
+    fees = [settlements[fill.trade_id].fee_quote for fill in booking.fills]
+    new = await stores.accounts.add_fills(booking, fees)
+    position = await _position(stores, ledger, target)
+    if not new:
+        return Booked(position, ())
+    entries: list[Entry] = []
+    trips: list[RoundTrip] = []
+    for stored in new:
+        fill, settled = stored.fill, settlements[stored.fill.trade_id]
+        moved = take_fill(position, booking.side, settled.qty, fill.price, settled.fee_quote)
+        position = marked_later(moved.position, fill.price, fill.at)
+        entries += settled.entries(fill, target, quote=account.currency, fill_id=stored.id)
+        if moved.trip_quote is not None:
+            trips.append(RoundTrip(target, stored.id, moved.trip_quote, fill.at))
+    await stores.accounts.add_entries(ledger, entries)
+    await stores.accounts.add_trips(ledger, trips)
+    await stores.accounts.put_positions((HeldPosition(ledger, target, position),))
+    return Booked(position, tuple(stored.fill for stored in new))
+
+
+async def charge_funding(
+    stores: Stores,
+    ledger: SubLedger,
+    target: str,
+    paid_quote: Decimal,
+    *,
+    reference: str,
+    at: datetime,
+    kind: EntryKind = EntryKind.FUNDING,
+) -> Position:
+    """Charge funding or borrowing of a position: positive when paid; a reference is charged once."""
+    account = await stores.accounts.lock(ledger.account_id)
+    position = await _position(stores, ledger, target)
+    entry = Entry(kind, account.currency, -paid_quote, reference, at, target)
+    if not await stores.accounts.add_entries(ledger, (entry,)):
+        return position
+    position = apply_funding(position, paid_quote)
+    await stores.accounts.put_positions((HeldPosition(ledger, target, position),))
+    return position
+
+
+async def mark(
+    stores: Stores,
+    ledger: SubLedger,
+    marks: Mapping[str, Decimal],
+    *,
+    at: datetime,
+    decision_id: str | None = None,
+) -> EquityMark:
+    """Value what a strategy holds, and the whole track in its account, and append both to their equity.
+
+    Parameters
+    ----------
+    stores
+        Of the caller's transaction.
+    ledger
+        Whose equity; that of the whole track alone may be asked for too.
+    marks
+        Price by target, quote currency > 0, of time `at`, for every strategy in the account. A currency other than
+        the account's is priced by its name. A held target that is not in it keeps its last price, which then is old.
+    at
+        When; moved to just after the last mark where it is not later.
+    decision_id
+        The decision that asked.
+
+    Returns
+    -------
+    EquityMark
+        That of `ledger`, as it was stored.
+
+    Raises
+    ------
+    DataQualityError
+        If something that is held has no price at all: nothing is written then.
+    """
+    account = await stores.accounts.lock(ledger.account_id)
+    whole = ledger.whole
+    moved = [
+        replace(one, position=marked_later(one.position, marks[one.target], at))
+        for one in await stores.accounts.positions(whole)
+        if one.target in marks
+    ]
+    await stores.accounts.put_positions(moved)
+    taken = {}
+    for one in dict.fromkeys((ledger, whole)):
+        held = await stores.accounts.positions(one)
+        now = await equity_now(stores, one, held, quote=account.currency, rates=marks, at=at)
+        taken[one] = replace(now, decision_id=decision_id)
+    await stores.accounts.add_marks(tuple(taken.items()))
+    return taken[ledger]
+
+
+async def equity_now(
+    stores: Stores,
+    ledger: SubLedger,
+    held: Sequence[HeldPosition],
+    *,
+    quote: str,
+    rates: Mapping[str, Decimal],
+    at: datetime,
+) -> EquityMark:
+    """Tell what a sub-ledger is worth at the marks of `held`, all its positions, without writing it down.
+
+    Before the first mark it was worth what had been paid in: peak and day begin there.
+    """
+    cash = await stores.accounts.cash(ledger)
+    before = await stores.accounts.newest_mark(ledger)
+    flows = await stores.accounts.flows(ledger, after_entry=0 if before is None else before.ledger_id)
+    worth = value(
+        tuple((one.target, one.position) for one in held),
+        {name: amount for name, amount in cash.items() if amount or flows.get(name)},
+        quote=quote,
+        rates=rates,
+    )
+    first = Equity(at - _SHORTEST, ZERO, ZERO, ZERO)
+    last = first if before is None else before.equity
+    flow = sum((amount * worth.rates[name] for name, amount in flows.items() if amount), ZERO)
+    return EquityMark(
+        equity=next_equity(last, worth.equity_quote, max(at, last.at + _SHORTEST), flow_quote=flow),
+        cash_quote=worth.cash_quote,
+        gross_quote=worth.gross_quote,
+        ledger_id=await stores.accounts.newest_entry(ledger),
+        marks={**rates, **worth.marks},
+    )
+
+
+async def _position(stores: Stores, ledger: SubLedger, target: str) -> Position:
+    held = await stores.accounts.positions(ledger, target=target)
+    return held[0].position if held else Position()

@@ -1,0 +1,194 @@
+"""The order store: one log per order, guarded by version and lease (K-18, K-31)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from marketsentry.adapters.postgres.database import Database
+from marketsentry.core.orders.change import take
+from marketsentry.core.orders.events import (
+    Admitted,
+    Event,
+    Finished,
+    LegClosed,
+    LegFilled,
+    LegSending,
+    LegWorking,
+)
+from marketsentry.core.orders.order import Fill, LegKind, OrderStatus, Side, TimeInForce
+from marketsentry.exceptions import ConflictError, NotFoundError
+from marketsentry.ports import Stores, Transactions
+from marketsentry.ports.decisions import Decision, DecisionSource
+from marketsentry.ports.orders import NewOrder, OrderFilter, OrderPatch, StoredOrder
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PLAN = {"style": "market"}
+
+
+def _order(target: str = "BTC", qty: str = "2", **changes: object) -> NewOrder:
+    order = NewOrder(
+        decision_id="d1",
+        target=target,
+        track="liquid",
+        side=Side.BUY,
+        quantity=Decimal(qty),
+        base_quantity=Decimal(qty),
+        notional=Decimal(qty) * 100,
+        est_price=Decimal(100),
+        metadata={"note": "x"},
+    )
+    return replace(order, **changes)  # type: ignore[arg-type]  # fields by name
+
+
+async def _add(stores: Stores, *orders: NewOrder) -> Sequence[StoredOrder]:
+    await stores.decisions.add(Decision("d1", "liquid", "s1", DecisionSource.ORDERS, AT, is_approved=True))
+    return await stores.orders.add(orders)
+
+
+async def _account(database: Database) -> int:
+    async with database.connection() as connection:
+        cursor = await connection.execute(
+            "INSERT INTO accounts (adapter, venue, currency) VALUES ('paper', 'coinbase', 'USD') RETURNING id"
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+async def _admitted(database: Database, *orders: NewOrder) -> Sequence[StoredOrder]:
+    """Orders that an executor may claim."""
+    account = await _account(database)
+    async with database.transactions() as stores:
+        added = await _add(stores, *orders)
+        logs = await stores.orders.orders(added)
+        changes = [take(logs[one.id], [Admitted(AT, one.quantity)]) for one in added]
+        patch = OrderPatch(account_id=account, plan=PLAN, metadata={"rollout_stage_pct": 100})
+        await stores.orders.append(changes, patches={one.id: patch for one in added})
+        return await stores.orders.of_decision("d1")
+
+
+def _leg(order_id: int, qty: str = "2") -> LegSending:
+    return LegSending(AT, f"ms-{order_id}-m1", LegKind.MARKET, Decimal(qty), Decimal(101), TimeInForce.IOC)
+
+
+def _fill(order_id: int, trade_id: str, qty: str) -> LegFilled:
+    fill = Fill(trade_id, Decimal(qty), Decimal("100.1"), Decimal("0.05"), "USD", AT, "taker", Decimal(100))
+    return LegFilled(AT, f"ms-{order_id}-m1", fill)
+
+
+async def test_orders_come_back_as_they_were_given(transactions: Transactions) -> None:
+    async with transactions() as stores:
+        first, second = await _add(
+            stores, _order("BTC", "0.123456789012345678"), _order("ETH", base_quantity=None, est_price=None)
+        )
+        assert await stores.orders.get(first.id) == first
+        assert first.base_quantity == Decimal("0.123456789012345678")
+        assert (first.status, first.version, first.metadata) == (OrderStatus.SIMULATED, 0, {"note": "x"})
+        assert second.base_quantity is None
+        assert second.id > first.id
+        assert await stores.orders.of_decision("d1") == [first, second]
+        with pytest.raises(NotFoundError, match="order not found"):
+            await stores.orders.get(1)
+
+
+async def test_pages_go_on_where_they_ended(transactions: Transactions) -> None:
+    async with transactions() as stores:
+        added = await _add(stores, *[_order("BTC" if n % 2 else "ETH") for n in range(5)])
+        newest = [one.id for one in reversed(added)]
+        page = await stores.orders.page(OrderFilter(), before_id=None, limit=2)
+        assert [one.id for one in page] == newest[:2]
+        page = await stores.orders.page(OrderFilter(), before_id=newest[1], limit=9)
+        assert [one.id for one in page] == newest[2:]
+        wanted = OrderFilter(
+            statuses=(OrderStatus.SIMULATED,), track="liquid", target="BTC", strategy_id="default-liquid-v1"
+        )
+        assert len(await stores.orders.page(wanted, before_id=None, limit=9)) == 2
+        none = OrderFilter(statuses=(OrderStatus.FILLED,))
+        assert await stores.orders.page(none, before_id=None, limit=9) == []
+
+
+async def test_a_log_leads_to_its_row(database: Database) -> None:
+    (stored,) = await _admitted(database, _order())
+    events: list[Event] = [
+        _leg(stored.id),
+        LegWorking(AT, f"ms-{stored.id}-m1", "v1"),
+        _fill(stored.id, "t1", "0.5"),
+        _fill(stored.id, "t2", "1"),
+        LegClosed(AT, f"ms-{stored.id}-m1", Decimal("1.5"), "CANCELLED"),
+        Finished(AT, OrderStatus.CANCELED, "residual_unfilled"),
+    ]
+    async with database.transactions() as stores:
+        order = (await stores.orders.orders([stored]))[stored.id]
+        change = take(order, events)
+        await stores.orders.append([change])
+    async with database.transactions() as stores:
+        row = await stores.orders.get(stored.id)
+        assert (row.status, row.filled_qty, row.version) == (OrderStatus.PARTIALLY_FILLED, Decimal("1.5"), 7)
+        assert row.reject_reason == "residual_unfilled"
+        assert row.metadata == {"note": "x", "rollout_stage_pct": 100}
+        assert (await stores.orders.orders([row]))[row.id] == change.after
+        log = (await stores.orders.events([row.id]))[row.id]
+        assert [one.version for one in log] == [1, 2, 3, 4, 5, 6, 7]
+        assert [one.event for one in log[1:]] == events
+
+
+async def test_a_second_writer_of_the_same_version_is_refused(database: Database) -> None:
+    (stored,) = await _admitted(database, _order())
+    async with database.transactions() as stores:
+        order = (await stores.orders.orders([stored]))[stored.id]
+        await stores.orders.append([take(order, [_leg(stored.id)])])
+    with pytest.raises(ConflictError, match="not at version 1 any more"):
+        async with database.transactions() as stores:
+            await stores.orders.append([take(order, [Finished(AT, OrderStatus.CANCELED)])])
+    async with database.transactions() as stores:
+        assert len((await stores.orders.events([stored.id]))[stored.id]) == 2
+
+
+async def test_a_lease_has_one_owner_until_it_ends(database: Database) -> None:
+    first, second = await _admitted(database, _order(), _order())
+    async with database.transactions() as stores:
+        (mine,) = await stores.orders.claim("a", lease_s=60, limit=1)
+        assert mine.id == first.id
+    async with database.transactions() as stores:
+        (theirs,) = await stores.orders.claim("b", lease_s=60, limit=9)
+        assert theirs.id == second.id
+        assert await stores.orders.renew("a", [first.id, second.id], lease_s=60) == [first.id]
+    async with database.transactions() as stores:
+        order = (await stores.orders.orders([first]))[first.id]
+        with pytest.raises(ConflictError, match="another executor holds it"):
+            await stores.orders.append([take(order, [_leg(first.id)])], owner="b")
+        await stores.orders.append([take(order, [_leg(first.id)])], owner="a")
+        await stores.orders.release("a", [first.id])
+    async with database.transactions() as stores:
+        (again,) = await stores.orders.claim("b", lease_s=0, limit=9, order_ids=[first.id])
+        assert (again.id, again.version) == (first.id, 2)
+    async with database.transactions() as stores:
+        (taken,) = await stores.orders.claim("c", lease_s=60, limit=9)
+        assert taken.id == first.id
+
+
+async def test_a_final_order_is_neither_open_nor_held(database: Database) -> None:
+    (stored,) = await _admitted(database, _order())
+    async with database.transactions() as stores:
+        assert [one.id for one in await stores.orders.open(track="liquid")] == [stored.id]
+        await stores.orders.claim("a", lease_s=60, limit=1)
+        order = (await stores.orders.orders([stored]))[stored.id]
+        finished = take(order, [Finished(AT + timedelta(seconds=1), OrderStatus.CANCELED)])
+        await stores.orders.append([finished], owner="a")
+        row = await stores.orders.get(stored.id)
+        assert (row.lease_owner, row.lease_until) == (None, None)
+        assert await stores.orders.open() == []
+
+
+async def test_every_write_is_published_with_it(database: Database) -> None:
+    (stored,) = await _admitted(database, _order())
+    async with database.connection() as connection:
+        cursor = await connection.execute("SELECT topic, key, payload FROM outbox ORDER BY id")
+        told = await cursor.fetchall()
+    assert [(topic, key, payload["status"]) for topic, key, payload in told] == [
+        ("orders", str(stored.id), "simulated"),
+        ("orders", str(stored.id), "executing"),
+    ]
