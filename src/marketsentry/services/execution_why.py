@@ -62,7 +62,7 @@ async def why_order(order_id: int, *, transactions: Transactions) -> dict[str, A
                 "version": one.version,
                 "kind": kind_of(one.event),
                 **plain({"at": one.event.at}),
-                **event_document(one.event),
+                "said": event_document(one.event),
             }
             for one in events
         ],

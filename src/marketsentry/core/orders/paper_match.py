@@ -17,6 +17,7 @@ from marketsentry.kernels.fill import match
 
 _BPS = 1e4
 _PRICE_DIGITS = 12
+_NO_BOUND = 1e6  # the impact is so small that the limit does not bind
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ def _available(wanted: float, mid: float, look: MarketLook, costs: PaperCosts, r
     most = float(match(wanted, mid, look.volume, costs.participation_frac))
     whole_bps = costs.impact_coefficient * (look.volatility or 0.0) * _BPS
     if whole_bps > 0.0:
-        most = min(most, look.volume * (room_bps / whole_bps) ** 2)
+        share = min(room_bps / whole_bps, _NO_BOUND) ** 2
+        most = min(most, look.volume * share)
     return most
 
 
