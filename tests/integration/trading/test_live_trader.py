@@ -23,7 +23,7 @@ from marketsentry.ports.risk import ChangedBy
 from marketsentry.services.execution_drive import DriveParts
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
-from marketsentry.services.risk_switch import ManualTrigger, trigger_switch
+from marketsentry.services.risk_switch import ManualTrigger, reset_switch, trigger_switch
 from marketsentry.services.trader_live import LiveParts, LiveRules, LiveTrader, Waiting
 from marketsentry.services.trader_parts import BarStep
 from marketsentry.settings import Settings
@@ -188,21 +188,26 @@ async def test_a_pulled_switch_holds_openings_back_and_lets_closings_pass(
     system: System, market: tuple[BarSeries, ...]
 ) -> None:
     desk = Desk(system, market, "held-back")
-    for n in range(2):
-        await desk.trade(n)
-    await trigger_switch(
-        ManualTrigger("liquid", "held-back", reason="test", duration_minutes=None),
-        by=ChangedBy("test"),
-        transactions=system.transactions,
-    )
-    held = {one.id for one in await desk.orders()}
-    steps = [await desk.trade(n) for n in range(2, 9)]
-    new = [one for one in await desk.orders() if one.id not in held]
-    blocked = [one for one in new if one.status is OrderStatus.BLOCKED]
+    pull = ManualTrigger("liquid", "held-back", reason="test", duration_minutes=None)
+    await trigger_switch(pull, by=ChangedBy("test"), transactions=system.transactions)
+    steps = [await desk.trade(n) for n in range(5)]
+    blocked = await desk.orders()
     assert blocked, "something was to be opened"
+    assert {one.status for one in blocked} == {OrderStatus.BLOCKED}
     assert {one.reject_reason for one in blocked} == {"kill_switch_triggered:liquid:held-back"}
-    assert all(one.is_reduce_only for one in new if one not in blocked)
     assert any(step.codes for step in steps)
+    assert all(step.equity_quote == steps[0].equity_quote for step in steps), "nothing was traded"
+    await reset_switch(
+        "liquid", "held-back", reason="test", by=ChangedBy("test"), transactions=system.transactions
+    )
+    for n in range(5, 8):
+        await desk.trade(n)
+    before = {one.id for one in await desk.orders()}
+    assert len(before) > len(blocked), "it opens again"
+    await trigger_switch(pull, by=ChangedBy("test"), transactions=system.transactions)
+    await desk.trade(8)
+    new = [one for one in await desk.orders() if one.id not in before]
+    assert all(one.is_reduce_only or one.status is OrderStatus.BLOCKED for one in new)
 
 
 async def test_without_a_model_it_waits(system: System, market: tuple[BarSeries, ...]) -> None:
