@@ -79,6 +79,7 @@ STORIES = (
             "ms risk status --json": OK,
             'ms risk kill liquid --minutes 60 --reason "venue outage"': OK,
             "ms risk explain liquid --target BTC": {3},
+            "ms risk flatten liquid --yes --json": OK,
             'ms risk reset liquid --reason "venue is back"': OK,
             "ms db downgrade 0003 --yes": OK,
         },
