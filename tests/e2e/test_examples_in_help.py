@@ -81,6 +81,7 @@ STORIES = (
             "ms risk explain liquid --target BTC": {3},
             "ms risk flatten liquid --yes --json": OK,
             'ms risk reset liquid --reason "venue is back"': OK,
+            "ms orders reconcile --json": OK,
             "ms db downgrade 0003 --yes": OK,
         },
         before=(("data", "synth", "--symbols", "BTC,ETH,SOL", "--interval", "1h", "--days", "150"),),

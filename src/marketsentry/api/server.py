@@ -10,6 +10,7 @@ import uvicorn
 from marketsentry.api.app import create_app
 from marketsentry.bootstrap import System
 from marketsentry.exceptions import ConflictError
+from marketsentry.services.holdings_check import HoldingsWatch
 from marketsentry.services.risk import record_limits
 from marketsentry.services.risk_watch import RiskWatch
 
@@ -86,6 +87,7 @@ async def serve_api(system: System, listening: socket.socket, *, stop: asyncio.E
     working = {
         asyncio.create_task(system.executor.run(stop)),
         asyncio.create_task(RiskWatch(system.flatten).run(stop)),
+        asyncio.create_task(HoldingsWatch(system.execution.admit).run(stop)),
     }
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
