@@ -11,7 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from marketsentry.core.account.venue_match import Holding, Kind, compare, held_as, ledger_holding, lots_of
+from marketsentry.core.account.netting import expected_holdings, held_as, mismatches
+from marketsentry.core.market.symbols import Market, market_of_symbol
 from marketsentry.core.orders.order import ZERO
 from marketsentry.core.orders.product import Product
 from marketsentry.core.risk.codes import GLOBAL
@@ -23,6 +24,7 @@ from marketsentry.ports.venue import LegView, Venue
 from marketsentry.services.execution_holdings import held_positions
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.ledger import PAPER
+from marketsentry.services.netting import cash_of, dust_of
 
 CALL_S = 10.0
 LEG_PREFIX = "ms-"
@@ -82,18 +84,19 @@ class FlatProof:
 
 @dataclass(frozen=True, slots=True)
 class VenueFacts:
-    """What a venue showed of an account."""
+    """What a venue showed of an account; `holdings` by asset, and by symbol for perpetuals."""
 
     open_orders: Sequence[LegView]
-    holding: Holding
+    holdings: Mapping[str, Decimal]
     products: Sequence[Product]
 
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """Positions of all ledgers of an account, and its orders that may still fill."""
+    """Positions and cash of all ledgers of an account, and its orders that may still fill."""
 
     held: Sequence[HeldPosition]
+    cash: Mapping[str, Decimal]
     open_orders: Sequence[StoredOrder]
 
 
@@ -122,6 +125,7 @@ async def read_account(stores: Stores, account: Account) -> AccountFacts:
     tracks = {one.track for one in await stores.accounts.sub_ledgers(account_id=account.id)}
     return AccountFacts(
         await held_positions(stores, account.id, sorted(tracks)),
+        await cash_of(stores, account.id),
         await stores.orders.open(account_id=account.id),
     )
 
@@ -136,10 +140,10 @@ async def ask_venue(venue: Venue) -> VenueFacts:
             positions = await venue.positions()
     except TimeoutError as error:
         raise DependencyError(f"{venue.name} did not answer within {CALL_S:g} s") from error
-    contracts: dict[str, Decimal] = {}
+    holdings = {one.asset: one.total for one in balances}
     for one in positions:
-        contracts[one.symbol] = contracts.get(one.symbol, ZERO) + one.qty
-    return VenueFacts(orders, Holding({one.asset: one.total for one in balances}, contracts), products)
+        holdings[one.symbol] = holdings.get(one.symbol, ZERO) + one.qty
+    return VenueFacts(orders, holdings, products)
 
 
 async def prove_flat(scope: Scope, parts: AdmitParts, *, why: Mapping[Place, str]) -> FlatProof:
@@ -223,19 +227,19 @@ def _add_differences(
     account: Account, scope: Scope, facts: AccountFacts, shown: VenueFacts, found: _Found
 ) -> None:
     has_contracts = account.adapter != PAPER
-    ledger = ledger_holding(
-        ((one.target, one.position.qty) for one in facts.held), has_contracts=has_contracts
-    )
     ours = {
         held_as(one.target, has_contracts=has_contracts)
         for one in facts.held
         if scope.covers(one.ledger.track, one.ledger.strategy_id)
     }
-    is_whole = scope.strategy_id == GLOBAL
-    for off in compare(ledger, shown.holding, lots_of(shown.products, has_contracts=has_contracts)):
-        if (off.kind, off.name) in ours or (is_whole and off.kind is Kind.CONTRACT):
+    if scope.strategy_id == GLOBAL:
+        ours |= {name for name in shown.holdings if market_of_symbol(name) is Market.PERP}
+    held = ((one.target, one.position) for one in facts.held)
+    expected = expected_holdings(held, facts.cash, quote=account.currency, has_contracts=has_contracts)
+    for off in mismatches(expected, shown.holdings, dust_of(shown.products, has_contracts=has_contracts)):
+        if off.name in ours:
             reason = f"the venue holds {off.venue_qty}, the ledgers {off.ledger_qty}"
-            found.remaining.append(_remaining(What.DIFFERENCE, account, off.name, off.off_qty, reason))
+            found.remaining.append(_remaining(What.DIFFERENCE, account, off.name, off.missing_qty, reason))
 
 
 def is_dust(held: HeldPosition, product: Product | None) -> bool:

@@ -13,23 +13,17 @@ from typing import Any
 
 import structlog
 
-from marketsentry.core.account.venue_match import (
-    Kind,
-    VenueDifference,
-    compare,
-    held_as,
-    ledger_holding,
-    lots_of,
-)
+from marketsentry.core.account.netting import Mismatch, held_as
+from marketsentry.core.market.symbols import Market, market_of_symbol
 from marketsentry.core.orders.order import ZERO, OrderStatus
 from marketsentry.exceptions import DependencyError, MarketSentryError
-from marketsentry.ports import Stores
-from marketsentry.ports.accounts import GLOBAL, Account, SubLedger
+from marketsentry.ports.accounts import Account
 from marketsentry.ports.execution import Sleep
 from marketsentry.ports.risk import RiskEvent, Severity
 from marketsentry.services.execution_request import AdmitParts
-from marketsentry.services.flat_proof import AccountFacts, VenueFacts, ask_venue, read_account
+from marketsentry.services.flat_proof import CALL_S
 from marketsentry.services.ledger import PAPER
+from marketsentry.services.netting import compare_with_venue
 
 EVERY_S = 30.0
 SECOND_LOOK_S = 0.5
@@ -48,7 +42,7 @@ class AccountCheck:
     account: Account
     open_orders: tuple[int, ...]
     unknown_orders: tuple[int, ...]
-    differences: tuple[VenueDifference, ...] = ()
+    differences: tuple[Mismatch, ...] = ()
     unreached: str | None = None
 
     @property
@@ -66,7 +60,6 @@ class AccountCheck:
             "unknown_orders": list(self.unknown_orders),
             "differences": [
                 {
-                    "kind": str(one.kind),
                     "name": one.name,
                     "ledger_qty": str(one.ledger_qty),
                     "venue_qty": str(one.venue_qty),
@@ -84,14 +77,10 @@ class AccountCheck:
             return [RiskEvent(Severity.WARNING, code, f"{venue} could not be asked: {self.unreached}")]
         return [
             RiskEvent(
-                Severity.WARNING if one.kind is Kind.CASH else Severity.CRITICAL,
+                Severity.CRITICAL if _is_traded(self.account, one) else Severity.WARNING,
                 f"venue_mismatch:{adapter}:{venue}:{one.name}",
                 f"{venue} holds {one.venue_qty} {one.name}, the ledgers {one.ledger_qty}",
-                payload={
-                    "kind": str(one.kind),
-                    "ledger_qty": str(one.ledger_qty),
-                    "venue_qty": str(one.venue_qty),
-                },
+                payload={"ledger_qty": str(one.ledger_qty), "venue_qty": str(one.venue_qty)},
             )
             for one in self.differences
         ]
@@ -189,44 +178,38 @@ class HoldingsWatch:
 
 
 async def _look(account: Account, parts: AdmitParts) -> AccountCheck:
-    shown: VenueFacts | None = None
+    found: Sequence[Mismatch] = ()
     unreached = None
+    has_contracts = account.adapter != PAPER
     try:
         venue = await parts.venues.open(account.adapter, account.venue, fee_bps=ZERO)
-        shown = await ask_venue(venue)
-    except DependencyError as error:
-        unreached = str(error)
+        async with asyncio.timeout(CALL_S):
+            found = await compare_with_venue(
+                account, venue, transactions=parts.transactions, has_contracts=has_contracts
+            )
+    except (DependencyError, TimeoutError) as error:
+        unreached = str(error) or f"no answer within {CALL_S:g} s"
     async with parts.transactions() as stores:
-        facts = await read_account(stores, account)
-        cash = await _cash(stores, account)
-    ids = tuple(one.id for one in facts.open_orders)
-    unknown = tuple(one.id for one in facts.open_orders if one.status is OrderStatus.UNKNOWN)
-    if shown is None:
-        return AccountCheck(account, ids, unknown, unreached=unreached)
-    return AccountCheck(account, ids, unknown, _differences(account, facts, shown, cash))
-
-
-def _differences(
-    account: Account, facts: AccountFacts, shown: VenueFacts, cash: Decimal
-) -> tuple[VenueDifference, ...]:
-    has_contracts = account.adapter != PAPER
-    ledger = ledger_holding(
-        ((one.target, one.position.qty) for one in facts.held), has_contracts=has_contracts
-    )
-    moving = {held_as(one.target, has_contracts=has_contracts) for one in facts.open_orders}
-    lots = lots_of(shown.products, has_contracts=has_contracts)
-    found = compare(ledger, shown.holding, lots, skipped=moving)
+        moving = await stores.orders.open(account_id=account.id)
+    skipped = {held_as(one.target, has_contracts=has_contracts) for one in moving}
     if moving or account.adapter == PAPER:  # each strategy has a capital of its own on paper
-        return found
-    has = shown.holding.totals.get(account.currency, ZERO)
-    off = VenueDifference(Kind.CASH, account.currency, cash, has)
-    return found if abs(off.off_qty) < _CASH_STEP else (*found, off)
+        skipped.add(account.currency)
+    return AccountCheck(
+        account=account,
+        open_orders=tuple(one.id for one in moving),
+        unknown_orders=tuple(one.id for one in moving if one.status is OrderStatus.UNKNOWN),
+        differences=tuple(one for one in found if one.name not in skipped and not _is_a_cent(account, one)),
+        unreached=unreached,
+    )
 
 
-async def _cash(stores: Stores, account: Account) -> Decimal:
-    tracks = {one.track for one in await stores.accounts.sub_ledgers(account_id=account.id)}
-    total = ZERO
-    for track in sorted(tracks):
-        found = await stores.accounts.cash(SubLedger(account.id, GLOBAL, track))
-        total += found.get(account.currency, ZERO)
-    return total
+def _is_a_cent(account: Account, one: Mismatch) -> bool:
+    """Whether cash is off by what rounding of fees makes."""
+    return one.name == account.currency and abs(one.missing_qty) < _CASH_STEP
+
+
+def _is_traded(account: Account, one: Mismatch) -> bool:
+    """Whether a position is at stake: a ledger holds it, or it is a contract. Else somebody paid something in."""
+    if one.name == account.currency:
+        return False
+    return bool(one.ledger_qty) or market_of_symbol(one.name) is Market.PERP
