@@ -39,6 +39,7 @@ from marketsentry.services.execution import ExecutionParts
 from marketsentry.services.execution_drive import DriveParts
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
+from marketsentry.services.flatten import FlattenParts
 from marketsentry.services.portfolio import PortfolioParts
 from marketsentry.services.predict import ServingParts, ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
@@ -128,6 +129,11 @@ class System:
             self.transactions, self.clock, self.risk, self.venues, paper_capital=self.settings.paper_capital
         )
         return ExecutionParts(admit, self.executor, self.entropy)
+
+    @property
+    def flatten(self) -> FlattenParts:
+        """What closing everything needs."""
+        return FlattenParts(self.execution.admit, self.executor, self.entropy)
 
     @property
     def code_version(self) -> str:

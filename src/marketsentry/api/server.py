@@ -10,7 +10,9 @@ import uvicorn
 from marketsentry.api.app import create_app
 from marketsentry.bootstrap import System
 from marketsentry.exceptions import ConflictError
+from marketsentry.services.holdings_check import HoldingsWatch
 from marketsentry.services.risk import record_limits
+from marketsentry.services.risk_watch import RiskWatch
 
 KEEP_ALIVE_S = 30
 STOP_WITHIN_S = 5
@@ -82,13 +84,18 @@ async def serve_api(system: System, listening: socket.socket, *, stop: asyncio.E
     server = _Server(config)
     serving = asyncio.create_task(server.serve([listening]))
     stopping = asyncio.create_task(stop.wait())
-    executing = asyncio.create_task(system.executor.run(stop))
+    working = {
+        asyncio.create_task(system.executor.run(stop)),
+        asyncio.create_task(RiskWatch(system.flatten).run(stop)),
+        asyncio.create_task(HoldingsWatch(system.execution.admit).run(stop)),
+    }
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     server.should_exit = True
     await serving
-    executing.cancel()
-    await asyncio.wait({executing})
+    for task in working:
+        task.cancel()
+    await asyncio.wait(working)
 
 
 def _family(host: str) -> socket.AddressFamily:

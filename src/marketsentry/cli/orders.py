@@ -1,4 +1,4 @@
-"""`ms orders`: what was ordered, what became of it, and why."""
+"""`ms orders`: what was ordered, what became of it, and why; and whether the venues say the same."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
+EXIT_DIFFERS = 3
+SETTLE_WITHIN_S = 30.0
 Json = Annotated[bool, typer.Option("--json", help=JSON_HELP)]
 
 
@@ -65,6 +67,53 @@ def list_newest(
         print_json({"orders": rows, "next_before": page.next_before_id})
     else:
         print_orders(rows, page.next_before_id)
+
+
+@app.command()
+def reconcile(as_json: Json = False) -> None:
+    """Hold the record against the venues: ask for open orders again, compare orders, trades and holdings.
+
+    Nothing is cancelled and nothing is booked: what differs becomes a risk event. Exit code 0 when all agree; 3 when
+    something differs, is unknown, or a venue could not be asked.
+
+    Example:  ms orders reconcile --json
+    """
+    import asyncio
+
+    from marketsentry.bootstrap import open_system
+    from marketsentry.cli.orders_output import print_reconciled
+    from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
+    from marketsentry.services.holdings_check import check_accounts, tell_checks
+
+    async def run() -> dict[str, Any]:
+        async with open_system() as system:
+            await system.executor.settle(await system.executor.claim_open(), within_s=SETTLE_WITHIN_S)
+            strays = await reconcile_all(ReconcileParts(system.transactions, system.venues, system.clock))
+            checks = await check_accounts(system.execution.admit)
+            await tell_checks(checks, system.execution.admit)
+        return {
+            "agrees": not strays and all(one.agrees for one in checks),
+            "accounts": [one.document() for one in checks],
+            "not_in_record": [
+                {
+                    "code": one.code,
+                    "adapter": one.adapter,
+                    "venue": one.venue,
+                    "symbol": one.symbol,
+                    "name": one.name,
+                    "client_order_id": one.client_order_id,
+                    "qty": str(one.qty),
+                }
+                for one in strays
+            ],
+        }
+
+    found = asyncio.run(run())
+    if as_json:
+        print_json(found)
+    else:
+        print_reconciled(found)
+    raise typer.Exit(0 if found["agrees"] else EXIT_DIFFERS)
 
 
 @app.command()

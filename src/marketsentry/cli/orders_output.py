@@ -54,6 +54,28 @@ def print_why(found: Mapping[str, Any]) -> None:
     _part(console, "data", found["data"], ("data_version", "lineage_id", "train_lineage_id", "code_version"))
 
 
+def print_reconciled(found: Mapping[str, Any]) -> None:
+    """Print of each account whether its venue says the same, and what only a venue has."""
+    console = Console(highlight=False)
+    if not found["accounts"]:
+        _line(console, "accounts", "none: nothing was traded")
+    for one in found["accounts"]:
+        name = f"{one['adapter']} {one['venue']}"
+        if one["unreached"] is not None:
+            _line(console, "unreached", f"{name}: {one['unreached']}")
+            continue
+        _line(console, "agrees" if one["agrees"] else "DIFFERS", name)
+        if one["unknown_orders"]:
+            _line(console, "", f"not answered for: {', '.join(map(str, one['unknown_orders']))}")
+        for off in one["differences"]:
+            told = f"{off['name']}: the venue has {off['venue_qty']}, the ledgers {off['ledger_qty']}"
+            _line(console, "", told)
+    for one in found["not_in_record"]:
+        _line(
+            console, "DIFFERS", f"{one['code']} {one['qty']} {one['symbol']} at {one['venue']}: {one['name']}"
+        )
+
+
 def _part(console: Console, name: str, row: Mapping[str, Any] | None, columns: Sequence[str]) -> None:
     told = NOTHING if row is None else ", ".join(f"{column} {_text(row[column])}" for column in columns)
     _line(console, name, told)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
-EXIT_BLOCKED = 3
+EXIT_BLOCKED = EXIT_NOT_FLAT = 3
 
 Track = Annotated[str, typer.Argument(help="liquid or vc.")]
 Strategy = Annotated[str, typer.Option("--strategy", help="A strategy, or `global`: the whole track.")]
@@ -121,6 +121,54 @@ def reset(
         print_json(found)
     else:
         print_switch(found)
+
+
+@app.command()
+def flatten(
+    track: Track,
+    strategy: Strategy = "global",
+    reason: Reason = "flatten",
+    yes: Annotated[bool, typer.Option("--yes", help="Close without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Close everything that a track or a strategy holds, and ask the venues for proof.
+
+    First the switch is pulled in mode flatten, until a reset: nothing opens, and working orders leave the venue. Then
+    each position is closed at the market, until the venues say that it is flat.
+
+    Exit code 0 when it is flat; 3 when that is not proved, or was not agreed to; 2 for an unknown track.
+
+    Example:  ms risk flatten liquid --yes --json
+    """
+    import asyncio
+
+    from marketsentry.bootstrap import open_system
+    from marketsentry.cli.risk_output import print_flat
+    from marketsentry.core.risk.kill_switch import Mode
+    from marketsentry.exceptions import ConflictError
+    from marketsentry.services.flat_proof import Scope
+    from marketsentry.services.flatten import FlatReport
+    from marketsentry.services.flatten import flatten as close_all
+    from marketsentry.services.risk_switch import ManualTrigger, trigger_switch
+
+    scope = Scope(_track(track), _strategy(strategy))
+    question = f"This closes every position of {scope.track}:{scope.strategy_id} at the market. Go on?"
+    if not yes and not typer.confirm(question, err=True):
+        raise ConflictError("nothing was closed: it was not agreed to")
+    wanted = ManualTrigger(scope.track, scope.strategy_id, reason, None, Mode.FLATTEN)
+
+    async def run() -> FlatReport:
+        async with open_system() as system:
+            asked_at = system.clock.now()
+            await trigger_switch(wanted, by=_by(), transactions=system.transactions)
+            return await close_all(scope, system.flatten, since=asked_at)
+
+    report = asyncio.run(run())
+    if as_json:
+        print_json(report.document())
+    else:
+        print_flat(report)
+    raise typer.Exit(0 if report.proof.is_flat else EXIT_NOT_FLAT)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from marketsentry.core.risk.explain import RiskFact
 from marketsentry.core.risk.kill_switch import Block, EffectiveSwitch
+from marketsentry.services.flatten import FlatReport
 from marketsentry.services.risk_explain import RiskStatus
 
 
@@ -61,6 +62,31 @@ def print_facts(track: str, strategy: str, facts: Sequence[RiskFact]) -> None:
             )
         console.print(f"  from     {'; '.join(fact.inputs)}", markup=False, soft_wrap=True)
         console.print(f"  clears   when {fact.clears}", markup=False, soft_wrap=True)
+
+
+def print_flat(report: FlatReport) -> None:
+    """Print what was closed and what is left."""
+    console = Console(highlight=False)
+    name = f"{report.scope.track}:{report.scope.strategy_id}"
+    for one in report.closed:
+        console.print(
+            f"  closed   {one.qty} {one.target} of {one.strategy_id} at {one.adapter} {one.venue}",
+            markup=False,
+            soft_wrap=True,
+        )
+    for word, rows in (("left", report.proof.remaining), ("dust", report.proof.dust)):
+        for left in rows:
+            console.print(
+                f"  {word:<8} {left.qty} {left.name} at {left.adapter} {left.venue}: {left.reason}",
+                markup=False,
+                soft_wrap=True,
+            )
+    end = (
+        "is flat, the venues say"
+        if report.proof.is_flat
+        else "is NOT proved flat; a running API goes on trying"
+    )
+    console.print(f"{name} {end} ({report.seconds:.1f} s)", markup=False, soft_wrap=True)
 
 
 def _end(block: Block) -> str:

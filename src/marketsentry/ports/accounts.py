@@ -12,6 +12,7 @@ from marketsentry.core.account.position import Position
 from marketsentry.core.orders.order import Fill, Side
 
 GLOBAL = "global"  # the reserved strategy that means a whole track
+REPLAY_PREFIX = "parity-"  # venues at which a backtest was traded again
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Account:
     venue: str
     name: str
     currency: str
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether a backtest was traded again in it: no market of today moves it."""
+        return self.adapter == "paper" and self.venue.startswith(REPLAY_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ class DecisionSource(StrEnum):
     ORDERS = "orders"
     SIGNAL = "signal"
     TRADER = "trader"
+    FLATTEN = "flatten"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,17 @@ from marketsentry.core.orders.events import (
     LegUnseen,
 )
 from marketsentry.core.orders.order import ZERO, Fill, Leg, Order
-from marketsentry.core.orders.plan import Ask, Cancel, Finish, Market, Plan, Send, next_step, plan_of
+from marketsentry.core.orders.plan import (
+    Ask,
+    Cancel,
+    Finish,
+    Market,
+    Plan,
+    PlanStyle,
+    Send,
+    next_step,
+    plan_of,
+)
 from marketsentry.core.orders.product import Product
 from marketsentry.core.orders.reconcile import Evidence, reconcile
 from marketsentry.core.risk.kill_switch import effective_switch
@@ -151,9 +161,26 @@ class _Driver:
         async with self.parts.transactions() as stores:
             if not await stores.orders.renew(self.owner, [stored.id], lease_s=rules.lease_s):
                 raise ConflictError(f"the lease of order {stored.id} has passed on")
-            stop = None if self.order.is_reduce_only else await _stop_of(stores, stored)
+            stop = await self._stop(stores)
         self.held_until = started + rules.lease_s
         return stop
+
+    async def _stop(self, stores: Stores) -> str | None:
+        """Tell the code of the switch that takes this order from the venue, where there is one.
+
+        A switch that cancels openings leaves exits alone. One that demands closing takes those too that wait at a
+        price: the rest is closed at the market. That works market legs only, and so it is left alone.
+        """
+        stored = self.stored
+        reading = await stores.risk.read_switches([stored.track], [stored.strategy_id])
+        switch = effective_switch(
+            reading.rows, track=stored.track, strategy_id=stored.strategy_id, now=reading.now
+        )
+        if switch.mode is None:
+            return None
+        waits = self.plan.style is not PlanStyle.MARKET and switch.mode.demands_closing
+        stops = waits if self.order.is_reduce_only else switch.mode.cancels_openings
+        return switch.code if stops else None
 
     async def _send(self, step: Send) -> None:
         now = self.parts.clock.now()
@@ -258,13 +285,3 @@ class _Driver:
 
     def _ref(self, leg: Leg) -> LegRef:
         return LegRef(self.stored.target, leg.client_order_id, leg.venue_order_id, leg.sent_at)
-
-
-async def _stop_of(stores: Stores, stored: StoredOrder) -> str | None:
-    """Tell the code of a switch that cancels openings which already work."""
-    reading = await stores.risk.read_switches([stored.track], [stored.strategy_id])
-    switch = effective_switch(
-        reading.rows, track=stored.track, strategy_id=stored.strategy_id, now=reading.now
-    )
-    stops = switch.mode is not None and switch.mode.cancels_openings
-    return switch.code if stops else None

@@ -50,7 +50,7 @@ async def which_open(stores: Stores, account: Account | None, intents: Sequence[
     sequence of bool
         False only where no more is closed than is held, less what other orders are closing already.
     """
-    held = {} if account is None else await _left(stores, account, {one.track for one in intents})
+    held = {} if account is None else await closable(stores, account, {one.track for one in intents})
     opening = []
     for one in intents:
         before = held.get(one.key, ZERO)
@@ -61,18 +61,13 @@ async def which_open(stores: Stores, account: Account | None, intents: Sequence[
     return opening
 
 
-async def held_positions(stores: Stores, account_id: int, tracks: Iterable[str]) -> Sequence[HeldPosition]:
-    """Read the positions of all strategies of some tracks."""
-    found: list[HeldPosition] = []
-    for track in tracks:
-        found += await stores.accounts.positions(SubLedger(account_id, GLOBAL, track))
-    return found
-
-
-async def _left(
+async def closable(
     stores: Stores, account: Account, tracks: Iterable[str]
 ) -> dict[tuple[str, str, str], Decimal]:
-    """What can be closed: an exit on its way is spent, an entry on its way is not there yet."""
+    """Tell what can be closed, by track, strategy and target; signed base units.
+
+    An exit on its way is spent, an entry on its way is not there yet.
+    """
     left = {
         (one.ledger.track, one.ledger.strategy_id, one.target): one.position.qty
         for one in await held_positions(stores, account.id, sorted(tracks))
@@ -84,3 +79,11 @@ async def _left(
             after = before + pending.side.sign * (pending.qty - order.filled_qty)
             left[pending.key] = after if after * before > 0 else ZERO
     return left
+
+
+async def held_positions(stores: Stores, account_id: int, tracks: Iterable[str]) -> Sequence[HeldPosition]:
+    """Read the positions of all strategies of some tracks."""
+    found: list[HeldPosition] = []
+    for track in tracks:
+        found += await stores.accounts.positions(SubLedger(account_id, GLOBAL, track))
+    return found

@@ -49,16 +49,16 @@ class Executor:
                 self._tasks[order_id] = task
                 task.add_done_callback(partial(self._forget, order_id))
 
-    async def settle(self, order_ids: Sequence[int], *, within_s: float) -> None:
+    async def settle(self, order_ids: Sequence[int], *, within_s: float, skips_unknown: bool = False) -> None:
         """Drive orders and wait until each is over or unknown, or another executor's, at most `within_s`.
 
-        Stopping to wait stops nothing.
+        Stopping to wait stops nothing. With `skips_unknown` an order of ours is not waited for while it is unknown.
         """
         self.start(order_ids)
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 ours = [self._tasks[one] for one in order_ids if one in self._tasks]
-                if ours:
+                if ours and not skips_unknown:
                     await asyncio.wait(ours)
                 while await self._pending(order_ids):
                     await asyncio.sleep(_LOOK_EVERY_S)

@@ -1,10 +1,11 @@
 """Compares the ledger of an account with its venue: read both, tell the differences, change nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from marketsentry.core.account.netting import Mismatch, expected_holdings, mismatches, net_quantities
 from marketsentry.core.market.symbols import Market
+from marketsentry.core.orders.product import Product
 from marketsentry.ports import Stores, Transactions
 from marketsentry.ports.accounts import GLOBAL, Account, HeldPosition, SubLedger
 from marketsentry.ports.venue import Venue
@@ -16,7 +17,7 @@ async def net_positions(stores: Stores, account_id: int) -> dict[str, Decimal]:
 
 
 async def compare_with_venue(
-    account: Account, venue: Venue, *, transactions: Transactions
+    account: Account, venue: Venue, *, transactions: Transactions, has_contracts: bool = True
 ) -> Sequence[Mismatch]:
     """Compare cash and positions of an account with what its venue shows.
 
@@ -29,6 +30,8 @@ async def compare_with_venue(
         than missed.
     transactions
         The record.
+    has_contracts
+        Whether the venue keeps perpetuals as contracts; on paper they are held like their asset.
 
     Returns
     -------
@@ -43,20 +46,31 @@ async def compare_with_venue(
     """
     shown = {balance.asset: balance.total for balance in await venue.balances()}
     shown |= {position.symbol: position.qty for position in await venue.positions()}
-    dust: dict[str, Decimal] = {}
-    for product in await venue.products():
-        name = product.base if product.market is Market.SPOT else product.symbol
-        dust[name] = max(dust.get(name, Decimal(0)), product.lot_size)
+    dust = dust_of(await venue.products(), has_contracts=has_contracts)
     async with transactions() as stores:
         await stores.accounts.lock(account.id)
         held = [(one.target, one.position) for one in await _positions(stores, account.id)]
-        cash: dict[str, Decimal] = {}
-        for track in await _tracks(stores, account.id):
-            for currency, amount in (
-                await stores.accounts.cash(SubLedger(account.id, GLOBAL, track))
-            ).items():
-                cash[currency] = cash.get(currency, Decimal(0)) + amount
-    return mismatches(expected_holdings(held, cash, quote=account.currency), shown, dust)
+        cash = await cash_of(stores, account.id)
+    expected = expected_holdings(held, cash, quote=account.currency, has_contracts=has_contracts)
+    return mismatches(expected, shown, dust)
+
+
+async def cash_of(stores: Stores, account_id: int) -> dict[str, Decimal]:
+    """Add up the cash of all ledgers of an account by currency."""
+    cash: dict[str, Decimal] = {}
+    for track in await _tracks(stores, account_id):
+        for currency, amount in (await stores.accounts.cash(SubLedger(account_id, GLOBAL, track))).items():
+            cash[currency] = cash.get(currency, Decimal(0)) + amount
+    return cash
+
+
+def dust_of(products: Iterable[Product], *, has_contracts: bool) -> dict[str, Decimal]:
+    """Tell how much of everything cannot be traded: the largest lot of the products in it."""
+    dust: dict[str, Decimal] = {}
+    for product in products:
+        name = product.symbol if has_contracts and product.market is Market.PERP else product.base
+        dust[name] = max(dust.get(name, Decimal(0)), product.lot_size)
+    return dust
 
 
 async def _positions(stores: Stores, account_id: int) -> list[HeldPosition]:

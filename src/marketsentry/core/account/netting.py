@@ -36,8 +36,21 @@ def net_quantities(positions: Iterable[tuple[str, Position]]) -> dict[str, Decim
     return {target: qty for target, qty in sorted(net.items()) if qty}
 
 
+def held_as(target: str, *, has_contracts: bool = True) -> str:
+    """Name what a position is held as: a perpetual by its symbol, and everything else by its asset.
+
+    Without `has_contracts` a perpetual is held like its asset, as the paper venue does.
+    """
+    is_contract = has_contracts and market_of_symbol(target) is Market.PERP
+    return target if is_contract else base_of(target)
+
+
 def expected_holdings(
-    positions: Iterable[tuple[str, Position]], cash: Mapping[str, Decimal], *, quote: str
+    positions: Iterable[tuple[str, Position]],
+    cash: Mapping[str, Decimal],
+    *,
+    quote: str,
+    has_contracts: bool = True,
 ) -> dict[str, Decimal]:
     """Tell what the venue should show, by asset, and by symbol for perpetuals.
 
@@ -49,6 +62,8 @@ def expected_holdings(
         Of all strategies, by currency.
     quote
         Currency of the account.
+    has_contracts
+        See `held_as`.
 
     Returns
     -------
@@ -57,11 +72,9 @@ def expected_holdings(
     """
     held = {name: amount for name, amount in cash.items() if amount}
     for target, position in positions:
-        if market_of_symbol(target) is Market.SPOT:
-            asset = base_of(target)
-            held[asset] = held.get(asset, ZERO) + position.qty
-        else:
-            held[target] = held.get(target, ZERO) + position.qty
+        name = held_as(target, has_contracts=has_contracts)
+        held[name] = held.get(name, ZERO) + position.qty
+        if has_contracts and market_of_symbol(target) is Market.PERP:
             held[quote] = held.get(quote, ZERO) + position.qty * position.average_price
     return {name: qty for name, qty in sorted(held.items()) if qty}
 

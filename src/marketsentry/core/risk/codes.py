@@ -45,6 +45,16 @@ def no_data_code(target: str) -> str:
     return f"insufficient_market_data:{target}"
 
 
+def unproved_code(track: str, scope: str) -> str:
+    """Name a scope that was to be flat and is not proved to be."""
+    return f"flatten_unproved:{track}:{scope}"
+
+
+def flattened_code(track: str, scope: str) -> str:
+    """Name a scope of which the venue has said that it is flat."""
+    return f"flattened:{track}:{scope}"
+
+
 def blocked_detail(codes: Iterable[str]) -> str:
     """Join codes into the detail of an answer 423."""
     return "risk_blocked:" + ",".join(codes)

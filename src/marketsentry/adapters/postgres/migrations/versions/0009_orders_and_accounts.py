@@ -25,7 +25,7 @@ CREATE TABLE decisions (
     decision_id varchar(64) PRIMARY KEY,
     track varchar(16) NOT NULL CHECK (track IN ('vc', 'liquid')),
     strategy_id varchar(64) NOT NULL,
-    source varchar(32) NOT NULL CHECK (source IN ('rebalance', 'orders', 'signal', 'trader')),
+    source varchar(32) NOT NULL CHECK (source IN ('rebalance', 'orders', 'signal', 'trader', 'flatten')),
     as_of timestamptz NOT NULL,
     is_approved boolean NOT NULL,
     capital numeric CHECK (capital > 0 AND capital < 'Infinity'),

@@ -1,0 +1,136 @@
+"""What a switch demands after it was pulled: what is held is closed, and a hard block ends with its breach (K-41).
+
+One pass looks at every switch in force. A flatten that was not proved is tried again after a growing pause: a product
+that the venue has halted is asked for and not hammered.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from marketsentry.core.orders.order import ZERO
+from marketsentry.core.risk.codes import GLOBAL, flattened_code
+from marketsentry.core.risk.hard_rules import LossFigures
+from marketsentry.core.risk.kill_switch import SwitchRow
+from marketsentry.exceptions import DependencyError, MarketSentryError
+from marketsentry.ports.accounts import SubLedger
+from marketsentry.ports.risk import ChangedBy, EventFilter
+from marketsentry.services.flat_proof import Scope, accounts_in
+from marketsentry.services.flatten import FlatReport, FlattenParts, flatten
+from marketsentry.services.risk_switch import release_cleared
+
+LOOK_EVERY_S = 1.0
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=60)
+BY = ChangedBy("rule:risk_watch")
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Try:
+    """When an unproved flatten is tried again; `row` is the block that asked for it."""
+
+    row: SwitchRow
+    next_at: datetime
+    pause: timedelta = FIRST_PAUSE
+
+
+@dataclass(slots=True)
+class RiskWatch:
+    """Acts on the switches in force; make one per process that executes.
+
+    Parameters
+    ----------
+    parts
+        What closing needs; its risk parts name the ledger that breaches are judged by.
+    """
+
+    parts: FlattenParts
+    _tries: dict[tuple[str, str], _Try] = field(default_factory=dict)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Pass now and again until `stop` is set."""
+        while not stop.is_set():
+            try:
+                await self.once()
+            except MarketSentryError as error:
+                log.warning("risk_watch_failed", reason=str(error))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await stop.wait()
+
+    async def once(self) -> list[FlatReport]:
+        """Look at every switch in force; returns what was flattened, or tried."""
+        async with self.parts.admit.transactions() as stores:
+            reading = await stores.risk.all_switches()
+        in_force = [row for row in reading.rows if row.blocks_at(reading.now)]
+        reports = []
+        for row in in_force:
+            if row.until_cleared:
+                await self._release(row)
+            if row.mode.demands_closing and await self._is_due(row):
+                reports.append(await self._flatten(row))
+        demanded = {(row.track, row.scope) for row in in_force if row.mode.demands_closing}
+        self._tries = {key: one for key, one in self._tries.items() if key in demanded}
+        return reports
+
+    async def _flatten(self, row: SwitchRow) -> FlatReport:
+        report = await flatten(Scope(row.track, row.scope), self.parts, since=row.updated_at)
+        key = (row.track, row.scope)
+        if report.proof.is_flat:
+            self._tries.pop(key, None)
+            log.info("flattened", track=row.track, scope=row.scope, seconds=round(report.seconds, 3))
+            return report
+        before = self._tries.get(key)
+        is_again = before is not None and before.row.updated_at == row.updated_at
+        pause = min(before.pause * 2, LONGEST_PAUSE) if before is not None and is_again else FIRST_PAUSE
+        self._tries[key] = _Try(row, self.parts.admit.clock.now() + pause, pause)
+        log.error(
+            "flatten_unproved",
+            track=row.track,
+            scope=row.scope,
+            remaining=[f"{one.name}: {one.reason}" for one in report.proof.remaining],
+            next_in_s=pause.total_seconds(),
+        )
+        return report
+
+    async def _is_due(self, row: SwitchRow) -> bool:
+        """Whether a flatten is to be tried: not proved since the block was last changed, or something is held again."""
+        tried = self._tries.get((row.track, row.scope))
+        if tried is not None and tried.row.updated_at == row.updated_at:
+            return self.parts.admit.clock.now() >= tried.next_at
+        scope = Scope(row.track, row.scope)
+        async with self.parts.admit.transactions() as stores:
+            code = flattened_code(row.track, row.scope)
+            newest = await stores.risk.page_events(EventFilter(code=code), before_id=None, limit=1)
+            if not newest or newest[0].created_at < row.updated_at:
+                return True
+            for account in await accounts_in(stores, scope):
+                whole = SubLedger(account.id, GLOBAL, row.track)
+                for held in await stores.accounts.positions(whole):
+                    if held.position.qty != ZERO and scope.covers(row.track, held.ledger.strategy_id):
+                        return True
+        return False
+
+    async def _release(self, row: SwitchRow) -> None:
+        """Let a hard block go whose breach has ended by the ledger; what cannot be read releases nothing."""
+        read = self.parts.admit.risk.account
+        if read is None:
+            return
+        try:
+            async with self.parts.admit.transactions() as stores:
+                figures: LossFigures = (await read(stores, track=row.track, strategy_id=row.scope)).figures
+        except DependencyError as error:
+            log.warning("block_not_judged", track=row.track, scope=row.scope, reason=str(error))
+            return
+        for change in await release_cleared(
+            row.track,
+            row.scope,
+            figures,
+            limits=self.parts.admit.risk.limits,
+            by=BY,
+            transactions=self.parts.admit.transactions,
+        ):
+            log.info("block_released", track=change.after.track, scope=change.after.scope)
