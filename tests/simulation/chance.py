@@ -10,7 +10,8 @@ class Rates:
     """How often things go wrong; drawn anew for each seed, so that calm and wild runs both occur.
 
     `call` and `statement` are probabilities of each call of the venue and each statement of the record, `commit` of
-    each commit. `crash_every` is how many steps a process lives on average.
+    each commit. `crash_every` is how many steps a process lives on average. `slow` is the share of steps that take
+    time, `stall` that of transactions around which a task stands still for longer than a call, or than a lease.
     """
 
     call: float
@@ -18,6 +19,7 @@ class Rates:
     commit: float
     crash_every: float
     slow: float
+    stall: float = 0.0
 
 
 @dataclass
@@ -44,6 +46,7 @@ class Chance:
             commit=draw.choice((0.0, 0.01, 0.03, 0.06)),
             crash_every=draw.choice((float("inf"), 3000.0, 1000.0, 300.0)),
             slow=draw.choice((0.02, 0.1, 0.3)),
+            stall=draw.choice((0.0, 0.0, 0.005, 0.02)),
         )
 
     def happens(self, fault: str, probability: float) -> bool:

@@ -185,7 +185,7 @@ class Exchange:
         for _ in range(self._draw.randrange(4)):
             self._loop.call_later(self._draw.choice((0.3, 1.0, 2.0, 2.0, 2.05, 4.0)), self._fill_rest, order)
         if self._draw.random() < 0.1:
-            self._loop.call_later(self._draw.uniform(0.5, 4.0), self._expire, order)
+            self._loop.call_later(self._draw.uniform(0.1, 4.0), self._end, order)
 
     def _fill_rest(self, order: Booked) -> None:
         if order.status is LegStatus.OPEN:
@@ -195,9 +195,11 @@ class Exchange:
             self._fill(order, part * LOT, order.request.limit_price)
             self._tell(order)
 
-    def _expire(self, order: Booked) -> None:
+    def _end(self, order: Booked) -> None:
+        """The venue ends it by itself."""
         if order.status is LegStatus.OPEN:
-            order.status = LegStatus.EXPIRED
+            is_rejected = not order.fills and self._draw.random() < 0.5
+            order.status = LegStatus.REJECTED if is_rejected else LegStatus.EXPIRED
             self._tell(order)
 
     def _fill(self, order: Booked, qty: Decimal, price: Decimal) -> None:

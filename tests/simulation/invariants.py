@@ -17,6 +17,14 @@ from simulation.record import Record
 from simulation.world import TRACK, World
 
 _FILLED = {OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED}
+_PUBLISHED = """
+SELECT DISTINCT ON (key) key, payload ->> 'status', (payload ->> 'version')::int
+FROM outbox WHERE topic = 'orders' ORDER BY key, id DESC
+"""
+_ENTERED = """
+SELECT d.idempotency_key, count(*)::int
+FROM decisions AS d JOIN orders_sim AS o USING (decision_id) GROUP BY d.idempotency_key, d.decision_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,8 @@ class Found:
     cash: dict[str, Decimal]
     positions: dict[str, Decimal]
     accounts: Sequence[AccountRebuild]
+    published: dict[str, tuple[str, int]]
+    entered: dict[str, int]
 
 
 async def read_record(world: World) -> Found:
@@ -42,21 +52,18 @@ async def read_record(world: World) -> Found:
         held: dict[str, Decimal] = {}
         for one in await stores.accounts.positions(whole):
             held[one.target] = held.get(one.target, ZERO) + one.position.qty
-        found = Found(
-            rows=rows,
-            orders=[orders[one.id] for one in rows],
-            fills=await stores.orders.fills(),
-            cash=dict(await stores.accounts.cash(whole)),
-            positions=held,
-            accounts=(),
-        )
+        fills = await stores.orders.fills()
+        cash = dict(await stores.accounts.cash(whole))
+    look = world.desk.monitor.execute
     return Found(
-        found.rows,
-        found.orders,
-        found.fills,
-        found.cash,
-        found.positions,
-        await rebuild_accounts(transactions=record),
+        rows=rows,
+        orders=[orders[one.id] for one in rows],
+        fills=fills,
+        cash=cash,
+        positions=held,
+        accounts=await rebuild_accounts(transactions=record),
+        published={key: (status, version) for key, status, version in look(_PUBLISHED).fetchall()},
+        entered=dict(look(_ENTERED).fetchall()),
     )
 
 
@@ -165,6 +172,25 @@ def final_statuses_say_what_was_filled(world: World, found: Found) -> list[str]:
     return told
 
 
+def what_is_published_is_the_last_state(world: World, found: Found) -> list[str]:
+    """The newest message about each order tells its row."""
+    rows = {str(one.id): (str(one.status), one.version) for one in found.rows}
+    return [
+        f"order {key} is {row}, published was {found.published.get(key)}"
+        for key, row in rows.items()
+        if found.published.get(key) != row
+    ]
+
+
+def a_request_is_entered_once(world: World, found: Found) -> list[str]:
+    """However often a client asks under one key, its orders are stored once and whole."""
+    return [
+        f"{key} asked for {world.asked.get(key)} orders, {n} are stored"
+        for key, n in found.entered.items()
+        if world.asked.get(key) != n
+    ]
+
+
 def nothing_surprises(world: World, found: Found) -> list[str]:
     """No service met an error that it does not know."""
     return world.surprises
@@ -181,5 +207,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     no_order_is_handed_in_twice,
     nothing_is_filled_beyond_what_was_asked,
     final_statuses_say_what_was_filled,
+    what_is_published_is_the_last_state,
+    a_request_is_entered_once,
     nothing_surprises,
 )

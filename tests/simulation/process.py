@@ -52,6 +52,10 @@ class Process:
             if task is not me:
                 task.cancel()
 
+    async def buried(self) -> None:
+        """Wait until all its tasks have ended."""
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
 
 def tracked_task(loop: asyncio.AbstractEventLoop, coro: Any, **how: Any) -> asyncio.Task[Any]:
     """Make a task that belongs to the process in which it is made."""

@@ -172,6 +172,7 @@ class Record:
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[Stores]:
         with translated_errors():
+            await self._stall()
             await self._pause("begin")
             self._refuse_while_away()
             connection = self._desk.take()
@@ -204,6 +205,13 @@ class Record:
         if self._chance.happens("record: commit unseen", self._rates.commit / 2):
             raise DependencyError("PostgreSQL failed: the connection was lost during the commit")
         await self._pause("after commit")
+        await self._stall()
+
+    async def _stall(self) -> None:
+        """Stand still, as a machine does that is suspended: leases end, and others take over."""
+        if self._chance.happens("process: stalled", self._rates.stall):
+            await asyncio.sleep(self._chance.of("stall").choice((12.0, 35.0, 50.0)))
+            self._process.step("woke up")
 
     def _refuse_while_away(self) -> None:
         if self._process.world.record_is_away:

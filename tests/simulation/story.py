@@ -65,7 +65,8 @@ async def play(world: World) -> None:
     world.rates = replace(world.rates, slow=0.0)
     for one in world.running:
         one.process.die("the end of the faults")
-    await asyncio.sleep(0)
+    for one in world.running:
+        await one.process.buried()
     world.note("faults end")
     for span in world.blocked:
         span.after = span.after if span.after is not None else world.admitted(span.scope)
@@ -73,7 +74,7 @@ async def play(world: World) -> None:
     await world.within(last, _reset_all(last))
     await _until_over(world, last)
     last.process.die("the end")
-    await asyncio.sleep(0)
+    await last.process.buried()
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
@@ -120,6 +121,8 @@ async def _client(world: World, number: int) -> None:
     await asyncio.sleep(draw.uniform(0, 5))
     for n in range(N_DECISIONS):
         request = _wanted(world, number, n)
+        assert request.idempotency is not None
+        world.asked[request.idempotency.key] = len(request.orders)
         entered = await _insist(world, number, partial(_enter, request))
         if entered is not None:
             world.counts["decisions"] += 1
@@ -138,7 +141,7 @@ def _wanted(world: World, number: int, n: int) -> EnterRequest:
         orders.append(
             EnteredOrder(
                 target,
-                draw.choice((Side.BUY, Side.BUY, Side.SELL)),
+                draw.choice((Side.BUY, Side.BUY, Side.BUY, Side.SELL)),
                 Decimal(draw.randrange(1, 50_000)) / 10_000,
                 track=TRACK,
                 est_price=(bid + ask) / 2 if has_price else None,

@@ -89,6 +89,7 @@ class World:
     venue_is_away: bool = False
     trace: list[str] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
+    asked: dict[str, int] = field(default_factory=dict)  # orders by the key of the client
     counts: Counter[str] = field(default_factory=Counter)
     surprises: list[str] = field(default_factory=list)
     running: list[Running] = field(default_factory=list)
