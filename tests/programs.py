@@ -19,14 +19,18 @@ from marketsentry.adapters.embedded import read_owner
 CHECKOUT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 OURS = ("MS_", "DATABASE_URL", "REDIS_URL")
-PATIENCE_S = 60.0  # what takes a second on a quiet machine may take many on a busy one
+PATIENCE_S = 120.0  # what takes a second on a quiet machine may take many on a busy one
 
 
 def clean_environment(home: Path, **variables: str) -> dict[str, str]:
-    """The caller's environment without our settings, and the given ones; `ms` is on the PATH."""
+    """The caller's environment without our settings, and the given ones; `ms` is on the PATH.
+
+    The address is one that nobody listens on, so that programs of other tests are not in the way.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     path = f"{BIN}{os.pathsep}{kept.get('PATH', os.defpath)}"
-    return kept | {"PATH": path, "MS_HOME": str(home), "COLUMNS": "80"} | variables
+    bind = f"127.0.0.1:{free_port()}"
+    return kept | {"PATH": path, "MS_HOME": str(home), "COLUMNS": "80", "MS_API_BIND": bind} | variables
 
 
 def ms(
@@ -107,8 +111,9 @@ class Served:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def role_pid(self) -> int:
-        """Process of the role that was started last."""
-        return int([one for one in self.events if one["event"] == "role_started"][-1]["pid"])
+        """Process of the API that was started last."""
+        started = [one for one in self.events if one["event"] == "role_started" and one["role"] == "api"]
+        return int(started[-1]["pid"])
 
     def engine_pid(self) -> int:
         """Main process of PostgreSQL."""

@@ -22,6 +22,17 @@ def load_hours(realdata: Path, symbol: str) -> BarSeries:
     )
 
 
+def copy_hours(realdata: Path, folder: Path, *, n_bars: int, symbols: tuple[str, ...] = SYMBOLS) -> Path:
+    """Write the newest `n_bars` of each file into a folder whose name says what they are, below `folder`."""
+    copies = folder / "binance_spot_1h"
+    copies.mkdir(parents=True)
+    for symbol in symbols:
+        recorded = realdata / "bars" / copies.name / f"{symbol}.parquet"
+        newest = f"SELECT * FROM (FROM '{recorded}' ORDER BY ts DESC LIMIT {n_bars}) ORDER BY ts"
+        duckdb.sql(newest).write_parquet(str(copies / f"{symbol}.parquet"))
+    return copies
+
+
 def momentum(panel: BarPanel) -> np.ndarray:
     """A tenth of the last day's return: a forecast of nothing, but one that trades."""
     out = np.full(panel.close.shape, np.nan)

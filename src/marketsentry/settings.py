@@ -36,6 +36,10 @@ _OURS = frozenset(  # variables that the contract does not name
         "served_models",
         "stale_after_bars",
         "statement_timeout_s",
+        "trader_horizon",
+        "trader_source",
+        "trader_source_url",
+        "trader_strategy",
         "venue_max_clock_skew_s",
     }
 )
@@ -289,6 +293,12 @@ class Settings(BaseSettings):
     bitget_market: Annotated[Literal["spot", "perp"], BeforeValidator(_lower)] = "spot"
     bitget_margin_mode: Annotated[Literal["crossed", "isolated"], BeforeValidator(_lower)] = "crossed"
     bitget_leverage: Annotated[int, Field(ge=1, le=125)] = 1
+
+    # What the trader trades, and where its bars come from; without a source it trades what the record gets.
+    trader_horizon: Literal["1h", "1d", "7d"] = "1h"
+    trader_strategy: Label = "default-liquid-v1"
+    trader_source: Annotated[Literal["", "coinbase", "bitget", "binance"], BeforeValidator(_lower)] = ""
+    trader_source_url: str = ""
 
     # The API and the logs.
     api_base: str = "http://127.0.0.1:8000"

@@ -39,7 +39,7 @@ class Story:
 OK, JUDGED = {0}, {0, 2}  # 2: the example worked and what it judged was not good enough
 STORIES = (
     Story(
-        "hours",
+        "schema and features",
         {
             "ms db upgrade": OK,
             "ms db current --json": OK,
@@ -50,6 +50,12 @@ STORIES = (
             "ms features build --symbols BTC,ETH --interval 1h": OK,
             "ms features build --symbols BTC,ETH --interval 1h --json": OK,
             "ms features export-samples --symbols BTC --interval 1h --horizons 1h,1d --to samples.parquet": OK,
+        },
+        before=(("data", "synth", "--symbols", "BTC,ETH", "--interval", "1h", "--days", "60"),),
+    ),
+    Story(
+        "models",
+        {
             "ms train --symbols BTC,ETH,SOL --interval 1h --horizon 4h --name panel --version v1": JUDGED,
             "ms model list": OK,
             "ms model list --json": OK,
@@ -67,7 +73,16 @@ STORIES = (
             "ms backtest compare 1 2 --out compare.html": OK,
             "ms backtest report 1 --lang zh --out report.html": OK,
             "ms replay 1 --tolerance 1e-6 --json": OK,
+            "ms parity --replay --json": OK,
             "ms status --json": OK,
+            "ms orders list": OK,
+            "ms orders list --status filled --status partially_filled": OK,
+            "ms orders why 4201337": {3},
+            "ms account deposit 2500.50 --reference wire-17": OK,
+            "ms account withdraw 100 --reference wire-18": OK,
+            'ms account adjust 0.25 --reason "rebate that no fill told"': OK,
+            "ms account list": OK,
+            "ms account list --json": OK,
             "ms risk status": OK,
             "ms risk status --json": OK,
             'ms risk kill liquid --minutes 60 --reason "venue outage"': OK,
@@ -75,7 +90,7 @@ STORIES = (
             'ms risk reset liquid --reason "venue is back"': OK,
             "ms db downgrade 0003 --yes": OK,
         },
-        before=(("data", "synth", "--symbols", "BTC,ETH,SOL", "--interval", "1h", "--days", "180"),),
+        before=(("data", "synth", "--symbols", "BTC,ETH,SOL", "--interval", "1h", "--days", "150"),),
     ),
     Story(
         "files",
@@ -101,9 +116,17 @@ STORIES = (
             "ms check features my_features.py": OK,
             "ms check features examples/features_example.py --json": OK,
             "ms check model examples/model_example.py --json": OK,
-            "ms check evidence --quick --json": OK,
             "ms new policy my_policy": OK,
             "ms check policy examples/policy_example.py --json": OK,
+            "ms new venue my_venue": OK,
+            "ms check venue my_venue.py --symbol BTC --yes": OK,
+        },
+    ),
+    Story(
+        "this machine",
+        {
+            "ms check evidence --quick --json": OK,
+            "ms check live --venue coinbase --json": OK,
             "ms bench help --json": JUDGED,  # whether this machine is quick enough is not asked here
             "ms doctor --json": JUDGED,  # what this machine lacks is not asked here
         },

@@ -11,6 +11,7 @@ from market_files import write_csv
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.synthetic import make_market
 from programs import CHECKOUT, clean_environment
+from recorded_hours import copy_hours
 
 HOWTO = CHECKOUT / "docs" / "howto"
 LIMIT_S = 300  # a minute on a quiet machine of two cores
@@ -75,6 +76,6 @@ def test_an_own_signal_runs_on_files(tmp_path: Path) -> None:
 
 @pytest.mark.realdata
 def test_an_own_signal_runs_on_recorded_bars(realdata: Path, tmp_path: Path) -> None:
-    found = run_script("research_own_signal.py", tmp_path, realdata / "bars" / "binance_spot_1h", "out")
-    assert (found["symbols"], found["look_ahead"]) == ("BTC,ETH,SOL", "0")
-    assert int(found["n_bars"]) > 50_000
+    bars = copy_hours(realdata, tmp_path, n_bars=10_000)
+    found = run_script("research_own_signal.py", tmp_path, bars, "out")
+    assert (found["symbols"], found["look_ahead"], found["n_bars"]) == ("BTC,ETH,SOL", "0", "10000")

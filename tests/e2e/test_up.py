@@ -20,34 +20,38 @@ from programs import Served, clean_environment, eventually, free_port, is_gone, 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One data directory for this file: every start is also a second start on what the one before left."""
+    """A data directory for all that starts anew: every start is also a second start on what the one before left."""
     return tmp_path_factory.mktemp("up") / "a home"
 
 
-@pytest.fixture
-def up(home: Path) -> Iterator[Served]:
-    with serving(home, "up", "--json") as running:
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One program that runs all along, for the tests that leave it running."""
+    with serving(tmp_path_factory.mktemp("up all along") / "a home", "up", "--json") as running:
         assert eventually(running.is_ready), running.stderr
         yield running
 
 
-def test_it_is_ready_says_where_and_logs_its_settings_once(up: Served, home: Path) -> None:
-    out = home.with_name(f"{home.name}.{up.port}.stdout")
-    assert eventually(lambda: out.read_text() != "")
-    document = json.loads(out.read_text())
-    assert document["addresses"]["api"] == f"http://127.0.0.1:{up.port}/api/v2"
-    assert up.status_of("/health") == up.status_of("/metrics") == up.status_of("/api/v2/docs") == 200
-    (settings,) = [one for one in up.events if one["event"] == "settings"]
-    assert settings["MS_HOME"] == str(home)
-    family = [process.pid for process in up.family()]
-    assert len(family) >= 3
-    assert up.stop() == 0
-    assert all(eventually(lambda pid=pid: is_gone(pid), 5) for pid in family)
+def test_it_is_ready_says_where_logs_its_settings_once_and_leaves_nothing(home: Path) -> None:
+    with serving(home, "up", "--json") as running:
+        assert eventually(running.is_ready), running.stderr
+        out = home.with_name(f"{home.name}.{running.port}.stdout")
+        assert eventually(lambda: out.read_text() != "")
+        document = json.loads(out.read_text())
+        assert document["addresses"]["api"] == f"http://127.0.0.1:{running.port}/api/v2"
+        for path in ("/health", "/metrics", "/api/v2/docs"):
+            assert running.status_of(path) == 200, path
+        (settings,) = [one for one in running.events if one["event"] == "settings"]
+        assert settings["MS_HOME"] == str(home)
+        family = [process.pid for process in running.family()]
+        assert len(family) >= 3
+        assert running.stop() == 0
+        assert all(eventually(lambda pid=pid: is_gone(pid), 5) for pid in family)
     assert read_owner(home) is None
 
 
-def test_a_second_program_is_told_who_the_first_is(up: Served, home: Path) -> None:
-    refused = ms(home, "up", MS_API_BIND=f"127.0.0.1:{free_port()}")
+def test_a_second_program_is_told_who_the_first_is(up: Served) -> None:
+    refused = ms(up.home, "up", MS_API_BIND=f"127.0.0.1:{free_port()}")
     assert refused.returncode == 3
     (error,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
     assert f"belong to process {up.process.pid} since" in error
@@ -56,8 +60,8 @@ def test_a_second_program_is_told_who_the_first_is(up: Served, home: Path) -> No
     assert up.is_ready()
 
 
-def test_status_answers_while_it_runs(up: Served, home: Path) -> None:
-    status = ms_json(home, "status", MS_API_BIND=f"127.0.0.1:{up.port}")
+def test_status_answers_while_it_runs(up: Served) -> None:
+    status = ms_json(up.home, "status", MS_API_BIND=f"127.0.0.1:{up.port}")
     engines = status["engines"]
     assert engines["owner"]["pid"] == up.process.pid
     assert (engines["postgres"], engines["redis"]) == ("connected", "connected")
@@ -71,7 +75,7 @@ def test_a_killed_role_is_started_again(up: Served) -> None:
     os.kill(first, signal.SIGKILL)
     assert eventually(lambda: up.role_pid() != first)
     assert eventually(up.is_ready)
-    assert [one["exit_code"] for one in up.events if one["event"] == "role_ended"] == [-signal.SIGKILL]
+    assert [one["exit_code"] for one in up.events if one["event"] == "role_ended"][-1] == -signal.SIGKILL
 
 
 def test_everything_ends_when_it_is_killed_and_the_next_start_recovers(home: Path) -> None:

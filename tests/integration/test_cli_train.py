@@ -191,7 +191,7 @@ async def test_twelve_recorded_coins_of_hours(
         for path, symbol in zip(files, symbols, strict=True):
             found = duckdb.sql(
                 f"SELECT epoch_ns(ts) AS ts_ns, open, high, low, close, volume FROM '{path}'"
-                " WHERE ts >= '2022-01-01' AND ts < '2022-09-01' ORDER BY ts"
+                " WHERE ts >= '2022-01-01' AND ts < '2022-06-01' ORDER BY ts"
             ).fetchnumpy()
             values = np.column_stack([found[name] for name in ("open", "high", "low", "close", "volume")])
             series = BarSeries(symbol, parse_interval("1h"), "binance_spot", found["ts_ns"], values)

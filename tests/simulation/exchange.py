@@ -2,13 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import ZERO, Fill, LegKind, Side, TimeInForce
 from marketsentry.core.orders.product import Product
 from marketsentry.ports import Clock
-from marketsentry.ports.venue import LegRequest, LegStatus, LegView
+from marketsentry.ports.venue import LegRequest, LegStatus, LegView, VenueFill
 from simulation.chance import Chance
 from simulation.loop import VirtualLoop
 
@@ -149,6 +150,22 @@ class Exchange:
             self._chance.faults["venue: a fill told twice"] += 1
         self._draw.shuffle(seen)
         return tuple(seen)
+
+    def open_orders(self) -> list[LegView]:
+        """What may still fill."""
+        return [one.view(one.fills) for one in self.orders.values() if not one.status.is_over]
+
+    def fills_since(self, since: datetime) -> list[VenueFill]:
+        """All fills of a time, oldest first."""
+        told = [
+            VenueFill(
+                one.request.symbol, one.venue_order_id, one.request.client_order_id, one.request.side, fill
+            )
+            for one in self.orders.values()
+            for fill in one.fills
+            if fill.at >= since
+        ]
+        return sorted(told, key=lambda one: (one.fill.at, one.fill.trade_id))
 
     def _refuse_unpaid(self, request: LegRequest) -> None:
         is_buy = request.side is Side.BUY

@@ -83,24 +83,13 @@ class VenueLine:
 
     async def open_orders(self) -> Sequence[LegView]:
         """List the orders that may still fill."""
-        orders = self._exchange.orders.values()
-        found: Sequence[LegView] = await self._call(
-            "open_orders", lambda: [one.view(one.fills) for one in orders if not one.status.is_over]
-        )
+        found: Sequence[LegView] = await self._call("open orders", self._exchange.open_orders)
         return found
 
     async def fills_since(self, since: datetime) -> Sequence[VenueFill]:
         """List fills, oldest first; see `Venue.fills_since`."""
-        orders = self._exchange.orders.values()
-        told = [
-            VenueFill(
-                one.request.symbol, one.venue_order_id, one.request.client_order_id, one.request.side, fill
-            )
-            for one in orders
-            for fill in one.fills
-            if fill.at >= since
-        ]
-        return sorted(told, key=lambda one: (one.fill.at, one.fill.trade_id))
+        found: Sequence[VenueFill] = await self._call("all fills", lambda: self._exchange.fills_since(since))
+        return found
 
     async def balances(self) -> Sequence[Balance]:
         """Read what the account holds."""

@@ -107,8 +107,9 @@ class World:
 
     def log(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
         """Keep what the services log, as a processor of structlog."""
-        self.note(" ".join([f"log: {event.pop('event')}", *(f"{k}={v}" for k, v in event.items())]))
-        if method in ("exception", "critical"):
+        what = event.pop("event")
+        self.note(" ".join([f"log: {what}", *(f"{k}={v}" for k, v in event.items())]))
+        if method in ("exception", "critical") or what == "venue_differs":
             self.surprises.append(self.trace[-1])
         raise structlog.DropEvent
 

@@ -13,6 +13,7 @@ class Role(StrEnum):
     """The roles that exist."""
 
     API = "api"
+    TRADER = "trader"
 
 
 @app.command()
@@ -31,6 +32,9 @@ def run(
 
     Exit code 0 when it was stopped; 2 for a malformed setting; 3 when the address is taken or another program runs
     the engines of MS_HOME; 4 when an engine does not start.
+
+    `trader` trades the model of MS_TRADER_HORIZON on paper as bars close: those that the record gets, or that it
+    fetches itself from MS_TRADER_SOURCE.
 
     Example:  ms run api
     """
@@ -58,3 +62,7 @@ async def _run_role(role: Role, *, watch_stdin: bool, listen_fd: int) -> None:
                 given = listen_fd >= 0
                 with socket.socket(fileno=listen_fd) if given else listen(*settings.api_bind) as listening:
                     await serve_api(system, listening, stop=stop)
+            case Role.TRADER:
+                from marketsentry.roles.trader import run_trader
+
+                await run_trader(system, stop=stop)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from marketsentry.settings import Settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-ROLES = ("api",)
+ROLES = ("api", "trader")
 ASK_EVERY_S = 0.1
 
 
@@ -53,7 +53,7 @@ async def _up(as_json: bool) -> None:
         with listen(*settings.api_bind) as listening:
             announcing = asyncio.create_task(_announce(settings, stop, as_json))
             try:
-                roles = (RoleProcess("api", listening.fileno()),)
+                roles = (RoleProcess("api", listening.fileno()), RoleProcess("trader"))
                 await supervise(roles, env={**os.environ, **system.engine_env()}, stop=stop)
             finally:
                 announcing.cancel()

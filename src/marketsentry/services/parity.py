@@ -36,7 +36,8 @@ from marketsentry.services.backtest_outcome import profiles_of, score_window
 from marketsentry.services.backtest_policy import recorded_policy
 from marketsentry.services.execution_drive import DriveParts, drive
 from marketsentry.services.execution_request import AdmitParts
-from marketsentry.services.trader import BarStep, ClosedBar, TradedModel, Trader, TraderRules
+from marketsentry.services.trader import Trader
+from marketsentry.services.trader_parts import BarStep, ClosedBar, TradedModel, TraderRules
 
 _OWNER = "parity"
 _PAGE = 1_000

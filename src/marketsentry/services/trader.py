@@ -11,14 +11,9 @@ from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from marketsentry.core.account.entries import EntryKind
-from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.core.orders.order import ZERO, OrderStatus
-from marketsentry.core.orders.plan import PlanStyle
-from marketsentry.core.portfolio.signal import Forecast, bucket_of
-from marketsentry.core.serving.readiness import signal_confidence, vol_forecast
 from marketsentry.core.trading.decider import Decided, Decider, Holdings
 from marketsentry.core.trading.orders import Wanted, wanted_orders
 from marketsentry.exceptions import DataQualityError
@@ -26,74 +21,17 @@ from marketsentry.ports import Stores
 from marketsentry.ports.accounts import Account, SubLedger
 from marketsentry.ports.decisions import BookEntry, Decision, DecisionSource
 from marketsentry.ports.orders import NewOrder, StoredOrder
-from marketsentry.ports.predictions import BarPrediction, BarPredictions
 from marketsentry.ports.risk import ChangedBy
-from marketsentry.ports.signals import SignalRecord
 from marketsentry.ports.trader import TraderState
 from marketsentry.services.execution_admit import admit_within
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest
 from marketsentry.services.execution_risk import Refusal, judge_market, tell_refusal
 from marketsentry.services.ledger import charge_funding, mark, open_ledger
+from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
+from marketsentry.services.trader_signals import SignalSource, write_signals
 
-TRACK = "liquid"
-POLICY = "decision-core"
 AGREEMENT = 1e-9
 _BY = ChangedBy("trader")
-
-
-@dataclass(frozen=True, slots=True)
-class TradedModel:
-    """The version that decides: what its predictions are stored with. `name` is `{name}-{version}`."""
-
-    id: int
-    name: str
-    horizon: str
-    feature_version: str
-    feature_lineages: Mapping[str, str]
-    is_tradeable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TraderRules:
-    """Where and how a strategy trades."""
-
-    strategy_id: str
-    adapter: str = "paper"
-    venue: str = "coinbase"
-    style: PlanStyle = PlanStyle.MARKET
-    max_slippage_bps: Decimal = Decimal(2000)
-    fee_bps: Decimal = Decimal(5)
-    max_retries: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedBar:
-    """One bar of every target at its close: bars (N, 5), predictions (N,), NaN where there is none.
-
-    `trend` (N,) is the strength of the trend, -1..1, NaN where it is not known; it only sorts signals into buckets.
-    """
-
-    ts_ns: int
-    end_ns: int
-    bars: NDArray[np.float64]
-    predictions: NDArray[np.float64]
-    trend: NDArray[np.float64]
-
-    @property
-    def end(self) -> datetime:
-        """Close of the bar."""
-        return ns_to_datetime(self.end_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class BarStep:
-    """What one bar led to. `codes` are those by which risk held orders back; equity is the ledger's."""
-
-    decided: Decided
-    equity_quote: Decimal
-    decision_id: str | None
-    orders: Sequence[StoredOrder]
-    codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +76,15 @@ class Trader:
     ) -> None:
         self._decider, self._model, self._rules, self._parts = decider, model, rules, parts
         self._new_id = new_id
+        self._source = SignalSource(decider.symbols, model, rules.strategy_id)
         self._account: Account | None = None
         self._ledger: SubLedger | None = None
 
     async def open(self) -> datetime | None:
-        """Open the account and take up the state that is in the record; returns the end of the last traded bar."""
+        """Open the account and take up the state that is in the record; returns the end of the last traded bar.
+
+        Raises `ConflictError` when the state is of other targets.
+        """
         rules, parts = self._rules, self._parts
         async with parts.transactions() as stores:
             account = await stores.accounts.open(
@@ -172,6 +114,10 @@ class Trader:
         assert self._ledger is not None
         return self._ledger
 
+    async def read_holdings(self, stores: Stores) -> Holdings:
+        """Read what the strategy holds, in the order of the targets."""
+        return (await self._read_held(stores)).holdings(self._decider.symbols)
+
     async def close_bar(self, bar: ClosedBar) -> BarStep:
         """Decide at the close of a bar and let the orders be executed.
 
@@ -199,7 +145,7 @@ class Trader:
         decided = self._decider.close_bar(
             bar.ts_ns, bar.bars, bar.predictions, held.holdings(self._decider.symbols)
         )
-        wanted = wanted_orders(self._decider.symbols, decided, held.qty)
+        wanted = wanted_orders(self._decider.symbols, decided, held.qty, lot_size=self._rules.lot_size)
         try:
             judged = await self._judge_market(wanted)
             async with self._parts.transactions() as stores:
@@ -241,7 +187,7 @@ class Trader:
             await self._write_decision(stores, decision_id, bar, decided, equity, codes)
         orders: Sequence[StoredOrder] = ()
         if asks:
-            signals = await self._write_signals(stores, decision_id, bar, (*wanted, *held_back))
+            signals = await write_signals(stores, decision_id, bar, (*wanted, *held_back), self._source)
             made = [self._order(decision_id, one, bar, decided, signals) for one in wanted]
             blocked = [
                 replace(
@@ -329,78 +275,6 @@ class Trader:
             if np.isfinite(weight)
         ]
         await stores.decisions.add_book(decision_id, book)
-
-    async def _write_signals(
-        self, stores: Stores, decision_id: str, bar: ClosedBar, wanted: Sequence[Wanted]
-    ) -> Mapping[str, int]:
-        """Store every prediction of the bar, and a signal for each that trades; returns signal ids by target."""
-        known = np.isfinite(bar.predictions)
-        rows = tuple(
-            BarPrediction(
-                target=symbol,
-                feature_lineage_id=self._model.feature_lineages[symbol],
-                score=score,
-                confidence=signal_confidence(vol_forecast(score)),
-                outputs={"expected_return": score, "bar_end": bar.end.isoformat()},
-            )
-            for symbol, score, there in zip(
-                self._decider.symbols, bar.predictions.tolist(), known.tolist(), strict=True
-            )
-            if there
-        )
-        ids: Mapping[str, int] = {}
-        if rows:
-            ids = await stores.predictions.add_bar(
-                BarPredictions(
-                    track=TRACK,
-                    horizon=self._model.horizon,
-                    model_id=self._model.id,
-                    model_version=self._model.name,
-                    feature_version=self._model.feature_version,
-                    decision_id=decision_id,
-                    event_time_ns=bar.end_ns,
-                    tradeable=self._model.is_tradeable,
-                    rows=rows,
-                )
-            )
-        scores = {row.target: row for row in rows}
-        signals = {}
-        for one in wanted:
-            if one.target in signals:
-                continue
-            row = scores.get(one.target)
-            signals[one.target] = (await stores.signals.add(self._signal(decision_id, bar, one, row, ids))).id
-        return signals
-
-    def _signal(
-        self,
-        decision_id: str,
-        bar: ClosedBar,
-        one: Wanted,
-        row: BarPrediction | None,
-        ids: Mapping[str, int],
-    ) -> SignalRecord:
-        score, confidence = (None, None) if row is None else (row.score, row.confidence)
-        trend = float(bar.trend[self._decider.symbols.index(one.target)])
-        forecast = Forecast(TRACK, score, confidence, self._model.is_tradeable, self._model.name)
-        action = (
-            "hold" if row is None else str(one.side)
-        )  # without a prediction it is age or risk that closes
-        return SignalRecord(
-            track=TRACK,
-            target=one.target,
-            horizon=self._model.horizon,
-            score=score,
-            confidence=confidence,
-            action=action,
-            policy=POLICY,
-            strategy_bucket=str(bucket_of(forecast, trend if np.isfinite(trend) else None, confidence)),
-            strategy_id=self._rules.strategy_id,
-            decision_id=decision_id,
-            prediction_id=ids.get(one.target),
-            expires_at=ns_to_datetime(2 * bar.end_ns - bar.ts_ns),
-            metadata={"reason": f"policy={POLICY};model={self._model.name};score={score}"},
-        )
 
     def _order(
         self, decision_id: str, one: Wanted, bar: ClosedBar, decided: Decided, signals: Mapping[str, int]

@@ -1,6 +1,7 @@
 """Runs, replays and sweeps of a registered model under a policy of the user's own: real PostgreSQL, real files."""
 
 import asyncio
+import functools
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -41,6 +42,8 @@ DEFAULTS = BacktestDefaults(
 WINDOW = BacktestRequest(
     "liquid", lookback_days=60, train_days=20, test_days=10, fee_bps=0.5, slippage_bps=0.5
 )
+
+compiled = functools.cache(choose_policy)  # a second or more each
 
 
 class Desk:
@@ -119,7 +122,7 @@ async def desk(trained: tuple[str, Path]) -> AsyncIterator[Desk]:
 
 async def test_a_run_is_named_by_its_policy_and_stored_with_its_source(desk: Desk) -> None:
     usual = await desk.run(None)
-    own = await desk.run(choose_policy(str(EXAMPLE)))
+    own = await desk.run(compiled(str(EXAMPLE)))
     other = await desk.run(choose_policy(str(EXAMPLE), ["policy.max_held_bars=2"]))
 
     assert len({one.run.content_hash for one in (usual, own, other)}) == 3
@@ -134,7 +137,7 @@ async def test_a_run_is_named_by_its_policy_and_stored_with_its_source(desk: Des
 
 
 async def test_the_built_in_rule_as_a_policy_gives_the_bits_of_the_built_in_rule(desk: Desk) -> None:
-    usual, asked = await desk.run(None), await desk.run(choose_policy("builtin"))
+    usual, asked = await desk.run(None), await desk.run(compiled("builtin"))
     parts = [
         json.loads(desk.context.artifacts.get(one.run.artifact_path, one.run.artifact_sha256)["run.json"])[
             "parts"
@@ -152,7 +155,7 @@ async def test_a_run_with_a_policy_replays_to_the_same_hash(desk: Desk) -> None:
     assert found.passed
     assert found.same_content_hash
     assert found.first_difference is None
-    assert (await desk.again(await desk.run(choose_policy("builtin")))).same_content_hash
+    assert (await desk.again(await desk.run(compiled("builtin")))).same_content_hash
 
 
 async def test_a_changed_moved_or_lost_policy_is_refused_by_name(desk: Desk, tmp_path: Path) -> None:
@@ -207,7 +210,7 @@ async def test_an_axis_that_would_change_nothing_is_refused(
     desk: Desk, reference: str | None, axis: Axis, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        await desk.sweep(choose_policy(reference), axis)
+        await desk.sweep(compiled(reference), axis)
 
 
 @pytest.mark.parametrize(

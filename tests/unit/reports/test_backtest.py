@@ -227,8 +227,8 @@ def test_a_million_bars_make_a_small_page_quickly():
     run = with_curve(sample_run(), random_walk(1_000_000))
     pnl = run.curve.equity_quote - 100_000.0
     run = replace(run, per_symbol=tuple(replace(s, pnl_curve_quote=pnl / 2) for s in sample_run().per_symbol))
-    began = time.perf_counter()
+    began = time.process_time()
     html = render_report(sample_report(run), lang=Lang.ZH)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert len(html.encode()) < 1_000_000
     assert Page(html).errors == []

@@ -148,6 +148,19 @@ class Decider:
         close_bar(market, rules, self._groups, self._state)
         return self._decided(ts_ns, book[:, acc.FUNDING] - paid_before)
 
+    def begin(self, holdings: Holdings) -> None:
+        """Begin with the cash that is there instead of the capital of the parameters; peak and day start from it.
+
+        Raises `InputError` when something is held, or there is no cash.
+        """
+        if holdings.qty.any() or not holdings.cash > 0.0:
+            held = dict(zip(self.symbols, holdings.qty.tolist(), strict=True))
+            raise InputError(
+                f"a trader must begin with cash and no positions, has {holdings.cash} and {held}"
+            )
+        account = self._state.account
+        account[[acc.CASH, acc.EQUITY, acc.PEAK, acc.DAY_START]] = holdings.cash
+
     def keep(self, symbol: str) -> None:
         """Forget the wish for a target whose order was not let through: it stays as it is until the next decision."""
         n = self.symbols.index(symbol)

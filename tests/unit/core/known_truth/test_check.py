@@ -1,7 +1,6 @@
 """What a quick known-truth check counts: the limits are such that luck breaks them less than once in a million."""
 
 from dataclasses import replace
-from functools import cache
 
 import pytest
 
@@ -21,28 +20,25 @@ from marketsentry.core.known_truth.trials import Search, Searched, search_once
 from marketsentry.core.stats.binomial import probability_at_least, probability_at_most
 
 SIZES = Sizes(runs=2, power_runs=1, coverage_runs=10, n_models=6, n_bars=4_380)
+SMALLEST = replace(SIZES, runs=2, coverage_runs=1, n_models=2)
 
 
-def run(n_threads: int) -> KnownTruth:
-    return check_known_truth(SIZES, seed=3, n_threads=n_threads, on_progress=lambda part, share: None)
-
-
-@cache
-def found() -> KnownTruth:
-    return run(1)
+def run(sizes: Sizes, n_threads: int) -> KnownTruth:
+    return check_known_truth(sizes, seed=3, n_threads=n_threads, on_progress=lambda part, share: None)
 
 
 @pytest.mark.slow
 def test_the_number_of_threads_changes_nothing():
-    assert run(2) == found()
+    assert run(SMALLEST, 2) == run(SMALLEST, 1)
 
 
 @pytest.mark.slow
 def test_a_small_run_of_the_check_passes():
-    assert failures(found(), is_quick=True) == ()
-    assert found().covered.n == 60
-    assert {one.outcome for one in found().noise} <= {"fail", "insufficient_observation"}
-    assert list(found().power) == ["weak", "strong"]
+    found = run(SIZES, 2)
+    assert failures(found, is_quick=True) == ()
+    assert found.covered.n == 60
+    assert {one.outcome for one in found.noise} <= {"fail", "insufficient_observation"}
+    assert list(found.power) == ["weak", "strong"]
 
 
 @pytest.mark.slow

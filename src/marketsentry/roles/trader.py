@@ -1,0 +1,161 @@
+"""The trader: one strategy, bar after bar, until it is told to stop.
+
+Without a registered model it waits and says so once; what it waits for otherwise is said when it changes. An error of
+the record or of the source is said and tried again; only what a person must mend ends the role.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from marketsentry.bootstrap import System
+from marketsentry.core.market.interval import Interval
+from marketsentry.exceptions import ConflictError, MarketSentryError, NotFoundError
+
+if TYPE_CHECKING:
+    from marketsentry.services.trader_live import LiveTrader  # brings the kernels
+
+LOOK_EVERY_S = 1.0
+LOOK_FOR_MODEL_EVERY_S = 5.0
+_FIRST_BARS = 1_000
+log = structlog.get_logger(__name__)
+
+
+async def run_trader(system: System, *, stop: asyncio.Event) -> None:
+    """Trade until `stop` is set.
+
+    Parameters
+    ----------
+    system
+        Open for as long as this runs.
+    stop
+        Set it to return after the bar under way.
+
+    Raises
+    ------
+    ConflictError
+        If the state in the record is of other targets: trade them under another MS_TRADER_STRATEGY.
+    """
+    executing = asyncio.create_task(system.executor.run(stop))
+    try:
+        if await _model_is_there(system, stop):
+            await _trade(make_live_trader(system), stop)
+    finally:
+        executing.cancel()
+        await asyncio.wait({executing})
+
+
+def make_live_trader(system: System) -> "LiveTrader":
+    """Put the trader of the settings together."""
+    from marketsentry.services.backtest import backtest_defaults
+    from marketsentry.services.trader_live import LiveParts, LiveRules, LiveTrader
+
+    settings = system.settings
+    rules = LiveRules(
+        horizon=settings.trader_horizon,
+        strategy_id=settings.trader_strategy,
+        symbols=settings.liquid_symbols,
+        max_slippage_bps=Decimal(20),
+        replay=backtest_defaults(settings).replay,
+    )
+    refresh = partial(_refresh, system) if settings.trader_source else None
+    return LiveTrader(
+        rules, LiveParts(system.execution.admit, system.executor, system.serving, system.entropy, refresh)
+    )
+
+
+async def _model_is_there(system: System, stop: asyncio.Event) -> bool:
+    """Wait for the model of the horizon, without the kernels in memory."""
+    name, version = system.settings.models_by_horizon()[system.settings.trader_horizon]
+    is_said = False
+    while not stop.is_set():
+        try:
+            async with system.transactions() as stores:
+                await stores.models.get(name, version, track="liquid")
+        except NotFoundError as error:
+            if not is_said:
+                log.info("trader_waits", reason=f"{error}; train it, or name another with MS_SERVED_MODELS")
+            is_said = True
+        except MarketSentryError as error:
+            log.warning("trader_failed", reason=str(error))
+        else:
+            return True
+        await _wait(stop, LOOK_FOR_MODEL_EVERY_S)
+    return False
+
+
+@dataclass(slots=True)
+class _Said:
+    reason: str = ""
+
+    def say(self, event: str, reason: str) -> None:
+        if reason != self.reason:
+            log.info(event, reason=reason)
+        self.reason = reason
+
+
+async def _trade(trader: "LiveTrader", stop: asyncio.Event) -> None:
+    from marketsentry.services.trader_parts import BarStep
+
+    said = _Said()
+    while not stop.is_set():
+        try:
+            step = await trader.tick()
+        except ConflictError:
+            raise
+        except MarketSentryError as error:
+            log.error("trader_failed", reason=str(error))
+            await _wait(stop, LOOK_FOR_MODEL_EVERY_S)
+            continue
+        if isinstance(step, BarStep):
+            log.info(
+                "bar_traded",
+                bar=step.decided.ts_ns,
+                equity=str(step.equity_quote),
+                decision_id=step.decision_id,
+                orders=[one.id for one in step.orders],
+                held_back=list(step.codes),
+            )
+        else:
+            said.say("trader_waits", step.reason)
+            await _wait(stop, LOOK_EVERY_S)
+
+
+async def _refresh(system: System, symbols: Sequence[str], interval: Interval) -> None:
+    """Fetch the bars that closed since the newest in the record from the source of the settings."""
+    import numpy as np
+
+    from marketsentry.adapters.venues.candles import open_candle_venue
+    from marketsentry.core.market.symbols import Market
+    from marketsentry.core.market.timestamps import datetime_to_ns
+    from marketsentry.services.download import DownloadRequest, download_bars
+    from marketsentry.services.pacing import Pace
+
+    settings = system.settings
+    now_ns = datetime_to_ns(system.clock.now())
+    async with system.transactions() as stores:
+        known = {symbol: await stores.bars.series(symbol, interval) for symbol in symbols}
+    async with open_candle_venue(
+        settings.trader_source, Market.SPOT, base_url=settings.trader_source_url or None, timeout_s=10.0
+    ) as venue:
+        for symbol, series in known.items():
+            since_ns = now_ns - _FIRST_BARS * interval.ns if series is None else series.last_ns
+            await download_bars(
+                DownloadRequest((symbol,), interval, since_ns // interval.ns * interval.ns),
+                venue=venue,
+                transactions=system.transactions,
+                clock=system.clock,
+                pace=Pace(min_delay_s=venue.min_delay_s, rng=np.random.default_rng()),
+            )
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()

@@ -1,0 +1,288 @@
+"""Trade each bar as it closes (design section 3): wait for the bars, predict, decide, execute.
+
+One pass (`tick`) does what is due and says what it waits for; the role calls it again and again. A start after a crash
+or a pause is an ordinary start: the state of the last decision is taken up, and the bars that were missed only move
+what the decision core remembers (volatility, ages). Nothing is ordered for them.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.core.backtest.params import ReplayParams, params_for
+from marketsentry.core.gates.verdict import Outcome
+from marketsentry.core.market.bars import FIELDS, align_panel
+from marketsentry.core.market.interval import Interval
+from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime, utc_text
+from marketsentry.core.orders.plan import PlanStyle
+from marketsentry.core.risk.profiles import fallback_profile
+from marketsentry.core.serving.answer import Why
+from marketsentry.core.trading.decider import Decider
+from marketsentry.exceptions import NotFoundError
+from marketsentry.ports import Entropy
+from marketsentry.services.execution_request import AdmitParts
+from marketsentry.services.executor import Executor
+from marketsentry.services.predict import LiquidRequest, ServingParts, predict_liquid
+from marketsentry.services.serving import ServedModel, load_served
+from marketsentry.services.trader import Trader
+from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
+
+WARM_BARS = 200
+HEADROOM_FRAC = 0.1
+LOT_SIZE = Decimal("1e-8")
+_CAPS = ("max_single_weight", "max_gross_exposure", "max_sector_exposure", "max_style_exposure")
+SETTLE_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRules:
+    """What is traded live.
+
+    `symbols` are those of them that the model knows. A bar that is not there `patience` after its close is lost.
+    `replay` changes parameters of the decision core by name, like those of a backtest; what it decides stays
+    `HEADROOM_FRAC` below the caps of risk, so that drift and slippage do not make risk refuse it.
+    """
+
+    horizon: str
+    strategy_id: str
+    symbols: tuple[str, ...]
+    adapter: str = "paper"
+    venue: str = "coinbase"
+    max_slippage_bps: Decimal = Decimal(20)
+    fee_bps: Decimal = Decimal(5)
+    patience: timedelta = timedelta(seconds=60)
+    replay: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveParts:
+    """What live trading needs. `refresh` brings new bars into the record, where a source is set."""
+
+    admit: AdmitParts
+    executor: Executor
+    serving: ServingParts
+    entropy: Entropy
+    refresh: Callable[[Sequence[str], Interval], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing was traded: why, and whether only time or somebody else changes that."""
+
+    reason: str
+
+
+class LiveTrader:
+    """Trades one strategy as bars close; call `tick` again and again.
+
+    Parameters
+    ----------
+    rules
+        What is traded.
+    parts
+        The trading plane.
+    """
+
+    def __init__(self, rules: LiveRules, parts: LiveParts) -> None:
+        self._rules, self._parts = rules, parts
+        self._desk: _Desk | None = None
+
+    async def tick(self) -> BarStep | Waiting:
+        """Trade the newest closed bar where it is due and there.
+
+        Returns
+        -------
+        BarStep or Waiting
+            What was traded, its orders settled or left to the executor; or what is waited for.
+
+        Raises
+        ------
+        MarketSentryError
+            If the record or the source is away, or ledger and core disagree. The next tick begins from the record.
+        """
+        try:
+            if self._desk is None:
+                opened = await self._open()
+                if isinstance(opened, Waiting):
+                    return opened
+                self._desk = opened
+            return await self._trade(self._desk)
+        except BaseException:
+            self._desk = None  # what is in memory may be ahead of the record
+            raise
+
+    async def _open(self) -> "_Desk | Waiting":
+        rules, parts = self._rules, self._parts
+        served = await self._find_model()
+        if isinstance(served, Waiting):
+            return served
+        scoring, registered = served.scoring, served.scoring.registered
+        symbols = tuple(symbol for symbol in served.symbols if symbol in rules.symbols)
+        if not symbols:
+            known, wanted = ", ".join(served.symbols), ", ".join(rules.symbols)
+            return Waiting(f"the model knows {known}, and LIQUID_SYMBOLS asks for {wanted}")
+        params = params_for(
+            scoring.interval,
+            scoring.horizon_bars,
+            **{
+                "capital_quote": float(parts.admit.paper_capital),
+                "fee_bps": float(rules.fee_bps),
+                **(rules.replay or {}),
+            },
+        )
+        params = replace(params, **{name: (1.0 - HEADROOM_FRAC) * getattr(params, name) for name in _CAPS})
+        decider = _decider(symbols, params)
+        model = TradedModel(
+            id=registered.id,
+            name=f"{registered.model.name}-{registered.model.version}",
+            horizon=rules.horizon,
+            feature_version=served.feature_set.schema.version,
+            feature_lineages={},
+            is_tradeable=registered.model.verdict.get("outcome") == Outcome.PASS,
+        )
+        style = PlanStyle.MARKET if rules.adapter == "paper" else PlanStyle.LIMIT_FIRST
+        trader = Trader(
+            decider,
+            model,
+            TraderRules(
+                rules.strategy_id,
+                adapter=rules.adapter,
+                venue=rules.venue,
+                style=style,
+                max_slippage_bps=rules.max_slippage_bps,
+                fee_bps=rules.fee_bps,
+                max_retries=1,
+                lot_size=LOT_SIZE,
+            ),
+            parts.admit,
+            new_id=lambda: parts.entropy(16).hex(),
+        )
+        last_end = await trader.open()
+        if last_end is None:
+            async with parts.admit.transactions() as stores:
+                decider.begin(await trader.read_holdings(stores))
+        return _Desk(
+            symbols,
+            scoring.interval,
+            decider,
+            trader,
+            traded_end_ns=None if last_end is None else datetime_to_ns(last_end),
+        )
+
+    async def _find_model(self) -> "ServedModel | Waiting":
+        parts = self._parts.serving
+        name, version = parts.rules.models[self._rules.horizon]
+        async with parts.transactions() as stores:
+            try:
+                registered = await stores.models.get(name, version, track=TRACK)
+            except NotFoundError as error:
+                return Waiting(f"{error}; train it, or name another with MS_SERVED_MODELS")
+        served = await load_served(registered, parts.cache, parts.artifacts)
+        return Waiting(served.detail) if isinstance(served, Why) else served
+
+    async def _trade(self, desk: "_Desk") -> BarStep | Waiting:
+        now = self._parts.admit.clock.now()
+        end_ns = datetime_to_ns(now) // desk.interval.ns * desk.interval.ns
+        if desk.traded_end_ns is not None and end_ns <= desk.traded_end_ns:
+            next_end = ns_to_datetime(desk.traded_end_ns + desk.interval.ns)
+            return Waiting(f"the next {desk.interval} bar closes at {next_end:%Y-%m-%dT%H:%MZ}")
+        pending = await self._pending(desk)
+        if pending:
+            return Waiting(
+                f"orders {', '.join(map(str, pending))} of strategy {self._rules.strategy_id} are open"
+            )
+        if self._parts.refresh is not None:
+            await self._parts.refresh(desk.symbols, desk.interval)
+        try:
+            rows, ts_ns = await self._read_bars(desk, end_ns)
+        except NotFoundError as error:
+            return Waiting(f"{error}; see `ms data download`, or set MS_TRADER_SOURCE")
+        newest_ns = end_ns - desk.interval.ns
+        is_whole = bool(ts_ns.size) and int(ts_ns[-1]) == newest_ns and np.isfinite(rows[-1]).all()
+        if not is_whole and now < ns_to_datetime(end_ns) + self._rules.patience:
+            return Waiting(f"bars that closed at {ns_to_datetime(end_ns):%Y-%m-%dT%H:%MZ} are not all there")
+        bars = np.full((len(desk.symbols), len(FIELDS)), np.nan)
+        for at_ns, row in zip(ts_ns.tolist(), rows, strict=True):
+            if at_ns == newest_ns:
+                bars = row
+            else:
+                await self._remember(desk, at_ns, row)
+        step = await desk.trader.close_bar(await self._predicted(desk, newest_ns, end_ns, bars))
+        desk.traded_end_ns = end_ns
+        if step.orders:
+            await self._parts.executor.settle([one.id for one in step.orders], within_s=SETTLE_WITHIN_S)
+        return step
+
+    async def _pending(self, desk: "_Desk") -> Sequence[int]:
+        """Ids of orders that may still fill: what is held is not known before they are settled."""
+        async with self._parts.admit.transactions() as stores:
+            found = await stores.orders.open(account_id=desk.trader.ledger.account_id)
+        ids = [one.id for one in found if one.strategy_id == self._rules.strategy_id]
+        if ids:
+            self._parts.executor.start(ids)
+        return ids
+
+    async def _read_bars(self, desk: "_Desk", end_ns: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Read the bars since the last traded one, at most `WARM_BARS`: (T, N, 5) and their open times (T,)."""
+        first_ns = end_ns - WARM_BARS * desk.interval.ns
+        start_ns = first_ns if desk.traded_end_ns is None else max(desk.traded_end_ns, first_ns)
+        span: dict[str, int | None] = {"start_ns": start_ns, "stop_ns": end_ns}
+        async with self._parts.admit.transactions() as stores:
+            series = [await stores.bars.load(symbol, desk.interval, **span) for symbol in desk.symbols]
+            quiet = [
+                await stores.bars.load_no_trade(symbol, desk.interval, **span) for symbol in desk.symbols
+            ]
+        there = [n for n, one in enumerate(series) if one.ts_ns.size]
+        if not there:
+            return np.empty((0, len(desk.symbols), len(FIELDS))), np.empty(0, dtype=np.int64)
+        panel = align_panel([series[n] for n in there], no_trade_ts_ns=[quiet[n] for n in there])
+        rows = np.full((panel.n_bars, len(desk.symbols), len(FIELDS)), np.nan)
+        rows[:, there] = panel.values
+        return rows, panel.ts_ns
+
+    async def _remember(self, desk: "_Desk", ts_ns: int, bars: NDArray[np.float64]) -> None:
+        """Let the core see a bar that nothing is ordered for."""
+        async with self._parts.admit.transactions() as stores:
+            held = await desk.trader.read_holdings(stores)
+        nothing = np.full(len(desk.symbols), np.nan)
+        desk.decider.close_bar(ts_ns, bars, nothing, held)
+        for symbol in desk.symbols:
+            desk.decider.keep(symbol)
+
+    async def _predicted(
+        self, desk: "_Desk", ts_ns: int, end_ns: int, bars: NDArray[np.float64]
+    ) -> ClosedBar:
+        """Predict every symbol; what abstains, may not trade or is of another bar is no prediction."""
+        predictions = np.full(len(desk.symbols), np.nan)
+        ids: dict[str, int] = {}
+        for n, symbol in enumerate(desk.symbols):
+            try:
+                served = await predict_liquid(LiquidRequest(symbol, self._rules.horizon), self._parts.serving)
+            except NotFoundError:
+                continue  # it has no price, so it has no bar either
+            stored = served.stored
+            ids[symbol] = stored.id
+            is_newest = stored.outputs.get("bar_end") == utc_text(end_ns)
+            if stored.score is not None and stored.tradeable and is_newest:
+                predictions[n] = stored.score
+        return ClosedBar(ts_ns, end_ns, bars, predictions, np.full(len(desk.symbols), np.nan), ids)
+
+
+@dataclass(slots=True)
+class _Desk:
+    """An opened trader, and how far it has traded."""
+
+    symbols: tuple[str, ...]
+    interval: Interval
+    decider: Decider
+    trader: Trader
+    traded_end_ns: int | None
+
+
+def _decider(symbols: tuple[str, ...], params: ReplayParams) -> Decider:
+    return Decider(symbols, params, profiles=[fallback_profile(TRACK, symbol) for symbol in symbols])
