@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+SEEDS ?= 200
+FROM ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit integration e2e format bench clean
+.PHONY: help demo test check unit integration simulate e2e format bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +27,11 @@ check: .venv/.dev ## ruff, mypy, import layers, docstrings against signatures, u
 unit: .venv/.dev ## unit tests only
 	$(BIN)/pytest tests/unit -n 2 --dist worksteal -q $(ARGS)
 
-integration: .venv/.dev ## tests on real PostgreSQL, Redis, child processes and a venue on loopback
-	$(BIN)/pytest tests/integration -n 2 --dist worksteal -q $(ARGS)
+integration: .venv/.dev ## tests on real PostgreSQL, Redis, child processes and a venue on loopback; 60 simulated seeds
+	$(BIN)/pytest tests/integration tests/simulation -n 2 --dist worksteal -q $(ARGS)
+
+simulate: .venv/.dev ## orders under faults and crashes on a virtual clock (SEEDS=200 FROM=0 ARGS="--trace")
+	@PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --from $(FROM) $(ARGS)
 
 e2e: .venv/.dev ## tests of the running program, its API and the whole main job
 	$(BIN)/pytest tests/e2e -n 2 --maxschedchunk 1 -q $(ARGS)

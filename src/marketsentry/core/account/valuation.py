@@ -36,7 +36,8 @@ def value(
     Parameters
     ----------
     positions
-        Targets and positions with their marks; several may be in one target.
+        Targets and positions with their marks; several may be in one target, and the newest of their marks counts for
+        all of them.
     cash
         Amount by currency; each that stands in it needs a rate.
     quote
@@ -55,7 +56,7 @@ def value(
         If a held position has no mark, or cash of another currency no rate; all of them are named.
     """
     held = [(target, position) for target, position in positions if position.qty]
-    prices: dict[str, Decimal | None] = {target: position.mark_price for target, position in held}
+    prices = _newest_prices(held)
     currencies = {name: Decimal(1) if name == quote else rates.get(name) for name in (*cash, quote)}
     unpriced = sorted(
         name for name, price in (*currencies.items(), *prices.items()) if not (price and price > 0)
@@ -63,15 +64,32 @@ def value(
     if unpriced:
         raise DataQualityError(f"no price of {', '.join(unpriced)}, which the account holds")
     known_rates = {name: rate for name, rate in currencies.items() if rate is not None}
+    marks = {name: price for name, price in prices.items() if price is not None}
     net: dict[str, Decimal] = {}
     for target, position in held:
-        net[target] = net.get(target, ZERO) + (position.notional_quote or ZERO)
+        net[target] = net.get(target, ZERO) + position.qty * marks[target]
     cash_quote = sum((amount * known_rates[name] for name, amount in cash.items()), ZERO)
     foreign = {name: rate for name, rate in known_rates.items() if name != quote}
     return Worth(
         cash_quote=cash_quote,
         gross_quote=sum(map(abs, net.values()), ZERO),
         equity_quote=cash_quote + sum(net.values(), ZERO),
-        marks={**{name: price for name, price in prices.items() if price is not None}, **foreign},
+        marks={**marks, **foreign},
         rates=known_rates,
     )
+
+
+def _newest_prices(held: Iterable[tuple[str, Position]]) -> dict[str, Decimal | None]:
+    """One price for each target: two strategies may have been marked at different times."""
+    newest: dict[str, Position] = {}
+    for target, position in held:
+        before = newest.get(target)
+        if before is None or _is_newer(position, before):
+            newest[target] = position
+    return {target: position.mark_price for target, position in newest.items()}
+
+
+def _is_newer(one: Position, other: Position) -> bool:
+    if one.mark_price is None or other.mark_price is None:
+        return other.mark_price is None
+    return one.marked_at is not None and (other.marked_at is None or one.marked_at > other.marked_at)

@@ -1,0 +1,18 @@
+"""One prepared database for each session of tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from marketsentry.adapters.embedded import EmbeddedEngines
+from marketsentry.adapters.postgres import migrate
+from simulation.run import prepare
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A migrated database with the clock of simulations."""
+    with EmbeddedEngines(tmp_path_factory.mktemp("engines")) as engines:
+        migrate.upgrade(engines.urls.database_url)
+        prepare(engines.urls.database_url)
+        yield engines.urls.database_url

@@ -1,0 +1,111 @@
+"""Prepare a database for runs, run one seed on it, and judge it."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import psycopg
+import structlog
+
+from simulation.invariants import INVARIANTS, read_record
+from simulation.loop import START, VirtualClock, VirtualLoop
+from simulation.record import CLOCK, Desk
+from simulation.story import play
+from simulation.world import Bug, World
+
+_TABLES = """accounts, decisions, signal_candidates, orders_sim, order_events, fills, ledger_entries, round_trips,
+    positions, cash_balances, equity_snapshots, positions_snapshots, trader_states, outbox, paper_orders, risk_events,
+    risk_control_state, kill_switch_events"""
+_KEPT = ("order_events", "fills", "ledger_entries", "kill_switch_events", "risk_events")
+_PRICE = """
+INSERT INTO prices (symbol, price, timestamp, source, known_at)
+SELECT symbol, price, at, 'test', at
+FROM (VALUES ('BTC', 100.0), ('ETH', 20.0)) AS known (symbol, price),
+     generate_series(%(start)s - interval '63 minutes', %(start)s, interval '1 minute') AS at
+"""
+_LOGS = """
+SELECT order_id, version, to_char(at, 'MI:SS.MS'), kind, payload::text FROM order_events ORDER BY order_id, version
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a seed: by invariant what broke it, and what happened on the way."""
+
+    seed: int
+    broken: dict[str, list[str]]
+    trace: list[str]
+    faults: Counter[str]
+    counts: Counter[str]
+    virtual_s: float
+
+    @property
+    def is_green(self) -> bool:
+        """Whether every invariant holds."""
+        return not self.broken
+
+    def report(self) -> str:
+        """Name the seed, what broke, and how to see it again."""
+        lines = [f"seed {self.seed} broke {len(self.broken)} invariants"]
+        for name, told in self.broken.items():
+            lines += [f"  {name}:", *(f"    {one}" for one in told[:5])]
+        return "\n".join([*lines, f"see it again: make simulate FROM={self.seed} SEEDS=1 ARGS=--trace"])
+
+
+def prepare(url: str) -> None:
+    """Give a migrated database the clock of simulations and a market; its rows may be emptied between runs."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(CLOCK)
+        connection.execute(_PRICE, {"start": START})
+        for table in _KEPT:
+            connection.execute(f"DROP TRIGGER IF EXISTS {table}_are_not_truncated ON {table}")
+
+
+def simulate(seed: int, url: str, *, bug: Bug | None = None) -> Outcome:
+    """Run one seed and judge it.
+
+    Parameters
+    ----------
+    seed
+        Which schedule.
+    url
+        A prepared database; what earlier runs left is removed first.
+    bug
+        What to plant.
+
+    Returns
+    -------
+    Outcome
+    """
+    loop = VirtualLoop()
+    desk = Desk(url, VirtualClock(loop))
+    try:
+        desk.monitor.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY")
+        world = World(seed, loop, desk, bug)
+        return loop.run_until_complete(_judged(world))
+    finally:
+        loop.run_until_complete(desk.close())
+        loop.close()
+        structlog.reset_defaults()
+
+
+async def _judged(world: World) -> Outcome:
+    await play(world)
+    found = await read_record(world)
+    world.trace += _logs(world)
+    broken = {}
+    for invariant in INVARIANTS:
+        if told := invariant(world, found):
+            broken[invariant.__name__] = told
+    counts = world.counts
+    counts["orders"] = len(found.rows)
+    counts["venue orders"] = len(world.exchange.orders)
+    counts["fills"] = len(found.fills)
+    for status, n in Counter(str(one.status) for one in found.rows).items():
+        counts[f"orders {status}"] = n
+    return Outcome(world.seed, broken, world.trace, world.chance.faults, counts, world.loop.time())
+
+
+def _logs(world: World) -> list[str]:
+    """The logs of all orders, for whoever reads the trace."""
+    rows = world.desk.monitor.execute(_LOGS).fetchall()
+    return ["", *(f"order {row[0]} {row[1]:3d} {row[2]} {row[3]:14} {row[4]}" for row in rows)]
