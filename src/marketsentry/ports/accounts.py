@@ -12,6 +12,7 @@ from marketsentry.core.account.position import Position
 from marketsentry.core.orders.order import Fill, Side
 
 GLOBAL = "global"  # the reserved strategy that means a whole track
+DRILL = "drill-"  # begins the venue of an account in which only drills trade
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Account:
     venue: str
     name: str
     currency: str
+
+    @property
+    def is_drill(self) -> bool:
+        """Whether only a drill trades in it, with play money: it counts for no risk but its own."""
+        return self.venue.startswith(DRILL)
 
 
 @dataclass(frozen=True, slots=True)
