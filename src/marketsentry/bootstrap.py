@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from marketsentry.adapters.artifacts import FileArtifacts
@@ -31,12 +32,13 @@ from marketsentry.core.risk.limits import BreakerLimits, HourRule, RiskLimits
 from marketsentry.core.risk.profiles import BucketCaps
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.logs import set_up_logs
-from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
+from marketsentry.ports import Artifacts, Clock, Entropy, Stores, Transactions
+from marketsentry.ports.accounts import DRILL
 from marketsentry.ports.execution import Venues
 from marketsentry.ports.training import Trainer
 from marketsentry.services.account_figures import LedgerFigures
 from marketsentry.services.execution import ExecutionParts
-from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_drive import DriveParts, DriveRules
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
 from marketsentry.services.flatten import FlattenParts
@@ -48,15 +50,17 @@ from marketsentry.services.signals import SignalParts
 from marketsentry.settings import Settings, is_loopback, load_settings
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from marketsentry.adapters.venues.ccxt_venue import CcxtVenue
     from marketsentry.ports.dataset_files import DatasetFiles  # imports the features, and numba with them
+    from marketsentry.services.drill import DrillParts
     from marketsentry.services.parity import ParityParts
 
 _REVIVE_EVERY_S = 0.5
 _REDIS_LIMIT_S = 5.0
 _LIFTED = 1e9  # a limit that nothing reaches
+_DRILL_RULES = DriveRules(
+    lease_s=10.0, call_s=6.0, grace_s=17.0
+)  # an order that never arrived is missed soon
 log = structlog.get_logger(__name__)
 
 
@@ -245,7 +249,7 @@ def live_venue(
     """
     from marketsentry.adapters.venues.live import LiveSettings, open_live
 
-    def told(secret: "SecretStr | None") -> str:
+    def told(secret: SecretStr | None) -> str:
         return "" if secret is None else secret.get_secret_value()
 
     is_coinbase = venue == "coinbase"
@@ -331,24 +335,76 @@ def replayed_trading(system: System, symbols: Sequence[str], params: ReplayParam
     )
     paper = PaperParts(system.transactions, market, clock, rules=rules, sleep=_yield_only)
     venues = VenueRegistry(paper)
-    risk = RiskParts(
-        system.transactions,
-        RiskLimits(
-            max_single_weight=_LIFTED,
-            max_gross_exposure=_LIFTED,
-            max_turnover=_LIFTED,
-            max_drawdown=_LIFTED,
-            max_sector_exposure=_LIFTED,
-            max_style_exposure=_LIFTED,
-            max_daily_loss=_LIFTED,
-            max_consecutive_losses=int(_LIFTED),
-            breaker=BreakerLimits(max_abs_return=0.0, max_price_age_s=_LIFTED),
-        ),
-        clock,
-    )
+    risk = RiskParts(system.transactions, _lifted_limits(), clock)
     admit = AdmitParts(system.transactions, clock, risk, venues, paper_capital=rules.capital)
     drive = DriveParts(system.transactions, venues, clock, sleep=_yield_only)
     return ParityParts(clock, market, admit, drive, new_id=lambda: system.entropy(16).hex())
+
+
+@asynccontextmanager
+async def jitter_drill(system: System, *, seed: int) -> AsyncIterator["DrillParts"]:
+    """Run a simulated exchange, and put a trading plane with lifted limits on the live adapter that speaks to it.
+
+    Parameters
+    ----------
+    system
+        The open system; its record is traded on, under a venue, an account and a strategy of their own.
+    seed
+        Of the exchange.
+
+    Yields
+    ------
+    DrillParts
+        The exchange and its connections end with the block.
+
+    Raises
+    ------
+    DependencyError
+        If the exchange does not start.
+    """
+    from marketsentry.adapters.simulated_exchange import running_exchange
+    from marketsentry.adapters.venues.one_venue import OneVenue
+    from marketsentry.services.drill import DrillParts
+
+    name = f"{DRILL}{system.entropy(6).hex()}"
+    async with running_exchange("coinbase", seed=seed) as exchange:
+        keys = {
+            "coinbase_api_key": SecretStr(exchange.api_key),
+            "coinbase_api_secret": SecretStr(exchange.api_secret),
+            "coinbase_exec_timeout_sec": _DRILL_RULES.call_s / 4,
+            "coinbase_quote_currency": "USD",
+        }
+        venue = live_venue(system.settings.model_copy(update=keys), "coinbase", base_url=exchange.url)
+        try:
+            venues = OneVenue(venue, name=name, currency="USD")
+            risk = RiskParts(system.transactions, _lifted_limits(), system.clock)
+            admit = AdmitParts(
+                *(system.transactions, system.clock, risk, venues),
+                paper_capital=Decimal(0),
+                stage_of=_all_of_it,
+            )
+            drive = DriveParts(system.transactions, venues, system.clock, rules=_DRILL_RULES)
+            yield DrillParts(exchange, admit, drive, system.entropy, name, venue.name)
+        finally:
+            await venue.close()
+
+
+def _lifted_limits() -> RiskLimits:
+    return RiskLimits(
+        max_single_weight=_LIFTED,
+        max_gross_exposure=_LIFTED,
+        max_turnover=_LIFTED,
+        max_drawdown=_LIFTED,
+        max_sector_exposure=_LIFTED,
+        max_style_exposure=_LIFTED,
+        max_daily_loss=_LIFTED,
+        max_consecutive_losses=int(_LIFTED),
+        breaker=BreakerLimits(max_abs_return=0.0, max_price_age_s=_LIFTED),
+    )
+
+
+async def _all_of_it(stores: Stores, *, track: str, is_live: bool) -> int:
+    return 100
 
 
 async def _yield_only(seconds: float) -> None:

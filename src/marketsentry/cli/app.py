@@ -41,6 +41,7 @@ VERBS = (
     Verb("risk", "risk", "Show what blocks openings; pull and reset the kill switch."),
     Verb("new", "new", "Write a scaffold for your own features, model, policy, venue."),
     Verb("check", "check", "Run the conformance kit on your own parts."),
+    Verb("drill", "drill", "Break something on purpose; prove that nothing is lost."),
     Verb("bench", "bench", "Measure the budgets beside their limits and peers."),
 )
 

@@ -12,7 +12,8 @@ from marketsentry.core.account.position import Position
 from marketsentry.core.orders.order import Fill, Side
 
 GLOBAL = "global"  # the reserved strategy that means a whole track
-REPLAY_PREFIX = "parity-"  # venues at which a backtest was traded again
+PARITY = "parity-"  # begins the venue of an account in which a backtest was traded again
+DRILL = "drill-"  # begins the venue of an account in which only a drill trades
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,9 @@ class Account:
     currency: str
 
     @property
-    def is_replay(self) -> bool:
-        """Whether a backtest was traded again in it: no market of today moves it."""
-        return self.adapter == "paper" and self.venue.startswith(REPLAY_PREFIX)
+    def is_apart(self) -> bool:
+        """Whether a replay or a drill trades in it with play money: it counts for no risk but its own."""
+        return self.venue.startswith((PARITY, DRILL))
 
 
 @dataclass(frozen=True, slots=True)

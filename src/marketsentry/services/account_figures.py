@@ -165,8 +165,13 @@ async def current_state(stores: Stores, account: Account, ledger: SubLedger, *, 
 async def accounts_of_track(
     stores: Stores, *, track: str, account_id: int | None = None
 ) -> Sequence[Account]:
-    """Name the accounts that count for a track: those with money, or the paper accounts where there are no others."""
+    """Name the accounts that count for a track: those with money, or the paper accounts where there are no others.
+
+    Those of replays and drills count only where they are asked for.
+    """
     found = await stores.accounts.of_track(track, account_id=account_id)
+    if account_id is None:
+        found = [account for account in found if not account.is_apart]
     real = [account for account in found if account.adapter != PAPER]
     return real or found
 

@@ -116,7 +116,7 @@ async def accounts_in(stores: Stores, scope: Scope) -> list[Account]:
         if order.account_id is not None and scope.covers(order.track, order.strategy_id)
     ]
     found = [await stores.accounts.get(one) for one in dict.fromkeys(ids)]
-    return [one for one in found if not one.is_replay]
+    return [one for one in found if not one.is_apart]
 
 
 async def read_account(stores: Stores, account: Account) -> AccountFacts:

@@ -107,7 +107,7 @@ async def check_accounts(parts: AdmitParts, *, sleep: Sleep = asyncio.sleep) -> 
         If the record is away.
     """
     async with parts.transactions() as stores:
-        accounts = [one for one in await stores.accounts.list() if not one.is_replay]
+        accounts = [one for one in await stores.accounts.list() if not one.is_apart]
     checks = []
     for account in accounts:
         check = await _look(account, parts)

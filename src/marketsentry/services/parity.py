@@ -28,7 +28,7 @@ from marketsentry.core.trading.parity import TRADED_FILL, Parity, Traded, measur
 from marketsentry.exceptions import ConflictError, InputError
 from marketsentry.ports import Stores
 from marketsentry.ports.account_lists import Wanted
-from marketsentry.ports.accounts import REPLAY_PREFIX
+from marketsentry.ports.accounts import PARITY
 from marketsentry.ports.runs import StoredRun
 from marketsentry.services.backtest import BacktestDefaults, Prepared, RunContext, prepare
 from marketsentry.services.backtest_inputs import Pin
@@ -193,7 +193,7 @@ async def trade_again(
     DataQualityError
         If ledger and decision core do not agree at some bar.
     """
-    panel, strategy_id = run.panel, f"{REPLAY_PREFIX}{run.run_id}-{parts.new_id()[:8]}"
+    panel, strategy_id = run.panel, f"{PARITY}{run.run_id}-{parts.new_id()[:8]}"
     decider = Decider(panel.symbols, run.params, profiles=run.profiles, policy=run.policy)
     rules = TraderRules(strategy_id, venue=strategy_id, fee_bps=Decimal(repr(run.params.fee_bps)))
     trader = Trader(decider, run.model, rules, parts.admit, new_id=parts.new_id)

@@ -17,6 +17,7 @@ from marketsentry.core.orders.documents import event_document, event_of, kind_of
 from marketsentry.core.orders.order import Order, OrderStatus, Side, TimeInForce
 from marketsentry.core.risk.losses import OrderOutcome
 from marketsentry.exceptions import ConflictError, NotFoundError
+from marketsentry.ports.accounts import DRILL, PARITY
 from marketsentry.ports.orders import (
     BookedFill,
     Chain,
@@ -96,7 +97,7 @@ class PostgresOrderStore:
 
     async def outcomes(self, track: str, *, since: datetime, limit: int) -> Sequence[OrderOutcome]:
         """Tell how executed orders fared; see `OrderStore.outcomes`."""
-        given = {"track": track, "since": since, "limit": limit}
+        given = {"track": track, "since": since, "limit": limit, "drill": DRILL, "parity": PARITY}
         return [OrderOutcome(**row) for row in await self._rows(sql.OUTCOMES, given)]
 
     async def known_legs(self, client_order_ids: Sequence[str]) -> Mapping[str, int]:

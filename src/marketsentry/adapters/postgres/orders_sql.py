@@ -117,6 +117,7 @@ FROM (
     SELECT id, side, filled_qty, est_price
     FROM orders_sim
     WHERE track = %(track)s AND status IN ('filled', 'partially_filled') AND created_at >= %(since)s
+          AND NOT (starts_with(venue, %(drill)s) OR starts_with(venue, %(parity)s))
     ORDER BY created_at DESC, id DESC
     LIMIT %(limit)s
 ) AS newest

@@ -1,0 +1,153 @@
+"""`ms drill exchange_jitter`: nothing is lost at a broken exchange, what is planted is found, and all is undone."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from faulty_venue import Faults, FaultyVenue
+from marketsentry.adapters.embedded import Engines
+from marketsentry.bootstrap import System, jitter_drill
+from marketsentry.core.orders.truth import Truth
+from marketsentry.exceptions import DependencyError, InputError, LockedError
+from marketsentry.ports.drill import BreakableVenue, FaultOrder
+from marketsentry.ports.execution import Venues
+from marketsentry.ports.risk import ChangedBy
+from marketsentry.ports.venue import LegRequest, LegStatus, LegView, Venue
+from marketsentry.services.account_figures import accounts_of_track
+from marketsentry.services.drill import DrillParts, JitterRequest, exchange_jitter, jitter_faults
+from marketsentry.services.risk_switch import pull_automatic
+from verbs import ms, on_engines
+
+SMALL = JitterRequest(n_orders=16, seed=11)
+
+
+class Careless(FaultyVenue):
+    """An adapter that once sends an order twice, under another name, and once does not tell that one was filled."""
+
+    def __init__(self, inner: Venue, faults: Faults, planted: dict[str, str]) -> None:
+        super().__init__(inner, faults)
+        self.venue, self.planted = inner, planted
+
+    async def submit(self, request: LegRequest) -> LegView:
+        view = await self.venue.submit(request)
+        if "twice" not in self.planted:
+            again = replace(request, client_order_id=f"{request.client_order_id}-again")
+            try:
+                await self.venue.submit(again)
+            except DependencyError:
+                return view
+            self.planted["twice"] = again.client_order_id
+        elif "hidden" not in self.planted and view.filled_qty:
+            self.planted["hidden"] = request.client_order_id
+            return replace(view, filled_qty=Decimal(0), fills=(), status=LegStatus.CANCELED)
+        return view
+
+
+class CarelessVenues:
+    """`Venues` whose only venue is careless; what was planted is noted."""
+
+    def __init__(self, inner: Venues) -> None:
+        self.inner, self.planted = inner, dict[str, str]()
+
+    def currency(self, adapter: str, venue: str) -> str:
+        return self.inner.currency(adapter, venue)
+
+    def refusal(self, adapter: str, venue: str) -> str | None:
+        return self.inner.refusal(adapter, venue)
+
+    async def open(self, adapter: str, venue: str, *, fee_bps: Decimal) -> Venue:
+        return Careless(await self.inner.open(adapter, venue, fee_bps=fee_bps), Faults(), self.planted)
+
+
+class Watched:
+    """An exchange that notes what was armed and lifted."""
+
+    def __init__(self, inner: BreakableVenue) -> None:
+        self.inner, self.calls = inner, list[str]()
+
+    async def deposit(self, coin: str, amount: Decimal) -> None:
+        await self.inner.deposit(coin, amount)
+
+    async def inject(self, faults: Sequence[FaultOrder]) -> None:
+        self.calls.append("inject")
+        await self.inner.inject(faults)
+
+    async def lift(self) -> Mapping[str, int]:
+        self.calls.append("lift")
+        return await self.inner.lift()
+
+    async def truth(self) -> Truth:
+        return await self.inner.truth()
+
+
+@asynccontextmanager
+async def a_drill(system: System) -> AsyncIterator[DrillParts]:
+    """A drill whose exchange is known to be gone afterwards."""
+    known = {child.pid for child in psutil.Process().children(recursive=True)}
+    async with jitter_drill(system, seed=SMALL.seed) as parts:
+        yield parts
+    left = [one for one in psutil.Process().children(recursive=True) if one.pid not in known]
+    assert not [one for one in left if any("simexchange" in word for word in one.cmdline())]
+
+
+async def test_nothing_is_lost_and_the_account_counts_for_nobody_else(
+    system: System, engines: Engines, database_url: str, tmp_path: Path
+) -> None:
+    environment = on_engines(engines, database_url, tmp_path)
+    done = ms(environment, "drill", "exchange_jitter", "--orders", "20", "--seed", "7", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["ok"], told["differences"]) == (0, True, []), done.stderr
+    assert (told["orders"], told["lost"], told["duplicated"], told["unknown_left"]) == (20, 0, 0, 0)
+    assert told["faults"].keys() >= {one.fault for one in jitter_faults(20)}
+    assert [step["code"] for step in told["steps"]] == [0] * 5
+
+    async with system.transactions() as stores:
+        (account,) = await stores.accounts.list()
+        assert (account.adapter, account.is_apart) == ("coinbase_live", True)
+        assert await accounts_of_track(stores, track="liquid") == []
+        assert await accounts_of_track(stores, track="liquid", account_id=account.id) == [account]
+        since = datetime.now(UTC) - timedelta(days=1)
+        assert await stores.orders.outcomes("liquid", since=since, limit=100) == []
+
+
+async def test_what_was_sent_twice_or_not_booked_is_found(system: System) -> None:
+    async with a_drill(system) as parts:
+        careless = CarelessVenues(parts.drive.venues)
+        planted = replace(parts, drive=replace(parts.drive, venues=careless))
+        report = await exchange_jitter(SMALL, planted)
+    found = report.comparison
+    assert careless.planted.keys() == {"twice", "hidden"}
+    assert (report.ok, found.duplicated, found.unknown_left) == (False, 1, 0), found.differences
+    assert found.lost >= 1
+    for name in careless.planted.values():
+        assert any(name in line for line in found.differences), found.differences
+    assert {one.client_order_id for one in report.reconciled} == set(careless.planted.values())
+
+
+async def test_a_drill_that_fails_lifts_its_faults_and_stops_its_exchange(system: System) -> None:
+    await pull_automatic(
+        "liquid",
+        "global",
+        reason="test",
+        minutes=5,
+        by=ChangedBy("test"),
+        metadata={},
+        transactions=system.transactions,
+    )
+    async with a_drill(system) as parts:
+        watched = Watched(parts.exchange)
+        with pytest.raises(LockedError, match="kill_switch"):
+            await exchange_jitter(SMALL, replace(parts, exchange=watched))
+        assert watched.calls == ["inject", "lift"]
+
+
+def test_too_few_orders_for_every_fault_are_refused() -> None:
+    with pytest.raises(InputError, match="must be >= 16"):
+        JitterRequest(n_orders=15)
