@@ -148,12 +148,8 @@ class Venue(Protocol):
     async def submit(self, request: LegRequest) -> LegView:
         """Hand in an order. The same client order id twice never makes two orders.
 
-        Raises
-        ------
-        VenueRefusedError
-            If the venue has not taken the order, and will not.
-        OutcomeUnknownError
-            In every other case but success.
+        Raises `VenueRefusedError` if the venue has not taken the order and will not, `OutcomeUnknownError` in every
+        other case but success.
         """
         ...
 

@@ -67,8 +67,12 @@ class Decider:
         The targets, in the order of every array.
     params
         The same that a backtest takes.
-    profiles, bucket_caps, policy
+    profiles
         As `core.backtest.replay.replay` takes them.
+    bucket_caps
+        The same.
+    policy
+        The same.
 
     Raises
     ------

@@ -60,7 +60,9 @@ def measure_parity(run: Traded, backtest: Traded) -> Parity:
 
     Parameters
     ----------
-    run, backtest
+    run
+        What was traded.
+    backtest
         Over the same bars and targets.
 
     Returns
