@@ -33,7 +33,9 @@ async def on_bitget(kind):
 
 
 @pytest.mark.parametrize(
-    "opened", [on_coinbase, lambda: on_bitget(Market.SPOT), lambda: on_bitget(Market.PERP)], ids=str
+    "opened",
+    [on_coinbase, lambda: on_bitget(Market.SPOT), lambda: on_bitget(Market.PERP)],
+    ids=["coinbase", "bitget_spot", "bitget_perpetual"],
 )
 async def test_our_adapters_keep_every_promise(opened):
     async with opened() as (venue, symbol):
