@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,7 +29,7 @@ SMALL = JitterRequest(n_orders=16, seed=11)
 
 
 class Careless(FaultyVenue):
-    """An adapter that once sends an order twice, under another name, and once does not tell that one was filled."""
+    """An adapter that sends orders twice, under another name, until one is filled; then it hides that one was."""
 
     def __init__(self, inner: Venue, faults: Faults, planted: dict[str, str]) -> None:
         super().__init__(inner, faults)
@@ -39,11 +39,9 @@ class Careless(FaultyVenue):
         view = await self.venue.submit(request)
         if "twice" not in self.planted:
             again = replace(request, client_order_id=f"{request.client_order_id}-again")
-            try:
-                await self.venue.submit(again)
-            except DependencyError:
-                return view
-            self.planted["twice"] = again.client_order_id
+            with suppress(DependencyError):
+                if (await self.venue.submit(again)).filled_qty:
+                    self.planted["twice"] = again.client_order_id
         elif "hidden" not in self.planted and view.filled_qty:
             self.planted["hidden"] = request.client_order_id
             return replace(view, filled_qty=Decimal(0), fills=(), status=LegStatus.CANCELED)
@@ -124,11 +122,11 @@ async def test_what_was_sent_twice_or_not_booked_is_found(system: System) -> Non
         report = await exchange_jitter(SMALL, planted)
     found = report.comparison
     assert careless.planted.keys() == {"twice", "hidden"}
-    assert (report.ok, found.duplicated, found.unknown_left) == (False, 1, 0), found.differences
-    assert found.lost >= 1
+    assert not report.ok
+    assert (found.duplicated >= 1, found.lost >= 1, found.unknown_left) == (True, True, 0), found.differences
     for name in careless.planted.values():
         assert any(name in line for line in found.differences), found.differences
-    assert {one.client_order_id for one in report.reconciled} == set(careless.planted.values())
+    assert {one.client_order_id for one in report.reconciled} >= set(careless.planted.values())
 
 
 async def test_a_drill_that_fails_lifts_its_faults_and_stops_its_exchange(system: System) -> None:
