@@ -69,7 +69,9 @@ class Desk:
 
     async def open(self) -> None:
         """Pay in what the venue shows, and buy."""
-        await self.venues.open(**LIVE, fee_bps=Decimal(0))  # loads the client, which takes longer than a lease
+        await self.venues.open(
+            **LIVE, fee_bps=Decimal(0)
+        )  # loads the client, which takes longer than a lease
         now = datetime.now(UTC)
         for base in BASES:
             await add_prices(self.database, base, MID, until=now)
