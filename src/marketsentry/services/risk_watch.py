@@ -22,7 +22,8 @@ from marketsentry.services.flat_proof import Scope, accounts_in
 from marketsentry.services.flatten import FlatReport, FlattenParts, flatten
 from marketsentry.services.risk_switch import release_cleared
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 0.2
+JUDGE_EVERY = timedelta(seconds=2)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=60)
 BY = ChangedBy("rule:risk_watch")
 log = structlog.get_logger(__name__)
@@ -49,6 +50,7 @@ class RiskWatch:
 
     parts: FlattenParts
     _tries: dict[tuple[str, str], _Try] = field(default_factory=dict)
+    _judge_at: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Pass now and again until `stop` is set."""
@@ -67,8 +69,11 @@ class RiskWatch:
             reading = await stores.risk.all_switches()
         in_force = [row for row in reading.rows if row.blocks_at(reading.now)]
         reports = []
+        judges = self._judge_at is None or reading.now >= self._judge_at
+        if judges:
+            self._judge_at = reading.now + JUDGE_EVERY
         for row in in_force:
-            if row.until_cleared:
+            if row.until_cleared and judges:
                 await self._release(row)
             if row.mode.demands_closing and await self._is_due(row):
                 reports.append(await self._flatten(row))

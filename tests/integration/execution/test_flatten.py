@@ -1,12 +1,14 @@
 """Flatten ends with proof: the venue says flat, or the alert stays up."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from execution_world import BY, World
+from faulty_venue import CrashError, Faults
 from marketsentry.core.orders.order import LegKind, OrderStatus, Side, TimeInForce
 from marketsentry.core.risk.kill_switch import Mode
 from marketsentry.ports.risk import EventFilter, Severity, StoredRiskEvent
@@ -203,3 +205,19 @@ async def test_attempts_are_bounded(world: World) -> None:
     report = await flatten(WHOLE, parts_of(world), rules=FlattenRules(max_attempts=1, max_retries=0))
     assert (report.proof.is_flat, report.attempts) == (False, 1)
     assert {one.status for one in report.orders} == {OrderStatus.PARTIALLY_FILLED}
+
+
+async def test_a_crash_in_the_middle_is_taken_up(world: World) -> None:
+    """Whoever closes dies at some step; the next one closes what is left, and nothing twice."""
+    for at in (1, 4, 7, 10, 13):
+        await trade(world, "10")
+        dying = Executor(world.drive_parts(Faults(at)))
+        parts = FlattenParts(world.admit, dying, world.entropy, world.clock.sleep)
+        with contextlib.suppress(CrashError):
+            await flatten(WHOLE, parts, rules=FlattenRules(settle_s=0.5, max_attempts=1))
+        await dying.close()
+        await world.end_leases()
+        living = FlattenParts(world.admit, Executor(world.drive_parts()), world.entropy)
+        report = await flatten(WHOLE, living)
+        assert report.proof.is_flat, report.document()
+        assert await held(world) == {}
