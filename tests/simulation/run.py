@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import psycopg
 import structlog
 
-from simulation.invariants import INVARIANTS, read_record
+from simulation.chance import Chance, Rates
+from simulation.invariants import judge, read_record
 from simulation.loop import START, VirtualClock, VirtualLoop
-from simulation.record import CLOCK, Desk
+from simulation.process import Process
+from simulation.record import CLOCK, Desk, Record
 from simulation.story import play
 from simulation.world import Bug, World
 
@@ -90,12 +92,10 @@ def simulate(seed: int, url: str, *, bug: Bug | None = None) -> Outcome:
 
 async def _judged(world: World) -> Outcome:
     await play(world)
-    found = await read_record(world)
+    record = Record(world.desk, Process("judge", world), Chance(0, is_calm=True), Rates(0, 0, 0, 0, 0))
+    found = await read_record(record, world.desk.monitor)
+    broken = judge(world, found)
     world.trace += _logs(world)
-    broken = {}
-    for invariant in INVARIANTS:
-        if told := invariant(world, found):
-            broken[invariant.__name__] = told
     counts = world.counts
     counts["orders"] = len(found.rows)
     counts["venue orders"] = len(world.exchange.orders)
