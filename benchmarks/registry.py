@@ -19,6 +19,8 @@ ROWS = {
     "import-again": "record:bench_import_again",
     "last-bars": "record:bench_last_bars",
     "commit": "record:bench_commit",
+    "decision-latency": "trading:bench_decision_latency",
+    "execution-latency": "trading:bench_execution_latency",
     "http-ingest": "http_calls:bench_http_ingest",
     "help": "house:bench_help",
     "up": "house:bench_up",

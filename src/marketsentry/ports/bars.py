@@ -44,10 +44,12 @@ class BarStore(Protocol):
         start_ns: int | None = None,
         stop_ns: int | None = None,
         as_of_ns: int | None = None,
+        info: SeriesInfo | None = None,
     ) -> BarSeries:
         """Read the bars that open in [start_ns, stop_ns) and were known at `as_of_ns`, oldest first.
 
-        Raises `NotFoundError` when there is no such series.
+        `info` is the manifest line of the series where the caller has read it in this transaction. Raises
+        `NotFoundError` when there is no such series.
         """
         ...
 

@@ -27,7 +27,7 @@ from marketsentry.exceptions import NotFoundError
 from marketsentry.ports import Entropy
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
-from marketsentry.services.predict import LiquidRequest, ServingParts, predict_liquid
+from marketsentry.services.predict import ServingParts, predict_universe
 from marketsentry.services.serving import ServedModel, load_served
 from marketsentry.services.trader import Trader
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
@@ -254,12 +254,11 @@ class LiveTrader:
         """Predict every symbol; what abstains, may not trade or is of another bar is no prediction."""
         predictions = np.full(len(desk.symbols), np.nan)
         ids: dict[str, int] = {}
+        served = await predict_universe(desk.symbols, self._rules.horizon, self._parts.serving)
         for n, symbol in enumerate(desk.symbols):
-            try:
-                served = await predict_liquid(LiquidRequest(symbol, self._rules.horizon), self._parts.serving)
-            except NotFoundError:
+            if symbol not in served:
                 continue  # it has no price, so it has no bar either
-            stored = served.stored
+            stored = served[symbol].stored
             ids[symbol] = stored.id
             is_newest = stored.outputs.get("bar_end") == utc_text(end_ns)
             if stored.score is not None and stored.tradeable and is_newest:

@@ -160,9 +160,10 @@ class PostgresBarStore:
         start_ns: int | None = None,
         stop_ns: int | None = None,
         as_of_ns: int | None = None,
+        info: SeriesInfo | None = None,
     ) -> BarSeries:
         """Read bars in pieces of at most a million cells."""
-        info = await self._existing(symbol, interval)
+        info = info or await self._existing(symbol, interval)
         start = max(info.first_ns, info.first_ns if start_ns is None else start_ns)
         stop = min(info.last_ns + interval.ns, info.last_ns + interval.ns if stop_ns is None else stop_ns)
         if as_of_ns is not None:
