@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for both sides; LightGBM 
 import argparse
 import asyncio
 import json
+import resource
 import sys
 import tempfile
 import time
@@ -50,14 +51,17 @@ def bench_train_panel(share: float = 1.0, runs: int = RUNS) -> list[dict[str, An
 
 async def _bench(share: float, runs: int) -> list[dict[str, Any]]:
     dataset = _make_dataset(max(2_000, round(share * FULL_HOURS)))
-    ours, own, results = [], [], []
+    ours, own, ours_cpu, own_cpu, results = [], [], [], [], []
     with tempfile.TemporaryDirectory(prefix="ms-bench-") as home:
         async with open_system(Settings(home=Path(home))) as system:
             for run in range(runs):
-                started = time.perf_counter()
+                started, processor_s = time.perf_counter(), _processor_s()
                 results.append(await _train(system, dataset, run))
                 ours.append(time.perf_counter() - started)
-                own.append(_fit_with_lightgbm(dataset))
+                ours_cpu.append(_processor_s() - processor_s)
+                taken, taken_cpu = _fit_with_lightgbm(dataset)
+                own.append(taken)
+                own_cpu.append(taken_cpu)
     first = results[0].usage
     assert first is not None
     ratios = [mine / theirs for mine, theirs in zip(ours, own, strict=True)]
@@ -65,7 +69,8 @@ async def _bench(share: float, runs: int) -> list[dict[str, Any]]:
     verdict = results[0].verdict
     notes = (
         f"{first.rows:,} rows fitted last, {dataset.features.values.shape[2]} features, "
-        f"{len(results[0].metrics['folds'])} folds; median ratio {median(ratios):.2f}; in LightGBM "
+        f"{len(results[0].metrics['folds'])} folds; median ratio {median(ratios):.2f}; processor time "
+        f"{median(ours_cpu):.0f} s against {median(own_cpu):.0f} s, load {os.getloadavg()[0]:.1f}; in LightGBM "
         f"{first.fit_seconds:.1f} s, predicting {first.predict_seconds:.1f} s; "
         f"verdict {verdict.outcome if verdict else None}"
     )
@@ -118,23 +123,32 @@ async def _train(system: System, dataset: Dataset, run: int) -> TrainingResult:
     )
 
 
-def _fit_with_lightgbm(dataset: Dataset) -> float:
-    """Seconds that LightGBM takes for all folds and the served model, its own binning included."""
+def _fit_with_lightgbm(dataset: Dataset) -> tuple[float, float]:
+    """Seconds of wall and of processor that LightGBM takes for all folds and the served model, binning included."""
     request = _request(0)
     plan = make_plan(dataset, request).walk_forward
     assert plan.final is not None
     params = LightGBMParams()
     label = dataset.labels[HORIZON]
     known = np.isfinite(label) & has_bar(dataset.panel)
-    taken = 0.0
+    taken, taken_cpu = 0.0, 0.0
     for fold in (*plan.folds, plan.final):
         rows = known[fold.train]
         X, y = dataset.features.values[fold.train][rows], label[fold.train][rows]
         native = params.native(y.size, seed=request.seed, n_threads=request.n_threads)
-        started = time.perf_counter()
+        started, processor_s = time.perf_counter(), _processor_s()
         lgb.train(native, lgb.Dataset(X, label=y, params=native), num_boost_round=params.n_trees)
-        taken += time.perf_counter() - started
-    return taken
+        taken, taken_cpu = (
+            taken + time.perf_counter() - started,
+            taken_cpu + _processor_s() - processor_s,
+        )
+    return taken, taken_cpu
+
+
+def _processor_s() -> float:
+    """Processor seconds of this process and of all its children that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime
 
 
 if __name__ == "__main__":

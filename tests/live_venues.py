@@ -1,6 +1,7 @@
 """The live adapters on simulated venues, and the orders that the tests hand in."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -99,3 +100,10 @@ def market(
 
 def ref(request: LegRequest, venue_order_id: str | None = None, sent_at: datetime | None = None) -> LegRef:
     return LegRef(request.symbol, request.client_order_id, venue_order_id, sent_at or datetime.now(UTC))
+
+
+async def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:
+    """Poll until it holds."""
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.02)

@@ -315,6 +315,7 @@ def replayed_trading(system: System, symbols: Sequence[str], params: ReplayParam
 
     clock, market = ReplayClock(datetime.fromtimestamp(0, tz=UTC)), ReplayMarket(symbols)
     rules = PaperRules(
+        charges_mid=True,
         latency_s=0.0,
         half_spread_bps=params.half_spread_bps,
         impact_coefficient=params.impact_coefficient,
@@ -359,7 +360,11 @@ def running_engines(settings: Settings) -> Iterator[EmbeddedEngines]:
 def _venues(settings: Settings, transactions: Transactions, clock: Clock) -> VenueRegistry:
     market = RecordedMarket(transactions, max_age=timedelta(seconds=settings.risk_max_price_age_s))
     rules = PaperRules(capital=settings.paper_capital)
-    return VenueRegistry(PaperParts(transactions, market, clock, rules))
+    return VenueRegistry(
+        PaperParts(transactions, market, clock, rules),
+        open_live=lambda venue: live_venue(settings, venue),
+        coinbase_currency=settings.coinbase_quote_currency,
+    )
 
 
 def _engines(settings: Settings) -> EmbeddedEngines:

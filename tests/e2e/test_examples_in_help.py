@@ -75,6 +75,14 @@ STORIES = (
             "ms replay 1 --tolerance 1e-6 --json": OK,
             "ms parity --replay --json": OK,
             "ms status --json": OK,
+            "ms orders list": OK,
+            "ms orders list --status filled --status partially_filled": OK,
+            "ms orders why 4201337": {3},
+            "ms account deposit 2500.50 --reference wire-17": OK,
+            "ms account withdraw 100 --reference wire-18": OK,
+            'ms account adjust 0.25 --reason "rebate that no fill told"': OK,
+            "ms account list": OK,
+            "ms account list --json": OK,
             "ms risk status": OK,
             "ms risk status --json": OK,
             'ms risk kill liquid --minutes 60 --reason "venue outage"': OK,
@@ -110,12 +118,15 @@ STORIES = (
             "ms check model examples/model_example.py --json": OK,
             "ms new policy my_policy": OK,
             "ms check policy examples/policy_example.py --json": OK,
+            "ms new venue my_venue": OK,
+            "ms check venue my_venue.py --symbol BTC --yes": OK,
         },
     ),
     Story(
         "this machine",
         {
             "ms check evidence --quick --json": OK,
+            "ms check live --venue coinbase --json": OK,
             "ms bench help --json": JUDGED,  # whether this machine is quick enough is not asked here
             "ms doctor --json": JUDGED,  # what this machine lacks is not asked here
         },

@@ -98,4 +98,4 @@ def test_the_kill_switch_blocks(environment: dict[str, str], settings: Settings)
     for words in (("signal", "BTC"), ("rebalance", "--file", EXAMPLE)):
         done = ms(environment, *words)
         assert (done.returncode, done.stdout) == (3, "")
-        assert "blocked: kill_switch_triggered:liquid:global" in done.stderr
+        assert "kill_switch_triggered:liquid:global" in done.stderr

@@ -1,4 +1,4 @@
-"""Refusals that a use case answers as a value: a plain text under the status that the contract names (section 0.3)."""
+"""Refusals of a request that says nothing, and what the interface description tells of refusals (section 0.3)."""
 
 from typing import Any, NoReturn
 
@@ -10,11 +10,6 @@ EMPTY, LOCKED = 400, 423
 def refuse_empty(detail: str) -> NoReturn:
     """Answer 400: what was sent has the right shape and says nothing."""
     raise HTTPException(EMPTY, detail)
-
-
-def refuse_locked(code: str) -> NoReturn:
-    """Answer 423: risk forbids it."""
-    raise HTTPException(LOCKED, code)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

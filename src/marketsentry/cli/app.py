@@ -35,9 +35,11 @@ VERBS = (
     Verb("rebalance", "rebalance", "Turn signals into a book within limits, and its orders."),
     Verb("backtest", "backtest", "Replay a registered model over history; report on it."),
     Verb("replay", "replay", "Run a stored backtest again and compare."),
+    Verb("orders", "orders", "List orders; say why one was made and what became of it."),
     Verb("parity", "parity", "Trade a stored backtest again on paper and compare."),
+    Verb("account", "account", "List accounts; book payments and corrections in them."),
     Verb("risk", "risk", "Show what blocks openings; pull and reset the kill switch."),
-    Verb("new", "new", "Write a scaffold for your own features, model or policy."),
+    Verb("new", "new", "Write a scaffold for your own features, model, policy, venue."),
     Verb("check", "check", "Run the conformance kit on your own parts."),
     Verb("bench", "bench", "Measure the budgets beside their limits and peers."),
 )

@@ -34,7 +34,7 @@ def demo(
         str, typer.Option(help="Comma-separated; default BTC,ETH,SOL, or all under --data.")
     ] = "",
     interval: Annotated[
-        str, typer.Option(help="Bar length; default 5m, or the commonest under --data.")
+        str, typer.Option(help="Bar length; default 15m, or the commonest under --data.")
     ] = "",
     days: Annotated[int, typer.Option(help="Length of the synthetic market.")] = 180,
     seed: Annotated[int, typer.Option(help="Of the synthetic market.")] = 7,

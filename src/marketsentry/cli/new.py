@@ -15,7 +15,7 @@ FOLDER_HELP = "Folder to write to."
 
 @app.callback()
 def new() -> None:
-    """Write a scaffold for your own features, model or policy; it works as written.
+    """Write a scaffold for your own features, model, policy or venue; it works as written.
 
     Example:  ms new features my_features
     """
@@ -64,6 +64,21 @@ def policy(
     Example:  ms new policy my_policy
     """
     _write("policy", name, folder, as_json=as_json)
+
+
+@app.command()
+def venue(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=NAME_HELP)],
+    folder: Annotated[Path, typer.Option(help=FOLDER_HELP)] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Write an adapter of a venue: it trades at a toy market in memory until your calls take its place.
+
+    Exit code 0 when written, 2 when the name is no Python name, 3 when the file exists.
+
+    Example:  ms new venue my_venue
+    """
+    _write("venue", name, folder, as_json=as_json)
 
 
 def _write(kind: str, name: str, folder: Path, *, as_json: bool) -> None:

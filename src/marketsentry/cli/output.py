@@ -20,6 +20,7 @@ from marketsentry.exceptions import (
     DependencyError,
     EvidenceError,
     InputError,
+    LockedError,
     MarketSentryError,
     NotFoundError,
 )
@@ -30,6 +31,7 @@ EXIT_CODES: dict[type[MarketSentryError], int] = {
     NotFoundError: 3,
     ConflictError: 3,
     EvidenceError: 3,
+    LockedError: 3,
     DependencyError: 4,
 }
 

@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
-from marketsentry.cli.output import JSON_HELP, print_json, say
+from marketsentry.cli.output import JSON_HELP, print_json
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-EXIT_BLOCKED = 3
 
 
 @app.command()
@@ -39,20 +37,16 @@ def rebalance(
     from marketsentry.exceptions import InputError
     from marketsentry.services.portfolio import NothingActionable, Rebalanced
     from marketsentry.services.portfolio import rebalance as plan_and_store
-    from marketsentry.services.signals import Blocked
 
     body = validated(RebalanceIn, _read(file))
     if not body.signals:
         raise InputError("signals cannot be empty")
 
-    async def go() -> Rebalanced | Blocked | NothingActionable:
+    async def go() -> Rebalanced | NothingActionable:
         async with open_system() as system:
             return await plan_and_store(ask_of(body), system.portfolio)
 
     told = asyncio.run(go())
-    if isinstance(told, Blocked):
-        say(f"blocked: {told.code}")
-        raise typer.Exit(EXIT_BLOCKED)
     if isinstance(told, NothingActionable):
         raise InputError("no actionable signals")
     document = rebalance_document(told)

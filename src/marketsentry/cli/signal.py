@@ -4,11 +4,9 @@ from typing import Annotated
 
 import typer
 
-from marketsentry.cli.output import JSON_HELP, print_json, say
+from marketsentry.cli.output import JSON_HELP, print_json
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-EXIT_BLOCKED = 3
 
 
 @app.command()
@@ -42,7 +40,7 @@ def signal(
     from marketsentry.cli.input import validated
     from marketsentry.cli.signal_output import print_signal
     from marketsentry.core.portfolio.terms import SignalPolicy
-    from marketsentry.services.signals import Blocked, Generated, SignalRequest, generate_signal
+    from marketsentry.services.signals import Generated, SignalRequest, generate_signal
 
     asked = validated(
         SignalIn,
@@ -59,14 +57,11 @@ def signal(
     )
     request = SignalRequest(**{**asked.model_dump(), "policy": SignalPolicy(asked.policy)})
 
-    async def go() -> Generated | Blocked:
+    async def go() -> Generated:
         async with open_system() as system:
             return await generate_signal(request, system.signals)
 
     told = asyncio.run(go())
-    if isinstance(told, Blocked):
-        say(f"blocked: {told.code}")
-        raise typer.Exit(EXIT_BLOCKED)
     if as_json:
         print_json(asdict(told.signal))
     else:

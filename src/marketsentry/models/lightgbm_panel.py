@@ -11,6 +11,7 @@ predicts with, bit for bit as LightGBM would.
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
@@ -104,8 +105,7 @@ class LightGBMPanel:
         on_progress: Progress,
     ) -> None:
         """Grow the trees; see `Model.fit`."""
-        import lightgbm as lgb  # takes a second or more, and only what trains needs it
-
+        lgb = import_lightgbm()
         native = self.params.native(y.size, seed=seed, n_threads=n_threads)
         data = lgb.Dataset(X, label=y, params=native, free_raw_data=True)
         n_trees = self.params.n_trees
@@ -151,6 +151,14 @@ class LightGBMPanel:
         if self._fit is None:
             raise ConflictError(f"{self.name} must be fitted before it predicts or is dumped")
         return self._fit
+
+
+def import_lightgbm() -> ModuleType:
+    """Import LightGBM, with pandas and scipy in its train: seconds and 100 MiB that only a fit needs."""
+    import lightgbm
+
+    module: ModuleType = lightgbm
+    return module
 
 
 @dataclass(frozen=True, slots=True)

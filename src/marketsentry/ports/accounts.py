@@ -111,6 +111,34 @@ class EquityMark:
     decision_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """All that figures of a sub-ledger need, of one point in time.
+
+    `positions` are those that are not flat. `flows` were paid in after `last`, what it was worth last, None before the
+    first mark. `trips` holds by strategy what the round trips gained that ended since a time, the last one first.
+    """
+
+    ledger: SubLedger
+    positions: tuple[HeldPosition, ...]
+    cash: Mapping[str, Decimal]
+    flows: Mapping[str, Decimal]
+    last: Equity | None
+    newest_entry: int
+    open_orders: tuple[OpenOrder, ...]
+    trips: Mapping[str, tuple[Decimal, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPrice:
+    """The newest price of a target in the record, when it was true, and who said so."""
+
+    target: str
+    price: Decimal
+    at: datetime
+    source: str
+
+
 class AccountStore(Protocol):
     """Accounts and the sub-ledgers in them. What is read of a whole track is that of all strategies of it.
 
@@ -175,16 +203,20 @@ class AccountStore(Protocol):
         """Read cash by currency."""
         ...
 
-    async def flows(self, ledger: SubLedger, *, after_entry: int) -> Mapping[str, Decimal]:
-        """Add up by currency what was paid in and out by entries with an id above `after_entry`."""
+    async def state(self, ledger: SubLedger, *, trips_since: datetime, max_trips: int) -> LedgerState:
+        """Read all that figures need by one statement; at most `max_trips` round trips in all."""
         ...
 
-    async def open_orders(self, ledger: SubLedger) -> Sequence[OpenOrder]:
-        """List what may still fill, by order."""
+    async def of_track(self, track: str, *, account_id: int | None = None) -> Sequence[Account]:
+        """List the accounts that have ever had an entry of a track, oldest first."""
         ...
 
-    async def newest_entry(self, ledger: SubLedger) -> int:
-        """Tell the id of the newest ledger entry, 0 when there is none."""
+    async def move_marks(self, ledger: SubLedger, marks: Mapping[str, Decimal], *, at: datetime) -> None:
+        """Set the last known prices of what is held, where no later one is known."""
+        ...
+
+    async def known_prices(self, targets: Sequence[str], *, as_of: datetime) -> Sequence[KnownPrice]:
+        """Read the newest price of each target: a spot price, or the close of a bar where that is newer."""
         ...
 
     async def newest_mark(self, ledger: SubLedger, *, before: datetime | None = None) -> EquityMark | None:

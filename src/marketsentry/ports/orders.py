@@ -232,6 +232,14 @@ class OrderStore(Protocol):
         """Tell how the newest executed orders of a track fared against their estimates."""
         ...
 
+    async def known_legs(self, client_order_ids: Sequence[str]) -> Mapping[str, int]:
+        """Tell which of these were sent as legs, and by which orders."""
+        ...
+
+    async def known_trades(self, account_id: int, trade_ids: Sequence[str]) -> frozenset[str]:
+        """Tell which of these trades of an account are booked."""
+        ...
+
     async def chain(self, decision_id: str) -> Chain:
         """Read what the signals of a decision and of its orders rest on, oldest first."""
         ...

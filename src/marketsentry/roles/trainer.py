@@ -37,6 +37,7 @@ from marketsentry.adapters.trainer_files import (
 )
 from marketsentry.core.evidence.importance import permutation_losses
 from marketsentry.exceptions import InputError, MarketSentryError
+from marketsentry.models.lightgbm_panel import LightGBMPanel, import_lightgbm
 from marketsentry.models.protocol import Model, TellsGain
 from marketsentry.services.plugins import load_model
 
@@ -57,6 +58,8 @@ def main(folder: Path) -> int:
     try:
         job = read_job(folder)
         new_model = load_model(job.model.reference)
+        if new_model is LightGBMPanel:
+            import_lightgbm()  # before the cap, so that a limit below what it takes is told as such
         _cap_memory(job.memory_limit_bytes)
         _fit_all(folder, job, new_model, emit)
     except MarketSentryError as error:

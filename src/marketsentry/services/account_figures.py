@@ -8,14 +8,13 @@ from decimal import Decimal
 from marketsentry.core.account.figures import Figures, Pending, account_figures, losing_streak
 from marketsentry.core.account.position import marked_later
 from marketsentry.core.market.symbols import SYNTHETIC_SOURCE
-from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
 from marketsentry.core.risk.hard_rules import LossFigures
 from marketsentry.core.risk.positions import Position
 from marketsentry.exceptions import DataQualityError, DependencyError
 from marketsentry.ports import Clock, Stores
-from marketsentry.ports.accounts import GLOBAL, Account, HeldPosition, SubLedger
+from marketsentry.ports.accounts import GLOBAL, Account, LedgerState, SubLedger
 from marketsentry.ports.risk import AccountState
-from marketsentry.services.ledger import PAPER, equity_now
+from marketsentry.services.ledger import PAPER, equity_of
 
 STREAK_WINDOW = timedelta(hours=24)  # contract 1.5: newest first over 24 hours, at most 200
 MAX_TRIPS = 200
@@ -62,7 +61,7 @@ async def read_figures(
     Parameters
     ----------
     stores
-        Of the caller's transaction; the account stays locked until it ends.
+        Of the caller's transaction.
     ledger
         Whose figures. The streak of a whole track is the longest of its strategies.
     at
@@ -81,23 +80,8 @@ async def read_figures(
     NotFoundError
         If there is no such account.
     """
-    account = await stores.accounts.lock(ledger.account_id)  # or cash and positions were of different times
-    held = await priced(stores, account, await stores.accounts.positions(ledger), at=at)
-    now = await equity_now(stores, ledger, held, quote=account.currency, rates={}, at=at)
-    pending = [
-        Pending(order.target, order.qty, order.est_price)
-        for order in await stores.accounts.open_orders(ledger)
-        if order.qty
-    ]
-    return account_figures(
-        now.equity,
-        now.cash_quote,
-        [(one.target, one.position) for one in held],
-        pending,
-        losing_streak=await _streak(stores, ledger, at=at),
-        at=at,
-        max_mark_age=max_mark_age,
-    )
+    account = await stores.accounts.get(ledger.account_id)
+    return await _figures(stores, account, ledger, ledger.strategy_id, at=at, max_mark_age=max_mark_age)
 
 
 async def read_track_figures(
@@ -140,9 +124,7 @@ async def read_track_figures(
     found = []
     for account in await accounts_of_track(stores, track=track, account_id=account_id):
         whole = SubLedger(account.id, GLOBAL, track)
-        figures = await read_figures(stores, whole, at=at, max_mark_age=max_mark_age)
-        streak = await _streak(stores, SubLedger(account.id, strategy_id, track), at=at)
-        found.append(replace(figures, losing_streak=streak))
+        found.append(await _figures(stores, account, whole, strategy_id, at=at, max_mark_age=max_mark_age))
     if not found:
         return None
     worst = found[0]
@@ -151,45 +133,65 @@ async def read_track_figures(
     return worst
 
 
-async def priced(
-    stores: Stores, account: Account, held: Sequence[HeldPosition], *, at: datetime
-) -> list[HeldPosition]:
-    """Move the marks of what is held to the newest price of the record, where that is later.
+async def current_state(stores: Stores, account: Account, ledger: SubLedger, *, at: datetime) -> LedgerState:
+    """Read the state of a sub-ledger, its marks moved to the newest prices of the record where those are later.
 
-    What was made up values paper accounts only.
+    What was made up values paper accounts only. Nothing is written.
     """
-    moved = []
-    for one in held:
-        price = None
-        if one.position.qty:
-            price = await stores.predictions.newest_price(one.target, as_of_ns=datetime_to_ns(at))
-        if price is None or (account.adapter != PAPER and price.source.startswith(SYNTHETIC_SOURCE)):
-            moved.append(one)
-            continue
-        known_at = ns_to_datetime(price.at_ns)
-        moved.append(replace(one, position=marked_later(one.position, Decimal(str(price.value)), known_at)))
-    return moved
+    state = await stores.accounts.state(ledger, trips_since=at - STREAK_WINDOW, max_trips=MAX_TRIPS)
+    older = sorted(
+        {
+            one.target
+            for one in state.positions
+            if one.position.marked_at is None or one.position.marked_at < at
+        }
+    )
+    if not older:
+        return state
+    known = {
+        one.target: one
+        for one in await stores.accounts.known_prices(older, as_of=at)
+        if account.adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)
+    }
+    moved = [
+        replace(one, position=marked_later(one.position, known[one.target].price, known[one.target].at))
+        if one.target in known
+        else one
+        for one in state.positions
+    ]
+    return replace(state, positions=tuple(moved))
 
 
-async def accounts_of_track(stores: Stores, *, track: str, account_id: int | None = None) -> list[Account]:
+async def accounts_of_track(
+    stores: Stores, *, track: str, account_id: int | None = None
+) -> Sequence[Account]:
     """Name the accounts that count for a track: those with money, or the paper accounts where there are no others."""
-    ledgers = await stores.accounts.sub_ledgers(account_id=account_id, track=track)
-    found = [await stores.accounts.get(one) for one in dict.fromkeys(each.account_id for each in ledgers)]
+    found = await stores.accounts.of_track(track, account_id=account_id)
     real = [account for account in found if account.adapter != PAPER]
     return real or found
 
 
-async def _streak(stores: Stores, ledger: SubLedger, *, at: datetime) -> int:
-    since = at - STREAK_WINDOW
-    if not ledger.is_whole:
-        trips = await stores.accounts.trips(ledger, since=since, limit=MAX_TRIPS)
-        return losing_streak(trip.gain_quote for trip in trips)
-    parts = [
-        one
-        for one in await stores.accounts.sub_ledgers(account_id=ledger.account_id, track=ledger.track)
-        if not one.is_whole
-    ]
-    return max([await _streak(stores, one, at=at) for one in parts], default=0)
+async def _figures(
+    stores: Stores,
+    account: Account,
+    ledger: SubLedger,
+    strategy_id: str,
+    *,
+    at: datetime,
+    max_mark_age: timedelta,
+) -> Figures:
+    state = await current_state(stores, account, ledger, at=at)
+    now = equity_of(state, quote=account.currency, rates={}, at=at)
+    strategies = state.trips if strategy_id == GLOBAL else (strategy_id,)
+    return account_figures(
+        now.equity,
+        now.cash_quote,
+        [(one.target, one.position) for one in state.positions],
+        [Pending(order.target, order.qty, order.est_price) for order in state.open_orders if order.qty],
+        losing_streak=max((losing_streak(state.trips.get(one, ())) for one in strategies), default=0),
+        at=at,
+        max_mark_age=max_mark_age,
+    )
 
 
 def _worse(one: Figures, other: Figures) -> Figures:

@@ -1,5 +1,7 @@
 """Attributes what a track gained: reads marks, entries and decisions of each strategy and adds the parts up."""
 
+import asyncio
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,8 +17,8 @@ from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.accounts import Account, EquityMark, SubLedger
 from marketsentry.ports.attribution import DecidedWeights, OrderWindow, TradedRecord
-from marketsentry.services.account_figures import accounts_of_track, priced
-from marketsentry.services.ledger import equity_now
+from marketsentry.services.account_figures import accounts_of_track, current_state
+from marketsentry.services.ledger import equity_of
 
 MOST_TARGETS = 100
 
@@ -83,13 +85,14 @@ async def attribute_track(
     since = now - lookback
     async with transactions() as stores:
         accounts = await accounts_of_track(stores, track=track)
-        found = [
-            await _attribute(stores, account, ledger, since=since, now=now)
+        read = [
+            await _read(stores, account, ledger, since=since, now=now)
             for account in accounts
             for ledger in await stores.accounts.sub_ledgers(account_id=account.id, track=track)
         ]
         window = OrderWindow(track, since, now, tuple(account.id for account in accounts))
         counts = {one.target: one for one in await stores.attribution.order_counts(window)}
+    found = [await asyncio.to_thread(_attribute, one) for one in read]
     parts: dict[str, Parts] = {}
     notional: dict[str, Decimal] = {}
     for one in found:
@@ -117,51 +120,80 @@ async def attribute_track(
     )
 
 
-async def _attribute(
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What was read of one strategy: its marks, the first of them before the window, and all since."""
+
+    quote: str
+    held: Mapping[str, Decimal]
+    marks: Sequence[EquityMark]
+    records: Sequence[TradedRecord]
+    decided: Sequence[DecidedWeights]
+
+
+async def _read(
     stores: Stores, account: Account, ledger: SubLedger, *, since: datetime, now: datetime
-) -> Attribution:
+) -> _Window:
     await stores.accounts.lock(account.id)
     base = await stores.accounts.newest_mark(ledger, before=since)
-    first = _nothing(since) if base is None else base
-    later = list(await stores.attribution.marks(ledger, after=None if base is None else base.equity.at))
-    records = await stores.attribution.records(ledger, after_id=first.ledger_id)
-    held = await priced(stores, account, await stores.accounts.positions(ledger), at=now)
-    begun = {one.target: one.position.qty for one in held}
-    for trade in (trade for one in records for trade in _trades(one, quote=account.currency)):
-        begun[trade.target] = begun.get(trade.target, ZERO) - trade.signed
+    marks = [_nothing(since) if base is None else base]
+    marks += await stores.attribution.marks(ledger, after=None if base is None else base.equity.at)
+    state = await current_state(stores, account, ledger, at=now)
     with suppress(DataQualityError):  # what has no price now is told up to its last mark
-        later.append(await equity_now(stores, ledger, held, quote=account.currency, rates={}, at=now))
-    decided = await stores.attribution.decided(ledger, since=first.equity.at)
-    intervals = list(_intervals([first, *later], records, decided, quote=account.currency))
-    return attribute(begun, first.marks, intervals)
+        marks.append(equity_of(state, quote=account.currency, rates={}, at=now))
+    return _Window(
+        quote=account.currency,
+        held={one.target: one.position.qty for one in state.positions},
+        marks=marks,
+        records=await stores.attribution.records(ledger, after_id=marks[0].ledger_id),
+        decided=await stores.attribution.decided(ledger, since=marks[0].equity.at),
+    )
 
 
-def _intervals(
-    marks: Sequence[EquityMark],
-    records: Sequence[TradedRecord],
-    decided: Sequence[DecidedWeights],
-    *,
-    quote: str,
-) -> Iterator[Interval]:
-    for before, after in pairwise(marks):
-        within = [one for one in records if before.ledger_id < one.record.id <= after.ledger_id]
+def _attribute(window: _Window) -> Attribution:
+    begun = dict(window.held)
+    for trade in (trade for one in window.records for trade in _trades(one, quote=window.quote)):
+        begun[trade.target] = begun.get(trade.target, ZERO) - trade.signed
+    return attribute(begun, window.marks[0].marks, list(_intervals(window)))
+
+
+def _intervals(window: _Window) -> Iterator[Interval]:
+    first, decisions = 0, _InForce(window.decided)
+    for before, after in pairwise(window.marks):
+        last = first
+        while last < len(window.records) and window.records[last].record.id <= after.ledger_id:
+            last += 1
+        within, first = window.records[first:last], last
         flow, funding = ZERO, dict[str, Decimal]()
         for entry in (one.record.entry for one in within):
             if entry.kind.is_flow:
-                flow += entry.amount * (
-                    Decimal(1) if entry.currency == quote else after.marks[entry.currency]
-                )
+                is_quote = entry.currency == window.quote
+                flow += entry.amount if is_quote else entry.amount * after.marks[entry.currency]
             if entry.kind in (EntryKind.FUNDING, EntryKind.BORROW) and entry.target is not None:
                 funding[entry.target] = funding.get(entry.target, ZERO) - entry.amount
         yield Interval(
             ended_at=after.equity.at,
             marks=after.marks,
-            trades=tuple(trade for one in within for trade in _trades(one, quote=quote)),
+            trades=tuple(trade for one in within for trade in _trades(one, quote=window.quote)),
             funding_quote=funding,
             equity_before=before.equity.equity_quote,
             gained_quote=after.equity.equity_quote - before.equity.equity_quote - flow,
-            limited=_limited(decided, before.equity.at),
+            limited=decisions.limited(before.equity.at),
         )
+
+
+class _InForce:
+    """Walks decisions, oldest first, beside the intervals."""
+
+    def __init__(self, decided: Sequence[DecidedWeights]) -> None:
+        self._waiting = deque(decided)
+        self._limited: Mapping[str, Decimal] = {}
+
+    def limited(self, at: datetime) -> Mapping[str, Decimal]:
+        """Tell by target what limits changed of the weights in force at a time, not earlier than the one before."""
+        while self._waiting and self._waiting[0].as_of <= at:
+            self._limited = _limited(self._waiting.popleft())
+        return self._limited
 
 
 def _trades(one: TradedRecord, *, quote: str) -> Iterator[Trade]:
@@ -173,15 +205,13 @@ def _trades(one: TradedRecord, *, quote: str) -> Iterator[Trade]:
     yield Trade(target, record.side, settled.qty, record.fill.price, one.decided_price, settled.fee_quote)
 
 
-def _limited(decided: Sequence[DecidedWeights], at: datetime) -> Mapping[str, Decimal]:
-    """Tell by target what limits changed of the weights that were in force at a time."""
-    in_force = [one for one in decided if one.as_of <= at]
-    if not in_force or in_force[-1].unconstrained is None:
+def _limited(decided: DecidedWeights) -> Mapping[str, Decimal]:
+    if decided.unconstrained is None:
         return {}
-    last, wanted = in_force[-1], in_force[-1].unconstrained
+    wanted = decided.unconstrained
     return {
-        name: Decimal(str(last.weights.get(name, 0.0))) - Decimal(str(wanted.get(name, 0.0)))
-        for name in sorted({*last.weights, *wanted})
+        name: Decimal(str(decided.weights.get(name, 0.0))) - Decimal(str(wanted.get(name, 0.0)))
+        for name in sorted({*decided.weights, *wanted})
     }
 
 

@@ -33,7 +33,7 @@ from marketsentry.services.training import train_candidate
 TRACK = "liquid"
 HORIZON = "1h"
 SOUND, PEEKING = "demo_sound", "demo_peeking"
-SYNTHETIC_BAR = "5m"
+SYNTHETIC_BAR = "15m"
 SYNTHETIC_SYMBOLS = ("BTC", "ETH", "SOL")
 SIGNAL_STRENGTH = 1.2  # half a year of 1.0 hardly tells it from luck; at 1.4 the ratio is hardly believed
 MAX_SYMBOLS = 12

@@ -134,18 +134,20 @@ async def admit_within(
             raise Refusal([code], by_switch=True)
         if (order.track, order.target) not in judged:
             raise Refusal((no_data_code(order.target),))
-    account = await stores.accounts.open(
-        adapter=request.adapter,
-        venue=request.venue,
-        name=ACCOUNT,
-        currency=parts.venues.currency(request.adapter, request.venue),
-    )
-    now = parts.clock.now()
-    prices = await _prices(stores, account, orders, now)
     sized = await _sized(stores, request, parts, orders, openers)
-    for track in dict.fromkeys(one.track for one in openers):
-        await judge_risk(stores, parts, account, [one for one in sized if one.order.track == track], prices)
-    await _reserve(stores, request, parts, account, sized)
+    account, refusal = None, parts.venues.refusal(request.adapter, request.venue)
+    if refusal is None:  # else nothing can be sent, and there is nothing to be at risk
+        account = await stores.accounts.open(
+            adapter=request.adapter,
+            venue=request.venue,
+            name=ACCOUNT,
+            currency=parts.venues.currency(request.adapter, request.venue),
+        )
+        prices = await _prices(stores, account, orders, parts.clock.now())
+        for track in dict.fromkeys(one.track for one in openers):
+            of_track = [one for one in sized if one.order.track == track]
+            await judge_risk(stores, parts, account, of_track, prices)
+    await _reserve(stores, request, parts, sized, account=account, refusal=refusal)
     return await stores.orders.lock([one.id for one in orders])
 
 
@@ -185,11 +187,16 @@ async def _prices(
 
 
 async def _reserve(
-    stores: Stores, request: RunRequest, parts: AdmitParts, account: Account, sized: Sequence[Sized]
+    stores: Stores,
+    request: RunRequest,
+    parts: AdmitParts,
+    sized: Sequence[Sized],
+    *,
+    account: Account | None,
+    refusal: str | None,
 ) -> None:
     """Write that the orders are admitted; those that cannot be sent at all end here, each with its reason."""
     now = parts.clock.now()
-    refusal = parts.venues.refusal(request.adapter, request.venue)
     logs = await stores.orders.orders([one.order for one in sized])
     changes: list[Change] = []
     patches: dict[int, OrderPatch] = {}
@@ -208,7 +215,7 @@ async def _reserve(
         if reason is not None:
             metadata["execution"] = result_of(one.order, change.after, events)
         patches[order.id] = OrderPatch(
-            account_id=account.id,
+            account_id=None if account is None else account.id,
             plan=request.plan.document(),
             adapter=request.adapter,
             venue=request.venue,

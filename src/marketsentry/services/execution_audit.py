@@ -14,6 +14,7 @@ from marketsentry.ports.orders import BookedFill, StoredOrder
 from marketsentry.services.execution import ToldOrder, told_orders
 
 DIGITS = 8
+_OF_A_WINDOW = ("selection_pnl", "timing_pnl", "risk_constraint_pnl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ def _pnl(
     """What the fills of a decision earned at the newest prices, and by what.
 
     `execution_pnl` is what the fills were better than the price decided on, `cost_pnl` the fees, and `market_pnl` what
-    the price moved since the decision; the three add up to `net_pnl`. None where a price is not known.
+    the price moved since the decision; the three add up to `net_pnl`. None where a price is not known. What the choice
+    of targets, the timing and the limits of risk earned only a window of decisions can tell: they are None here.
     """
     est = {one.id: one.est_price for one in orders}
     targets = [
@@ -114,6 +116,7 @@ def _pnl(
     names = ("execution_pnl", "cost_pnl", "market_pnl", "net_pnl", "gross_notional_signed")
     totals: dict[str, Any] = {name: _sum([one[name] for one in targets]) for name in names}
     n_rejected = sum(one.status is OrderStatus.REJECTED for one in orders)
+    totals |= dict.fromkeys(_OF_A_WINDOW)
     totals["reject_rate"] = round(n_rejected / len(orders), 6) if orders else 0.0
     return {
         "totals": {name: _plain(value) for name, value in totals.items()},
@@ -143,6 +146,7 @@ def _target_pnl(
         "execution_pnl": parts[0],
         "cost_pnl": parts[1],
         "market_pnl": parts[2],
+        **dict.fromkeys(_OF_A_WINDOW),
         "net_pnl": _sum(parts),
         "gross_notional_signed": -sum((fill.side.sign * fill.qty * fill.price for fill in fills), ZERO),
     }

@@ -1,16 +1,15 @@
 """What risk says of orders that are to be executed: checks 4 to 6 of contract 1.6, and what a refusal leaves."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from marketsentry.core.account.figures import Figures
 from marketsentry.core.risk.codes import GLOBAL, Rule, blocked_detail, exceeded
-from marketsentry.core.risk.hard_rules import HardTrigger, LossFigures
+from marketsentry.core.risk.hard_rules import HardTrigger, LossFigures, judge_losses, triggers_of
 from marketsentry.core.risk.losses import execution_shortfall_ratio
 from marketsentry.core.risk.positions import Position
+from marketsentry.core.risk.worsened import worsened
 from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Stores
 from marketsentry.ports.accounts import Account
@@ -20,9 +19,6 @@ from marketsentry.services.execution_request import AdmitParts, RunRequest, Size
 from marketsentry.services.ledger import mark, open_ledger
 from marketsentry.services.risk_switch import hold_switches, pull_hard
 from marketsentry.services.risk_volatility import enforce_market, judge_targets
-
-if TYPE_CHECKING:
-    from marketsentry.core.risk.check import Judgement, RiskVerdict  # brings numba
 
 _SHORTFALL_WINDOW = timedelta(hours=24)
 _SHORTFALL_ORDERS = 5000
@@ -73,7 +69,7 @@ async def judge_risk(
     sized: Sequence[Sized],
     prices: Mapping[str, Decimal],
 ) -> None:
-    """Checks 5 and 6 for one track: the streak of each strategy, then the resulting positions."""
+    """Checks 5 and 6 for one track: the streak of each strategy, then what the decision makes worse."""
     now = parts.clock.now()
     track = sized[0].order.track
     strategies = tuple(dict.fromkeys(one.order.strategy_id for one in sized if one.opens))
@@ -105,12 +101,10 @@ async def judge_risk(
     if figures is None or not figures.equity_quote > 0:
         raise Refusal((exceeded(Rule.DRAWDOWN),))
     shortfall = await _shortfall(stores, track, now)
-    verdict = await _verdict(stores, parts, figures, sized, prices, max(streaks.values()), shortfall)
-    if not verdict.approved and not verdict.judgement.reduces_only:
-        raise Refusal(verdict.codes, triggers=verdict.judgement.triggers)
+    await _refuse_worse(stores, parts, figures, sized, prices, max(streaks.values()), shortfall)
 
 
-async def _verdict(
+async def _refuse_worse(
     stores: Stores,
     parts: AdmitParts,
     figures: Figures,
@@ -118,30 +112,25 @@ async def _verdict(
     prices: Mapping[str, Decimal],
     streak: int,
     shortfall: float,
-) -> "RiskVerdict":
-    from marketsentry.core.risk.check import RiskRequest, conclude, judge
-
-    track = sized[0].order.track
+) -> None:
+    """Judge what the decision makes worse, losses, and the switch; all that is found is told."""
+    track, limits = sized[0].order.track, parts.risk.limits
+    before = [Position(target, float(weight), track) for target, weight in figures.weights.items()]
     ordered = [
         Position(one.order.target, float(one.notional(prices) / figures.equity_quote), track) for one in sized
     ]
-    pending = [Position(target, float(weight), track) for target, weight in figures.weights.items()]
-    strategies = {one.order.strategy_id for one in sized}
-    request = RiskRequest(
-        proposed=(*ordered, *pending),
-        current=tuple(Position(target, float(weight), track) for target, weight in figures.held.items()),
-        figures={
-            track: LossFigures(
-                max(0.0, float(figures.drawdown_frac)),
-                max(0.0, float(figures.daily_loss_frac), shortfall),
-                streak,
-            )
-        },
-        strategy_id=strategies.pop() if len(strategies) == 1 else GLOBAL,
+    losses = LossFigures(
+        max(0.0, float(figures.drawdown_frac)), max(0.0, float(figures.daily_loss_frac), shortfall), streak
     )
-    labels = await stores.risk.registered_labels([one.key for one in request.proposed])
-    judgement: Judgement = await asyncio.to_thread(judge, request, parts.risk.limits, labels)
-    return conclude(judgement, await hold_switches(stores, [(track, request.strategy_id)]))
+    strategies = {one.order.strategy_id for one in sized}
+    strategy = strategies.pop() if len(strategies) == 1 else GLOBAL
+    labels = await stores.risk.registered_labels([one.key for one in (*before, *ordered)])
+    hard = judge_losses({track: losses}, limits)
+    found = (*worsened(before, (*before, *ordered), limits, labels), *hard)
+    switches = await hold_switches(stores, [(track, strategy)])
+    codes = [*(one.code for one in found), *(one.code for one in switches if one.code is not None)]
+    if codes:
+        raise Refusal(codes, triggers=triggers_of(hard, strategy))
 
 
 async def _shortfall(stores: Stores, track: str, now: datetime) -> float:

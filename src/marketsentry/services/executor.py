@@ -15,9 +15,11 @@ import structlog
 from marketsentry.exceptions import DependencyError, MarketSentryError
 from marketsentry.ports.orders import StoredOrder
 from marketsentry.services.execution_drive import DriveParts, drive
+from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
 
 MAX_AT_ONCE = 16
 CLAIM_EVERY_S = 2.0
+RECONCILE_EVERY_S = 60.0
 _LOOK_EVERY_S = 0.1
 log = structlog.get_logger(__name__)
 
@@ -70,12 +72,19 @@ class Executor:
         return ids
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Claim open orders now and again until `stop` is set: at the start, after an outage, and on a timer."""
+        """Claim open orders and reconcile until `stop` is set: at the start, after an outage, and on a timer."""
+        parts = ReconcileParts(self._parts.transactions, self._parts.venues, self._parts.clock)
+        reconcile_at = 0.0
         while not stop.is_set():
             try:
                 await self.claim_open()
+                if (now := asyncio.get_running_loop().time()) >= reconcile_at:
+                    reconcile_at = now + RECONCILE_EVERY_S
+                    for one in await reconcile_all(parts):
+                        log.error("venue_differs", code=one.event_code, symbol=one.symbol, qty=str(one.qty))
             except DependencyError as error:
                 log.warning("claim_failed", reason=str(error))
+                reconcile_at = 0.0
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLAIM_EVERY_S):
                     await stop.wait()

@@ -4,7 +4,7 @@ All of it happens in the transaction of the caller, under the lock of the accoun
 twice. Nothing here corrects a difference to the venue: that takes an adjustment with a reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -22,6 +22,7 @@ from marketsentry.ports.accounts import (
     Booking,
     EquityMark,
     HeldPosition,
+    LedgerState,
     RoundTrip,
     SubLedger,
 )
@@ -90,12 +91,13 @@ async def pay(
 
 async def adjust(
     stores: Stores, ledger: SubLedger, amount: Decimal, *, currency: str, reason: str, at: datetime
-) -> None:
-    """Correct cash by hand; `reason` is kept as its reference, and the same reason corrects once."""
+) -> bool:
+    """Correct cash by hand; `reason` is kept as its reference, and the same reason corrects once: False the next."""
     if not reason.strip():
         raise InputError("an adjustment must have a reason, was blank")
     await stores.accounts.lock(ledger.account_id)
-    await stores.accounts.add_entries(ledger, (Entry(EntryKind.ADJUSTMENT, currency, amount, reason, at),))
+    entry = Entry(EntryKind.ADJUSTMENT, currency, amount, reason, at)
+    return bool(await stores.accounts.add_entries(ledger, (entry,)))
 
 
 async def book_fills(stores: Stores, booking: Booking) -> Booked:
@@ -140,7 +142,8 @@ async def book_fills(stores: Stores, booking: Booking) -> Booked:
         if moved.trip_quote is not None:
             trips.append(RoundTrip(target, stored.id, moved.trip_quote, fill.at))
     await stores.accounts.add_entries(ledger, entries)
-    await stores.accounts.add_trips(ledger, trips)
+    if trips:
+        await stores.accounts.add_trips(ledger, trips)
     await stores.accounts.put_positions((HeldPosition(ledger, target, position),))
     return Booked(position, tuple(stored.fill for stored in new))
 
@@ -201,52 +204,35 @@ async def mark(
         If something that is held has no price at all: nothing is written then.
     """
     account = await stores.accounts.lock(ledger.account_id)
-    whole = ledger.whole
-    moved = [
-        replace(one, position=marked_later(one.position, marks[one.target], at))
-        for one in await stores.accounts.positions(whole)
-        if one.target in marks
-    ]
-    await stores.accounts.put_positions(moved)
+    await stores.accounts.move_marks(ledger, marks, at=at)
     taken = {}
-    for one in dict.fromkeys((ledger, whole)):
-        held = await stores.accounts.positions(one)
-        now = await equity_now(stores, one, held, quote=account.currency, rates=marks, at=at)
+    for one in dict.fromkeys((ledger, ledger.whole)):
+        state = await stores.accounts.state(one, trips_since=at, max_trips=0)
+        now = equity_of(state, quote=account.currency, rates=marks, at=at)
         taken[one] = replace(now, decision_id=decision_id)
     await stores.accounts.add_marks(tuple(taken.items()))
     return taken[ledger]
 
 
-async def equity_now(
-    stores: Stores,
-    ledger: SubLedger,
-    held: Sequence[HeldPosition],
-    *,
-    quote: str,
-    rates: Mapping[str, Decimal],
-    at: datetime,
-) -> EquityMark:
-    """Tell what a sub-ledger is worth at the marks of `held`, all its positions, without writing it down.
+def equity_of(state: LedgerState, *, quote: str, rates: Mapping[str, Decimal], at: datetime) -> EquityMark:
+    """Tell what a sub-ledger is worth at the marks of its positions.
 
-    Before the first mark it was worth what had been paid in: peak and day begin there.
+    Before the first mark it was worth what had been paid in: peak and day begin there. `rates` price currencies other
+    than `quote`, that of the account. Raises `DataQualityError` where something that is held has no price.
     """
-    cash = await stores.accounts.cash(ledger)
-    before = await stores.accounts.newest_mark(ledger)
-    flows = await stores.accounts.flows(ledger, after_entry=0 if before is None else before.ledger_id)
     worth = value(
-        tuple((one.target, one.position) for one in held),
-        {name: amount for name, amount in cash.items() if amount or flows.get(name)},
+        tuple((one.target, one.position) for one in state.positions),
+        {name: amount for name, amount in state.cash.items() if amount or state.flows.get(name)},
         quote=quote,
         rates=rates,
     )
-    first = Equity(at - _SHORTEST, ZERO, ZERO, ZERO)
-    last = first if before is None else before.equity
-    flow = sum((amount * worth.rates[name] for name, amount in flows.items() if amount), ZERO)
+    last = state.last or Equity(at - _SHORTEST, ZERO, ZERO, ZERO)
+    flow = sum((amount * worth.rates[name] for name, amount in state.flows.items() if amount), ZERO)
     return EquityMark(
         equity=next_equity(last, worth.equity_quote, max(at, last.at + _SHORTEST), flow_quote=flow),
         cash_quote=worth.cash_quote,
         gross_quote=worth.gross_quote,
-        ledger_id=await stores.accounts.newest_entry(ledger),
+        ledger_id=state.newest_entry,
         marks={**rates, **worth.marks},
     )
 

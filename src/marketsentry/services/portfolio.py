@@ -24,11 +24,12 @@ from marketsentry.core.portfolio.rebalance import (
 from marketsentry.core.portfolio.strength import WeightedSignal
 from marketsentry.core.portfolio.terms import Bucket
 from marketsentry.core.portfolio.trade_cost import measure_liquidity
+from marketsentry.core.risk.kill_switch import EffectiveSwitch
 from marketsentry.core.risk.limits import RiskLimits
 from marketsentry.core.risk.positions import Position
 from marketsentry.core.risk.profiles import Profile
 from marketsentry.core.risk.violations import Cure, Violation
-from marketsentry.exceptions import InputError, NotFoundError
+from marketsentry.exceptions import InputError, LockedError, NotFoundError
 from marketsentry.ports import Clock, Entropy, Stores, Transactions
 from marketsentry.ports.decisions import (
     BookEntry,
@@ -42,7 +43,6 @@ from marketsentry.ports.orders import NewOrder, StoredOrder
 from marketsentry.ports.risk import RiskEvent, Severity
 from marketsentry.ports.signals import StoredSignal
 from marketsentry.services.risk_switch import effective_switches, hold_switches
-from marketsentry.services.signals import Blocked
 from marketsentry.services.target_markets import TargetMarket, read_markets
 
 REASON = "rebalance_v2"
@@ -108,7 +108,7 @@ class _World:
 
 async def rebalance(
     ask: RebalanceAsk, parts: PortfolioParts, *, idempotency: Idempotency | None = None
-) -> Rebalanced | Blocked | NothingActionable:
+) -> Rebalanced | NothingActionable:
     """Plan a rebalance and store it as one decision.
 
     Parameters
@@ -122,8 +122,7 @@ async def rebalance(
 
     Returns
     -------
-    Rebalanced, Blocked or NothingActionable
-        Blocked when the kill switch stops the strategy on any track that is present.
+    Rebalanced or NothingActionable
 
     Raises
     ------
@@ -133,6 +132,8 @@ async def rebalance(
         If a line names a signal that does not exist.
     ConflictError
         If the key was used for another request.
+    LockedError
+        If the kill switch stops the strategy on any track that is present; then nothing is stored.
     """
     cost_profile(ask.cost_profile)
     now = parts.clock.now()
@@ -140,29 +141,25 @@ async def rebalance(
         known = None if idempotency is None else await stores.decisions.find(idempotency)
         if known is not None:
             return await _read(stores, known)
-        blocked = await _blocked(stores, ask)
-        if blocked is not None:
-            return blocked
+        reading = await stores.risk.read_switches([track for track, _ in ask.pairs], [ask.strategy_id])
+        _refuse_blocked(effective_switches(reading, ask.pairs))
         world = await _read_world(stores, ask, now)
     plan = await asyncio.to_thread(_plan, ask, world, parts.limits)
     if plan is None:
         return NothingActionable()
     decision = _decision(ask, plan, parts, now, idempotency)
     async with parts.transactions() as stores:
-        for switch in await hold_switches(stores, ask.pairs):
-            if switch.code is not None:
-                return Blocked(switch.code)
+        _refuse_blocked(await hold_switches(stores, ask.pairs))
         added = await stores.decisions.add(decision)
         if added.is_new:
             await _write(stores, ask, plan, decision)
         return await _read(stores, added.decision)
 
 
-async def _blocked(stores: Stores, ask: RebalanceAsk) -> Blocked | None:
-    tracks = [track for track, _ in ask.pairs]
-    reading = await stores.risk.read_switches(tracks, [ask.strategy_id])
-    codes = [one.code for one in effective_switches(reading, ask.pairs) if one.code is not None]
-    return Blocked(codes[0]) if codes else None
+def _refuse_blocked(switches: Sequence[EffectiveSwitch]) -> None:
+    for switch in switches:
+        if switch.code is not None:
+            raise LockedError(switch.code)
 
 
 async def _read_world(stores: Stores, ask: RebalanceAsk, now: datetime) -> _World:

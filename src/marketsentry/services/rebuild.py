@@ -1,10 +1,11 @@
 """Adds every account up again from its entries and compares the result with the rows that are stored."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from marketsentry.core.account.differences import Difference, differences
-from marketsentry.core.account.rebuild import Record, rebuild
+from marketsentry.core.account.differences import Difference, StoredBook, differences
+from marketsentry.core.account.rebuild import Marked, Rebuilt, Record, rebuild
 from marketsentry.ports import Stores, Transactions
 from marketsentry.ports.accounts import Account
 
@@ -22,7 +23,7 @@ class AccountRebuild:
 
 
 async def rebuild_accounts(*, transactions: Transactions, fix: bool = False) -> Sequence[AccountRebuild]:
-    """Add up all accounts, one transaction each, under the lock of the account.
+    """Add up all accounts, each read under its lock.
 
     Parameters
     ----------
@@ -38,22 +39,45 @@ async def rebuild_accounts(*, transactions: Transactions, fix: bool = False) -> 
     """
     async with transactions() as stores:
         accounts = await stores.accounts.list()
-    found = []
-    for account in accounts:
-        async with transactions() as stores:
-            found.append(await _rebuild(stores, account, fix=fix))
-    return found
+    return [await _rebuild(account, transactions, fix=fix) for account in accounts]
 
 
-async def _rebuild(stores: Stores, account: Account, *, fix: bool) -> AccountRebuild:
-    await stores.accounts.lock(account.id)
-    records = await _records(stores, account.id)
-    built = rebuild(records, await stores.account_audit.marked(account.id), quote=account.currency)
-    unequal = tuple(differences(await stores.account_audit.stored(account.id), built))
-    is_fixed = fix and bool(unequal)
-    if is_fixed:
+async def _rebuild(account: Account, transactions: Transactions, *, fix: bool) -> AccountRebuild:
+    async with transactions() as stores:
+        read = await _read(stores, account)
+    _, unequal = await asyncio.to_thread(_compare, read)
+    if not (fix and unequal):
+        return AccountRebuild(account, len(read.records), tuple(unequal), is_fixed=False)
+    async with (
+        transactions() as stores
+    ):  # what was booked since then counts too, so the lock is held to the end
+        read = await _read(stores, account)
+        built, unequal = await asyncio.to_thread(_compare, read)
         await stores.account_audit.replace(account.id, built)
-    return AccountRebuild(account, len(records), unequal, is_fixed)
+    return AccountRebuild(account, len(read.records), tuple(unequal), is_fixed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    quote: str
+    records: Sequence[Record]
+    marked: Sequence[Marked]
+    stored: StoredBook
+
+
+async def _read(stores: Stores, account: Account) -> _Read:
+    await stores.accounts.lock(account.id)
+    return _Read(
+        account.currency,
+        await _records(stores, account.id),
+        await stores.account_audit.marked(account.id),
+        await stores.account_audit.stored(account.id),
+    )
+
+
+def _compare(read: _Read) -> tuple[Rebuilt, Sequence[Difference]]:
+    built = rebuild(read.records, read.marked, quote=read.quote)
+    return built, differences(read.stored, built)
 
 
 async def _records(stores: Stores, account_id: int) -> list[Record]:

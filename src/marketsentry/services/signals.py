@@ -15,8 +15,8 @@ from marketsentry.core.portfolio.fast_score import read_live
 from marketsentry.core.portfolio.profiles import cost_profile, risk_profile
 from marketsentry.core.portfolio.signal import Forecast, Signal, SignalRules, make_signal
 from marketsentry.core.portfolio.terms import SignalPolicy
-from marketsentry.core.risk.codes import kill_switch_code
 from marketsentry.core.serving.cold_start import Price
+from marketsentry.exceptions import LockedError
 from marketsentry.ports import Entropy, Stores, Transactions
 from marketsentry.ports.decisions import Decision, DecisionSource, Idempotency, StoredDecision
 from marketsentry.ports.predictions import StoredPrediction
@@ -57,13 +57,6 @@ class SignalParts:
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
-    """The kill switch forbids it; `code` says which."""
-
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
 class Generated:
     """A stored signal. `price` is the one used, None for a company or where the signal had been stored before."""
 
@@ -89,7 +82,7 @@ class DecisionPage:
 
 async def generate_signal(
     request: SignalRequest, parts: SignalParts, *, idempotency: Idempotency | None = None
-) -> Generated | Blocked:
+) -> Generated:
     """Predict, decide what that means, and store it.
 
     Parameters
@@ -103,8 +96,7 @@ async def generate_signal(
 
     Returns
     -------
-    Generated or Blocked
-        Blocked when the kill switch stops the strategy or the track; then no signal is stored.
+    Generated
 
     Raises
     ------
@@ -114,6 +106,8 @@ async def generate_signal(
         If a liquid symbol has no price.
     ConflictError
         If the key was used for another request.
+    LockedError
+        If the kill switch stops the strategy or the track; then no signal is stored.
     """
     rules = SignalRules(
         request.policy,
@@ -127,7 +121,7 @@ async def generate_signal(
         return known
     switch = await read_switch(request.track, request.strategy_id, transactions=transactions)
     if switch.code is not None:
-        return Blocked(switch.code)
+        raise LockedError(switch.code)
     served = await _predict(request, parts.serving)
     async with transactions() as stores:
         row = await stores.predictions.features(served.stored.id)
@@ -135,8 +129,8 @@ async def generate_signal(
     decision = _decision(request, served.stored, signal, parts, idempotency)
     async with transactions() as stores:
         (held,) = await hold_switches(stores, [(request.track, request.strategy_id)])
-        if held.triggered:
-            return Blocked(held.code or kill_switch_code(request.track, request.strategy_id))
+        if held.code is not None:
+            raise LockedError(held.code)
         added = await stores.decisions.add(decision)
         if not added.is_new:
             return await _of_decision(stores, added.decision)

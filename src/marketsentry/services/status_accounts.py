@@ -7,8 +7,8 @@ from decimal import Decimal
 from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.accounts import Account, SubLedger
-from marketsentry.services.account_figures import priced
-from marketsentry.services.ledger import equity_now
+from marketsentry.services.account_figures import current_state
+from marketsentry.services.ledger import equity_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +39,18 @@ async def read_account_status(*, transactions: Transactions, clock: Clock) -> tu
     found: list[LedgerStatus] = []
     async with transactions() as stores:
         for account in await stores.accounts.list():
-            await stores.accounts.lock(account.id)
             ledgers = await stores.accounts.sub_ledgers(account_id=account.id)
             found += [await _status(stores, account, ledger, at=clock.now()) for ledger in ledgers]
     return tuple(found)
 
 
 async def _status(stores: Stores, account: Account, ledger: SubLedger, *, at: datetime) -> LedgerStatus:
-    held = await priced(stores, account, await stores.accounts.positions(ledger), at=at)
-    open_ones = [one.position for one in held if one.position.qty]
+    state = await current_state(stores, account, ledger, at=at)
+    open_ones = [one.position for one in state.positions]
     marked_at = [position.marked_at for position in open_ones if position.marked_at is not None]
     equity, reason = None, None
     try:
-        equity = (await equity_now(stores, ledger, held, quote=account.currency, rates={}, at=at)).equity
+        equity = equity_of(state, quote=account.currency, rates={}, at=at).equity
     except DataQualityError as error:
         reason = str(error)
     return LedgerStatus(

@@ -1,9 +1,11 @@
 """ECDSA on the curve P-256, as far as a simulated venue needs it: make a key, verify a signature.
 
-Points are Jacobian (x / z^2, y / z^3). Nothing here runs in constant time: it must never guard a real secret.
+Points are Jacobian (x / z^2, y / z^3); multiples of a point are added up from a table of it. Nothing here runs in
+constant time: it must never guard a real secret.
 """
 
 import base64
+import functools
 import hashlib
 
 PublicKey = tuple[int, int]
@@ -16,6 +18,7 @@ GX = 0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296
 GY = 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5
 
 _ZERO: _Point = (1, 1, 0)
+_BITS = 4
 # SEC 1 `ECPrivateKey`: version, 32 bytes of secret, the curve's name, the public point.
 _DER_HEAD = bytes.fromhex("30770201010420")
 _DER_CURVE = bytes.fromhex("a00a06082a8648ce3d030107a14403420004")
@@ -23,7 +26,7 @@ _DER_CURVE = bytes.fromhex("a00a06082a8648ce3d030107a14403420004")
 
 def public_key(secret: int) -> PublicKey:
     """Public point of a private number in [1, N)."""
-    return _affine(_multiply(secret, (GX, GY, 1)))
+    return _affine(_multiply(secret, (GX, GY)))
 
 
 def private_pem(secret: int) -> str:
@@ -57,28 +60,29 @@ def is_signed(message: bytes, signature: bytes, public: PublicKey) -> bool:
         return False
     digest = int.from_bytes(hashlib.sha256(message).digest(), "big")
     inverse = pow(s, -1, N)
-    point = _multiply_both(digest * inverse % N, (GX, GY, 1), r * inverse % N, (*public, 1))
+    point = _add(_multiply(digest * inverse % N, (GX, GY)), _multiply(r * inverse % N, public))
     return point[2] != 0 and _affine(point)[0] % N == r
 
 
-def _multiply(number: int, point: _Point) -> _Point:
-    return _multiply_both(number, point, 0, _ZERO)
-
-
-def _multiply_both(u: int, left: _Point, v: int, right: _Point) -> _Point:
-    """u * left + v * right, both at once (Shamir's trick)."""
-    both = _add(left, right)
+def _multiply(number: int, point: PublicKey) -> _Point:
     total = _ZERO
-    for bit in range(max(u.bit_length(), v.bit_length()) - 1, -1, -1):
-        total = _double(total)
-        match (u >> bit & 1, v >> bit & 1):
-            case (1, 1):
-                total = _add(total, both)
-            case (1, 0):
-                total = _add(total, left)
-            case (0, 1):
-                total = _add(total, right)
+    for index, row in enumerate(_table(point)):
+        total = _add(total, row[number >> _BITS * index & 2**_BITS - 1])
     return total
+
+
+@functools.lru_cache(maxsize=64)
+def _table(point: PublicKey) -> tuple[tuple[_Point, ...], ...]:
+    """Multiples of a point: entry j of row i is j * 2^(4 i) times it."""
+    base = (*point, 1)
+    rows = []
+    for _ in range(256 // _BITS):
+        row = [_ZERO]
+        for _ in range(2**_BITS - 1):
+            row.append(_add(row[-1], base))
+        rows.append(tuple(row))
+        base = _add(row[-1], base)
+    return tuple(rows)
 
 
 def _double(point: _Point) -> _Point:

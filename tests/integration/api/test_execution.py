@@ -198,9 +198,10 @@ async def test_a_live_order_without_keys_is_rejected(priced: System, api: httpx.
         entered = await _enter(api, _order(quantity=1))
         body = {"decision_id": entered["decision_id"], "adapter": "coinbase_live", "venue": venue}
         answer = await api.post(RUN, json=body)
-        assert answer.status_code in (200, 423), answer.text
-        if answer.status_code == 200:
-            assert answer.json()["orders"][0]["execution"]["reject_reason"] == reason
+        assert answer.status_code == 200, answer.text
+        order = answer.json()["orders"][0]
+        assert (order["status"], order["execution"]["reject_reason"]) == ("rejected", reason)
+        assert (order["base_quantity"], order["metadata"]["rollout_stage_pct"]) == (0.1, 10)
 
 
 async def test_the_audit_tells_the_decision(priced: System, api: httpx.AsyncClient) -> None:

@@ -290,4 +290,4 @@ async def test_a_signal_becomes_an_order(desk: Desk) -> None:
             )
         ).fetchall()
     assert chain == [(MODEL, told["prediction_id"], told["decision_id"])]
-    assert order["base_quantity"] == pytest.approx(order["notional"] / order["est_price"], rel=1e-5)
+    assert order["base_quantity"] == pytest.approx(order["notional"] / order["est_price"], abs=1e-8)

@@ -37,7 +37,7 @@ def symbol(request):
 
 
 def opened(venue, key=None):
-    return ccxt.pro.bitget({**venue.ccxt_config(key), "enableRateLimit": False, "timeout": 2_000})
+    return ccxt.pro.bitget({**venue.ccxt_config(key), "enableRateLimit": False, "timeout": 20_000})
 
 
 async def test_markets_prices_and_books_come_as_the_client_reads_them(client, symbol):

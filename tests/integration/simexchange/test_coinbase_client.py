@@ -38,7 +38,7 @@ async def client(venue):
 
 def opened(venue, key=None, **settings):
     return ccxt.pro.coinbase(
-        {**venue.ccxt_config(key), "enableRateLimit": False, "timeout": 2_000, **settings}
+        {**venue.ccxt_config(key), "enableRateLimit": False, "timeout": 20_000, **settings}
     )
 
 

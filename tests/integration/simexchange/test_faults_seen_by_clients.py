@@ -11,6 +11,7 @@ from marketsentry.simexchange.faults import VenueFault
 from marketsentry.simexchange.market_feed import BookShape
 from marketsentry.simexchange.products import bitget_spot, coinbase_product
 
+PATIENCE_MS = 20_000
 SHAPE = BookShape(n_levels=5, level_quote=60_000.0, crowd_frac=0.0)
 VENUES = {
     "coinbase": (coinbase_product, "BTC/USD", "BTC-USD", "POST */orders", "user", ccxt.pro.coinbase),
@@ -21,22 +22,26 @@ VENUES = {
 class Bench:
     """A venue, its client, and their names for things."""
 
-    def __init__(self, name, timeout_ms):
+    def __init__(self, name):
         build, self.symbol, self.product, self.orders, self.channel, make = VENUES[name]
         self.name = name
         markets = [SimMarket(build("BTC"), [60_000.0], SHAPE)]
         self.venue = SimExchange(VenueKind(name), markets=markets, seed=7)
-        self._make, self._timeout_ms = make, timeout_ms
+        self._make = make
 
     async def __aenter__(self):
         await self.venue.__aenter__()
         settings = {
             "enableRateLimit": False,
-            "timeout": self._timeout_ms,
+            "timeout": PATIENCE_MS,
             "options": {"maxRetriesOnFailure": 0},
         }
         self.client = self._make({**self.venue.ccxt_config(), **settings})
-        await self.client.load_markets()
+        try:
+            await self.client.load_markets()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *exc):
@@ -54,7 +59,7 @@ class Bench:
 
 @pytest.fixture(params=VENUES)
 async def bench(request):
-    async with Bench(request.param, timeout_ms=400) as running:
+    async with Bench(request.param) as running:
         yield running
 
 
@@ -73,8 +78,10 @@ async def bench(request):
 )
 async def test_an_order_whose_answer_fails_is_booked_or_not_as_the_fault_says(bench, fault, error, is_booked):
     bench.venue.inject(fault, bench.orders, times=1)
+    bench.client.timeout = 1_000 if error is errors.RequestTimeout else PATIENCE_MS
     with pytest.raises(error):
         await bench.buy()
+    bench.client.timeout = PATIENCE_MS
     assert bench.booked == (["mine"] if is_booked else [])
     assert bench.venue.injected() == {fault.value: 1}
     waiting = await bench.client.fetch_open_orders(bench.symbol)
@@ -129,7 +136,7 @@ async def test_the_client_reconnects_after_a_cut(bench, listening, settled):
     ],
 )
 async def test_a_message_is_lost_doubled_or_late(fault, order, listening, settled):
-    async with Bench("coinbase", 2_000) as bench:
+    async with Bench("coinbase") as bench:
         seen = []
         handle = bench.client.handle_message
 

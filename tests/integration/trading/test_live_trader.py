@@ -1,46 +1,214 @@
-"""The live trader on real PostgreSQL: it waits, trades each bar once, goes on after a restart, and stops where risk says so."""
+"""The live trader on real PostgreSQL: it waits, trades each bar once, goes on after a restart, and obeys risk."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
-from marketsentry.adapters.clock import ReplayClock
-from marketsentry.adapters.dataset_files import ParquetDatasets
 from marketsentry.adapters.embedded import Engines
 from marketsentry.adapters.venues.paper import PaperParts, PaperRules
 from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.bootstrap import System, open_system
-from marketsentry.core.features.builtin import BUILTIN
-from marketsentry.core.gates.verdict import Outcome
 from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.synthetic import make_market
 from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.core.orders.order import OrderStatus
-from marketsentry.core.risk.kill_switch import Mode
 from marketsentry.ports.account_lists import Wanted
-from marketsentry.ports.orders import OrderFilter
+from marketsentry.ports.orders import OrderFilter, StoredOrder
 from marketsentry.ports.risk import ChangedBy
-from marketsentry.ports.training import ModelSpec
-from marketsentry.services.candidate import CandidateRequest
-from marketsentry.services.datasets import DatasetRequest, build_dataset
 from marketsentry.services.execution_drive import DriveParts
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
-from marketsentry.services.risk import RiskParts
-from marketsentry.services.risk_switch import trigger_manual
-from marketsentry.services.training import train_candidate
+from marketsentry.services.risk_switch import ManualTrigger, trigger_switch
 from marketsentry.services.trader_live import LiveParts, LiveRules, LiveTrader, Waiting
 from marketsentry.services.trader_parts import BarStep
 from marketsentry.settings import Settings
 from small_market import HOUR, FixedClock
-from training_inputs import InProcessTrainer
+from traded_runs import SYMBOLS, train_small
 
-SYMBOLS = ("BTC", "ETH", "SOL")
 N_BARS = 45 * 24
-TRAINED_BARS = N_BARS - 48
-EAGER = {"cost_multiple": 0.0, "rebalance_band_frac": 0.005}
+N_LIVE = 24
+MODEL = ("panel", "passed")
+
+
+@pytest.fixture(scope="module")
+def market() -> tuple[BarSeries, ...]:
+    return make_market(seed=11, symbols=SYMBOLS, interval=HOUR, n_bars=N_BARS, signal_strength=2.0).series
+
+
+def part(series: BarSeries, start: int, stop: int) -> BarSeries:
+    return replace(series, ts_ns=series.ts_ns[start:stop], values=series.values[start:stop])
+
+
+@pytest.fixture(scope="module")
+def settings(
+    engines: Engines,
+    module_database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    market: tuple[BarSeries, ...],
+) -> Settings:
+    """A record with a version that passed, trained on all but the newest bars."""
+    home = tmp_path_factory.mktemp("live")
+    told = Settings.model_validate(
+        {
+            "home": home,
+            "database_url": module_database_url,
+            "redis_url": engines.redis_url,
+            "served_models": (("1h", *MODEL),),
+            "risk_max_abs_return": 0.0,
+        }
+    )
+    asyncio.run(_train(told, market))
+    return told
+
+
+async def _train(settings: Settings, market: Sequence[BarSeries]) -> None:
+    async with open_system(settings) as system:
+        end = ns_to_datetime(int(market[0].ts_ns[N_BARS - N_LIVE]))
+        await train_small(system, [part(one, 0, N_BARS - N_LIVE) for one in market], at=end)
+        async with system.transactions() as stores:
+            known = (await stores.models.get("panel", "v1")).model
+            verdict = {**known.verdict, "outcome": "pass"}
+            await stores.models.register(replace(known, version=MODEL[1], verdict=verdict))
+
+
+class Desk:
+    """A trader of its own strategy and account, at a time that the test sets."""
+
+    def __init__(self, system: System, market: Sequence[BarSeries], strategy_id: str) -> None:
+        self.market, self.strategy_id = market, strategy_id
+        self.clock = FixedClock(ns_to_datetime(int(market[0].ts_ns[N_BARS - N_LIVE])) + timedelta(seconds=1))
+        recorded = RecordedMarket(system.transactions, max_age=timedelta(hours=2))
+        paper = PaperParts(system.transactions, recorded, self.clock, rules=PaperRules(latency_s=0.0))
+        venues = VenueRegistry(paper)
+        self.transactions = system.transactions
+        self.executor = Executor(DriveParts(system.transactions, venues, self.clock))
+        self.parts = LiveParts(
+            AdmitParts(
+                system.transactions,
+                self.clock,
+                replace(system.risk, clock=self.clock, account=None),
+                venues,
+                paper_capital=Decimal(100_000),
+            ),
+            self.executor,
+            replace(system.serving, clock=self.clock),
+            system.entropy,
+        )
+        self.trader = self.started()
+
+    def started(self) -> LiveTrader:
+        """The trader as after a start of the program."""
+        eager = {"cost_multiple": 0.0, "rebalance_band_frac": 0.005}
+        rules = LiveRules("1h", self.strategy_id, SYMBOLS, venue=self.strategy_id, replay=eager)
+        return LiveTrader(rules, self.parts)
+
+    async def bar_closes(self, n: int) -> None:
+        """The `n`-th live bar closes and its bars come into the record."""
+        at = N_BARS - N_LIVE + n
+        self.clock.at = ns_to_datetime(int(self.market[0].ts_ns[at]) + HOUR.ns) + timedelta(seconds=1)
+        async with self.transactions() as stores:
+            for series in self.market:
+                await stores.bars.merge(part(series, at, at + 1))
+
+    async def trade(self, n: int) -> BarStep:
+        await self.bar_closes(n)
+        step = await self.trader.tick()
+        assert isinstance(step, BarStep), step
+        return step
+
+    async def orders(self) -> Sequence[StoredOrder]:
+        async with self.transactions() as stores:
+            wanted = OrderFilter(strategy_id=self.strategy_id)
+            return await stores.orders.page(wanted, before_id=None, limit=1_000)
+
+
+@pytest.fixture
+async def system(settings: Settings) -> AsyncIterator[System]:
+    async with open_system(settings) as opened:
+        yield opened
+
+
+async def test_it_trades_each_bar_once_and_goes_on_after_a_restart(
+    system: System, market: tuple[BarSeries, ...]
+) -> None:
+    desk = Desk(system, market, "goes-on")
+    for n in range(6):
+        await desk.trade(n)
+        waiting = await desk.trader.tick()
+        assert isinstance(waiting, Waiting)
+        assert "the next 1h bar closes at" in waiting.reason
+    before = await desk.orders()
+    assert before, "the model must trade"
+    ended = {(one.status, one.reject_reason) for one in before}
+    assert {status for status, _ in ended} <= {OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED}, ended
+    desk.trader = desk.started()
+    assert isinstance(await desk.trader.tick(), Waiting), "the bar was traded before the restart"
+    step = await desk.trade(6)
+    async with desk.transactions() as stores:
+        positions = await stores.account_lists.positions(
+            Wanted(strategy_id="goes-on"), open_only=True, after=None, limit=10
+        )
+        fills = await stores.account_lists.fills(
+            Wanted(strategy_id="goes-on"), decision_id=None, order_id=None, before_id=None, limit=1_000
+        )
+    assert len({(one.client_order_id, one.fill.trade_id) for one in fills}) == len(fills)
+    for position in positions:
+        booked = sum(one.side.sign * one.fill.qty for one in fills if one.target == position.held.target)
+        assert booked == position.held.position.qty
+    assert step.equity_quote > 0
+    for order in before:
+        assert order.signal_id is not None
+
+
+async def test_it_waits_for_late_bars_and_opens_nothing_without_them(
+    system: System, market: tuple[BarSeries, ...]
+) -> None:
+    desk = Desk(system, market, "late-bars")
+    await desk.trade(8)
+    async with desk.transactions() as stores:
+        await stores.bars.merge(part(market[0], N_BARS - N_LIVE + 9, N_BARS - N_LIVE + 10))
+    close = ns_to_datetime(int(market[0].ts_ns[N_BARS - N_LIVE + 9]) + HOUR.ns)
+    desk.clock.at = close + timedelta(seconds=1)
+    waiting = await desk.trader.tick()
+    assert isinstance(waiting, Waiting)
+    assert "are not all there" in waiting.reason
+    held = {one.id for one in await desk.orders()}
+    desk.clock.at = close + timedelta(seconds=61)
+    assert isinstance(await desk.trader.tick(), BarStep)
+    new = [one for one in await desk.orders() if one.id not in held]
+    assert all(one.target == "BTC" or one.is_reduce_only for one in new)
+
+
+async def test_a_pulled_switch_holds_openings_back_and_lets_closings_pass(
+    system: System, market: tuple[BarSeries, ...]
+) -> None:
+    desk = Desk(system, market, "held-back")
+    for n in range(10, 13):
+        await desk.trade(n)
+    await trigger_switch(
+        ManualTrigger("liquid", "held-back", reason="test", duration_minutes=None),
+        by=ChangedBy("test"),
+        transactions=system.transactions,
+    )
+    held = {one.id for one in await desk.orders()}
+    steps = [await desk.trade(n) for n in range(13, 19)]
+    new = [one for one in await desk.orders() if one.id not in held]
+    blocked = [one for one in new if one.status is OrderStatus.BLOCKED]
+    assert blocked, "something was to be opened"
+    assert {one.reject_reason for one in blocked} == {"kill_switch_triggered:liquid:held-back"}
+    assert all(one.is_reduce_only for one in new if one not in blocked)
+    assert any(step.codes for step in steps)
+
+
+async def test_without_a_model_it_waits(system: System, market: tuple[BarSeries, ...]) -> None:
+    desk = Desk(system, market, "no-model")
+    rules = replace(desk.parts.serving.rules, models={"1h": ("nobody", "v0")})
+    parts = replace(desk.parts, serving=replace(desk.parts.serving, rules=rules))
+    waiting = await LiveTrader(LiveRules("1h", "no-model", SYMBOLS), parts).tick()
+    assert isinstance(waiting, Waiting)
+    assert "MS_SERVED_MODELS" in waiting.reason

@@ -111,6 +111,15 @@ async def test_the_same_id_twice_makes_one_order_and_another_one_is_refused(venu
     assert len(exchange.truth()["orders"]) == 1
 
 
+async def test_an_older_order_with_our_id_is_not_ours_and_not_cancelled(venue, at, exchange):
+    placed = await venue.submit(at(limit()))
+    later = ref(at(limit()), sent_at=datetime.now(UTC) + timedelta(hours=1))
+    assert await venue.order(later) is None
+    assert await venue.fills(later) == ()
+    await venue.cancel(later)
+    assert await venue.open_orders() == [placed]
+
+
 async def test_an_order_that_never_was_is_told_as_none(venue, at):
     assert await venue.order(ref(at(limit()))) is None
     assert await venue.order(ref(at(limit()), "1234567890")) is None

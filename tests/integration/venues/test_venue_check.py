@@ -2,16 +2,21 @@
 
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from live_venues import bitget, bitget_exchange, coinbase, coinbase_exchange
+from marketsentry.adapters.clock import SystemClock
 from marketsentry.adapters.venues.bitget_live import Contracts
+from marketsentry.adapters.venues.paper import PaperParts, PaperRules, PaperVenue
+from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import LegKind, TimeInForce
 from marketsentry.services.venue_check import check_venue
 from marketsentry.services.venue_trial import VenueTrial
+from recorded_prices import add_bars, add_prices
 
 
 @asynccontextmanager
@@ -36,6 +41,17 @@ async def test_our_adapters_keep_every_promise(opened):
         assert [(one.name, one.detail) for one in report.checks if not one.passed] == []
         assert len(report.checks) == 11
         assert await venue.open_orders() == []
+
+
+async def test_the_paper_venue_keeps_every_promise(database):
+    now = datetime.now(UTC)
+    await add_prices(database, "BTC", 60_000.0, until=now)
+    await add_bars(database, "BTC", price=60_000.0, volume=1_000.0, until=now)
+    market = RecordedMarket(database.transactions, max_age=timedelta(minutes=5))
+    parts = PaperParts(database.transactions, market, SystemClock(), PaperRules(latency_s=0.0))
+    venue = PaperVenue(parts, venue="coinbase", currency="USD", fee_bps=Decimal(5))
+    report = await check_venue(VenueTrial(venue, qty=Decimal("0.01")))
+    assert [(one.name, one.detail) for one in report.checks if not one.passed] == []
 
 
 class Changed:

@@ -16,13 +16,14 @@ def run(app: object, *arguments: str) -> Result:
     return CliRunner().invoke(app, arguments, catch_exceptions=True)
 
 
-@pytest.mark.parametrize("kind", ["features", "model", "policy"])
+@pytest.mark.parametrize("kind", ["features", "model", "policy", "venue"])
 def test_a_scaffold_passes_its_own_check(kind: str, tmp_path: Path):
     written = run(new.app, kind, "my_part", "--folder", str(tmp_path / "a b"), "--json")
     assert written.exit_code == 0, written.output
     path = json.loads(written.stdout)["path"]
     assert "my_part" in Path(path).read_text()
-    checked = run(check.app, kind, path, "--json")
+    agreed = ["--yes"] if kind == "venue" else []
+    checked = run(check.app, kind, path, "--json", *agreed)
     assert checked.exit_code == 0, checked.output
     assert json.loads(checked.stdout)["passed"] is True
 

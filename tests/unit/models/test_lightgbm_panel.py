@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -89,3 +92,13 @@ def test_what_is_not_a_model_is_refused(files: dict[str, bytes]) -> None:
 def test_bad_parameters_are_named(params: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         LightGBMPanel(**params)
+
+
+def test_who_only_predicts_does_not_import_lightgbm() -> None:
+    """It brings pandas and scipy, seconds and memory of which a server of predictions has no use."""
+    code = (
+        "import sys, marketsentry.services.plugins as plugins; plugins.load_model('lightgbm_panel'); "
+        "print([name for name in ('lightgbm', 'pandas') if name in sys.modules])"
+    )
+    done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.account_state import STATE, ledger_state
 from marketsentry.core.account.entries import Entry
 from marketsentry.core.account.equity import Equity
 from marketsentry.core.account.position import Position
@@ -18,7 +19,8 @@ from marketsentry.ports.accounts import (
     Booking,
     EquityMark,
     HeldPosition,
-    OpenOrder,
+    KnownPrice,
+    LedgerState,
     RoundTrip,
     StoredFill,
     SubLedger,
@@ -132,27 +134,43 @@ WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR str
 GROUP BY currency ORDER BY currency
 """
 
-_FLOWS = """
-SELECT currency, sum(amount) AS amount
-FROM ledger_entries
-WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
-  AND kind IN ('deposit', 'withdrawal') AND id > %(after_entry)s
-GROUP BY currency ORDER BY currency
-"""
-
-_OPEN_ORDERS = """
-SELECT id AS order_id, strategy_id, target, est_price,
-       CASE side WHEN 'buy' THEN 1 ELSE -1 END * greatest(coalesce(base_quantity, quantity) - filled_qty, 0) AS qty
-FROM orders_sim
-WHERE status IN ('executing', 'unknown') AND account_id = %(account_id)s AND track = %(track)s
-  AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+_OF_TRACK = """
+SELECT id, adapter, venue, name, currency
+FROM accounts
+WHERE id IN (SELECT account_id FROM cash_balances WHERE track = %(track)s)
+  AND (%(account_id)s::bigint IS NULL OR id = %(account_id)s)
 ORDER BY id
 """
 
-_NEWEST_ENTRY = """
-SELECT coalesce(max(id), 0) AS id
-FROM ledger_entries
-WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+_MOVE_MARKS = """
+UPDATE positions
+SET mark_price = told.price, marked_at = %(at)s, updated_at = now()
+FROM unnest(%(targets)s::text[], %(prices)s::numeric[]) AS told (target, price)
+WHERE account_id = %(account_id)s AND track = %(track)s AND positions.target = told.target
+  AND (marked_at IS NULL OR marked_at <= %(at)s)
+"""
+
+_KNOWN_PRICES = """
+SELECT asked.target, known.price, known.at, known.source
+FROM unnest(%(targets)s::text[]) AS asked (target)
+CROSS JOIN LATERAL (
+    (SELECT price::numeric AS price, timestamp AS at, source AS source, 0 AS place
+     FROM prices
+     WHERE symbol = asked.target AND timestamp <= %(as_of)s AND known_at <= %(as_of)s
+     ORDER BY timestamp DESC, id DESC LIMIT 1)
+    UNION ALL
+    SELECT newest.close::numeric, newest.ts + series.timeframe::interval, newest.source, 1
+    FROM market_series AS series
+    CROSS JOIN LATERAL (
+        SELECT bar.ts, bar.close, bar.source
+        FROM market_bars AS bar
+        WHERE bar.symbol = series.symbol AND bar.timeframe = series.timeframe AND bar.ts < %(as_of)s
+          AND bar.known_at <= %(as_of)s
+        ORDER BY bar.ts DESC LIMIT 1
+    ) AS newest
+    WHERE series.symbol = asked.target
+    ORDER BY at DESC, place, source LIMIT 1
+) AS known
 """
 
 _NEWEST_MARK = """
@@ -309,18 +327,25 @@ class PostgresAccountStore:
         """Read cash by currency."""
         return {row["currency"]: row["amount"] for row in await self._rows(_CASH, _key(ledger))}
 
-    async def flows(self, ledger: SubLedger, *, after_entry: int) -> Mapping[str, Decimal]:
-        """Add up what was paid in and out; see `AccountStore.flows`."""
-        rows = await self._rows(_FLOWS, {**_key(ledger), "after_entry": after_entry})
-        return {row["currency"]: row["amount"] for row in rows}
+    async def state(self, ledger: SubLedger, *, trips_since: datetime, max_trips: int) -> LedgerState:
+        """Read all that figures need by one statement; see `AccountStore.state`."""
+        given = {**_key(ledger), "trips_since": trips_since, "max_trips": max_trips}
+        return ledger_state(ledger, (await self._rows(STATE, given))[0])
 
-    async def open_orders(self, ledger: SubLedger) -> Sequence[OpenOrder]:
-        """List what may still fill, by order."""
-        return [OpenOrder(**row) for row in await self._rows(_OPEN_ORDERS, _key(ledger))]
+    async def of_track(self, track: str, *, account_id: int | None = None) -> Sequence[Account]:
+        """List the accounts that have ever had an entry of a track, oldest first."""
+        rows = await self._rows(_OF_TRACK, {"track": track, "account_id": account_id})
+        return [Account(**row) for row in rows]
 
-    async def newest_entry(self, ledger: SubLedger) -> int:
-        """Tell the id of the newest ledger entry, 0 when there is none."""
-        return int((await self._rows(_NEWEST_ENTRY, _key(ledger)))[0]["id"])
+    async def move_marks(self, ledger: SubLedger, marks: Mapping[str, Decimal], *, at: datetime) -> None:
+        """Set the last known prices of what is held, for all strategies; see `AccountStore.move_marks`."""
+        given = {**_key(ledger), "targets": list(marks), "prices": list(marks.values()), "at": at}
+        await self._connection.execute(_MOVE_MARKS, given)
+
+    async def known_prices(self, targets: Sequence[str], *, as_of: datetime) -> Sequence[KnownPrice]:
+        """Read the newest price of each target; see `AccountStore.known_prices`."""
+        rows = await self._rows(_KNOWN_PRICES, {"targets": list(targets), "as_of": as_of})
+        return [KnownPrice(**row) for row in rows]
 
     async def newest_mark(self, ledger: SubLedger, *, before: datetime | None = None) -> EquityMark | None:
         """Read what it was worth last; see `AccountStore.newest_mark`."""

@@ -99,6 +99,16 @@ class PostgresOrderStore:
         given = {"track": track, "since": since, "limit": limit}
         return [OrderOutcome(**row) for row in await self._rows(sql.OUTCOMES, given)]
 
+    async def known_legs(self, client_order_ids: Sequence[str]) -> Mapping[str, int]:
+        """Tell which of these were sent as legs; see `OrderStore.known_legs`."""
+        rows = await self._rows(sql.KNOWN_LEGS, {"client_order_ids": list(client_order_ids)})
+        return {row["client_order_id"]: row["order_id"] for row in rows}
+
+    async def known_trades(self, account_id: int, trade_ids: Sequence[str]) -> frozenset[str]:
+        """Tell which of these trades are booked; see `OrderStore.known_trades`."""
+        given = {"account_id": account_id, "trade_ids": list(trade_ids)}
+        return frozenset(row["venue_trade_id"] for row in await self._rows(sql.KNOWN_TRADES, given))
+
     async def chain(self, decision_id: str) -> Chain:
         """Read what a decision rests on; see `OrderStore.chain`."""
         signals = await self._rows(sql.CHAIN_SIGNALS, {"decision_id": decision_id})

@@ -126,6 +126,18 @@ CROSS JOIN LATERAL (
 ORDER BY newest.id DESC
 """
 
+KNOWN_LEGS = """
+SELECT client_order_id, order_id
+FROM order_events
+WHERE kind = 'leg_sending' AND client_order_id = ANY(%(client_order_ids)s)
+"""
+
+KNOWN_TRADES = """
+SELECT venue_trade_id
+FROM fills
+WHERE account_id = %(account_id)s AND venue_trade_id = ANY(%(trade_ids)s)
+"""
+
 CHAIN_SIGNALS = """
 SELECT id, track, target, horizon, score, confidence, action, policy, strategy_bucket, strategy_id, decision_id,
        prediction_id, expires_at, metadata, created_at

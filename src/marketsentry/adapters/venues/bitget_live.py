@@ -1,6 +1,6 @@
 """Bitget, classic account: spot, and USDT perpetuals in one-way mode.
 
-What the venue does that one must know: orders can be looked up and cancelled by client id, and a second one with
+What the venue does that one must know: orders can be looked up by client id, and a second one with
 the same id is refused as a duplicate; a fee comes as a negative number, of a spot purchase in the asset that was
 bought; fills of spot are told by product. In one-way mode an order has no `tradeSide`, and an account in hedge
 mode refuses such orders (40774), so the mode is read before the first order. Leverage is read and never set:
@@ -86,7 +86,6 @@ class BitgetLive(CcxtVenue):
     """What both markets share."""
 
     name = NAME
-    _cancels_by_client_id = True
 
     def __init__(self, access: VenueAccess) -> None:
         keys = {"apiKey": access.api_key, "secret": access.api_secret, "password": access.passphrase}
@@ -150,8 +149,10 @@ class BitgetLive(CcxtVenue):
         return text_of(row, "orderId")
 
     async def _look_up(self, product: Product, leg: LegRef) -> SeenOrder | None:
+        known = leg.venue_order_id
+        asked = {"clientOid": leg.client_order_id} if known is None else {"orderId": known}
         try:
-            found = await self._data(self._order_door, {**self._of(product), **_id_of(leg)})
+            found = await self._data(self._order_door, {**self._of(product), **asked})
         except VenueRefusedError as refused:
             if is_not_found(refused):
                 return None
@@ -159,8 +160,8 @@ class BitgetLive(CcxtVenue):
         rows = rows_of([found] if isinstance(found, dict) and found else found or None, "order")
         return read_order(rows[0], product.symbol) if rows else None
 
-    async def _cancel(self, product: Product, leg: LegRef) -> None:
-        body = {**self._of(product), **_id_of(leg)}
+    async def _cancel(self, product: Product, venue_order_id: str) -> None:
+        body = {**self._of(product), "orderId": venue_order_id}
         await self._client.call(self._cancel_door, body, urgency=Urgency.CANCEL)
 
     async def _fills(self, product: Product, venue_order_id: str) -> Sequence[VenueFill]:
@@ -344,9 +345,3 @@ class BitgetPerpetual(BitgetLive):
         query = {"productType": PRODUCT_TYPE}
         rows = rows_of(await self._data("publicMixGetV2MixMarketContracts", query), "contracts")
         return [read_contract(row) for row in rows if row.get("symbolType") == "perpetual"]
-
-
-def _id_of(leg: LegRef) -> dict[str, object]:
-    if leg.venue_order_id is not None:
-        return {"orderId": leg.venue_order_id}
-    return {"clientOid": leg.client_order_id}

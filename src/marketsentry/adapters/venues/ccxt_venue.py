@@ -126,32 +126,24 @@ class CcxtVenue(ABC):
         """Ask to cancel; see `Venue.cancel`."""
         product = await self.product(leg.symbol)
         venue_order_id = leg.venue_order_id
-        if venue_order_id is None and not self._cancels_by_client_id:
-            seen = await self._look_up(product, leg)
+        if venue_order_id is None:
+            seen = await self._ours(product, leg)
             if seen is None or seen.view.status.is_over:
                 return
             venue_order_id = seen.view.venue_order_id
         try:
-            await self._cancel(product, replace(leg, venue_order_id=venue_order_id))
+            await self._cancel(product, venue_order_id)
         except VenueRefusedError as refused:
-            if refused.retry_after_s is not None or not refused.code.startswith("venue_rejected"):
+            if not refused.code.startswith("venue_rejected"):
                 raise
-            seen = await self._look_up(product, leg)
+            seen = await self._look_up(product, replace(leg, venue_order_id=venue_order_id))
             if seen is not None and not seen.view.status.is_over:
                 raise
 
     async def order(self, leg: LegRef) -> LegView | None:
-        """Look an order up; see `Venue.order`."""
-        seen = await self._look_up(await self.product(leg.symbol), leg)
-        if seen is None:
-            return None
-        if leg.venue_order_id is None and seen.created_at < leg.sent_at - SAME_ORDER_WINDOW:
-            raise VenueRefusedError(
-                "venue_error:client_id_collision",
-                f"{self.name} has an order with id {leg.client_order_id} of {seen.created_at.isoformat()}, "
-                f"ours was sent at {leg.sent_at.isoformat()}",
-            )
-        return replace(seen.view, symbol=leg.symbol)
+        """Look an order up; see `Venue.order`. One with our id that is older than our sending is not ours."""
+        seen = await self._ours(await self.product(leg.symbol), leg)
+        return None if seen is None else replace(seen.view, symbol=leg.symbol)
 
     async def open_orders(self) -> Sequence[LegView]:
         """List the orders that may still fill."""
@@ -163,7 +155,7 @@ class CcxtVenue(ABC):
         product = await self.product(leg.symbol)
         venue_order_id = leg.venue_order_id
         if venue_order_id is None:
-            seen = await self._look_up(product, leg)
+            seen = await self._ours(product, leg)
             if seen is None:
                 return ()
             venue_order_id = seen.view.venue_order_id
@@ -235,8 +227,6 @@ class CcxtVenue(ABC):
 
     # What the adapters add.
 
-    _cancels_by_client_id = False
-
     @abstractmethod
     async def balances(self) -> Sequence[Balance]:
         """Read what the account holds."""
@@ -265,7 +255,7 @@ class CcxtVenue(ABC):
     async def _look_up(self, product: Product, leg: LegRef) -> SeenOrder | None: ...
 
     @abstractmethod
-    async def _cancel(self, product: Product, leg: LegRef) -> None: ...
+    async def _cancel(self, product: Product, venue_order_id: str) -> None: ...
 
     @abstractmethod
     async def _open_orders(self) -> Sequence[SeenOrder]: ...
@@ -282,6 +272,17 @@ class CcxtVenue(ABC):
     @abstractmethod
     async def _check_modes(self, product: Product) -> None:
         """Refuse when the account is not set up as the orders assume."""
+
+    async def _ours(self, product: Product, leg: LegRef) -> SeenOrder | None:
+        """Look an order up; one that another installation made under our id is passed over."""
+        seen = await self._look_up(product, leg)
+        if (
+            leg.venue_order_id is None
+            and seen is not None
+            and seen.created_at < leg.sent_at - SAME_ORDER_WINDOW
+        ):
+            return None
+        return seen
 
     def _symbol(self, venue_symbol: str) -> str:
         product = self._products.get(venue_symbol)

@@ -173,18 +173,18 @@ class CoinbaseLive(CcxtVenue):
             raise
         return self._seen(object_of(object_of(body, "order").get("order"), "order"))
 
-    async def _cancel(self, product: Product, leg: LegRef) -> None:
+    async def _cancel(self, product: Product, venue_order_id: str) -> None:
         body = await self._client.call(
             "v3PrivatePostBrokerageOrdersBatchCancel",
-            {"order_ids": [leg.venue_order_id]},
+            {"order_ids": [venue_order_id]},
             urgency=Urgency.CANCEL,
         )
         rows = rows_of(object_of(body, "cancel").get("results"), "results")
         if not rows:
-            raise OutcomeUnknownError(f"{self.name} does not say whether it cancels {leg.venue_order_id}")
+            raise OutcomeUnknownError(f"{self.name} does not say whether it cancels {venue_order_id}")
         if rows[0].get("success") is not True:
             reason = str(rows[0].get("failure_reason") or "UNKNOWN")
-            raise VenueRefusedError(f"venue_rejected:{reason}", f"{leg.venue_order_id} is not cancelled")
+            raise VenueRefusedError(f"venue_rejected:{reason}", f"{venue_order_id} is not cancelled")
 
     async def _open_orders(self) -> Sequence[SeenOrder]:
         query = {"order_status": "OPEN", "limit": _PAGE}

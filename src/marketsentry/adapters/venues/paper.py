@@ -30,12 +30,15 @@ from marketsentry.ports.venue import (
     VenueRefusedError,
 )
 
+_REQUESTED = ("venue", "symbol", "side", "kind", "qty", "limit_price", "time_in_force")
+
 
 @dataclass(frozen=True, slots=True)
 class PaperRules:
     """How the paper venue behaves: its delay, what taking costs, and the cash that it shows at the start.
 
-    Quantities are whole lots; a `lot_size` of zero takes any.
+    Quantities are whole lots; a `lot_size` of zero takes any. With `charges_mid` a fee counts at the middle of the
+    market, as in a backtest, else at the price of its fill.
     """
 
     latency_s: float = 0.05
@@ -43,6 +46,7 @@ class PaperRules:
     impact_coefficient: float = 1.0
     participation_frac: float = 0.1
     lot_size: Decimal = Decimal("1e-8")
+    charges_mid: bool = False
     capital: Decimal = Decimal(100_000)
 
 
@@ -79,6 +83,7 @@ class PaperVenue:
 
     async def submit(self, request: LegRequest) -> LegView:
         """Hand in an order; see `Venue.submit`."""
+        self._refuse_size(request)
         await self._parts.sleep(self._parts.rules.latency_s)
         now = self._parts.clock.now()
         look = await self._parts.market.look(request.symbol, at=now)
@@ -184,14 +189,29 @@ class PaperVenue:
     async def close(self) -> None:
         """Let go of nothing."""
 
+    def _refuse_size(self, request: LegRequest) -> None:
+        lot = self._parts.rules.lot_size
+        if not request.qty > 0 or request.qty < lot:
+            raise VenueRefusedError(
+                "below_min_size", f"qty must be > 0 and at least {lot}, was {request.qty}"
+            )
+        if lot and request.qty % lot:
+            raise VenueRefusedError(
+                "venue_rejected:lot_size", f"qty must be in lots of {lot}, was {request.qty}"
+            )
+
     async def _matched(
         self, client_order_id: str, look: MarketLook | None, now: datetime, *, new: PaperOrder | None = None
     ) -> PaperOrder | None:
         """Let the market fill an order as it is now, once for each state of the market."""
         async with self._parts.transactions() as stores:
             if new is not None:
-                await stores.paper.add(new)  # the same client order id twice is the order of before
+                await stores.paper.add(new)
             order = await stores.paper.lock(client_order_id)
+            if new is not None and order is not None and not _is_same(order, new):
+                raise VenueRefusedError(
+                    "venue_rejected:duplicate_client_order_id", f"{client_order_id} names another order"
+                )
             if order is None or order.status.is_over or look is None or look.at <= order.seen_at:
                 return order
             after = await self._filled(order, look, now)
@@ -203,7 +223,11 @@ class PaperVenue:
 
         rules, left = self._parts.rules, order.qty - order.filled_qty
         costs = PaperCosts(
-            rules.half_spread_bps, rules.impact_coefficient, rules.participation_frac, rules.lot_size
+            rules.half_spread_bps,
+            rules.impact_coefficient,
+            rules.participation_frac,
+            rules.lot_size,
+            rules.charges_mid,
         )
         leg = PaperLeg(
             order.side, order.kind, left, order.limit_price, order.time_in_force, float(order.fee_bps)
@@ -220,6 +244,11 @@ class PaperVenue:
         elif order.kind is LegKind.MARKET or order.time_in_force is not TimeInForce.GTC:
             status = LegStatus.CANCELED
         return replace(order, fills=fills, status=status, seen_at=look.at)
+
+
+def _is_same(order: PaperOrder, other: PaperOrder) -> bool:
+    """Tell whether two hand in the same thing: the same client order id twice is then one order."""
+    return all(getattr(order, name) == getattr(other, name) for name in _REQUESTED)
 
 
 def _venue_id(order: PaperOrder) -> str:

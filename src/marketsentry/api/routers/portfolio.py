@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from marketsentry.api.deps import SystemDep
 from marketsentry.api.idempotency import IdempotencyKey, idempotency_of
-from marketsentry.api.refusals import documented, refuse_empty, refuse_locked
+from marketsentry.api.refusals import documented, refuse_empty
 from marketsentry.api.schemas.portfolio import (
     BookPositionOut,
     PlannedOrderOut,
@@ -25,7 +25,6 @@ from marketsentry.core.portfolio.terms import Action
 from marketsentry.core.risk.positions import Position
 from marketsentry.ports.orders import StoredOrder
 from marketsentry.services.portfolio import NothingActionable, RebalanceAsk, Rebalanced, rebalance
-from marketsentry.services.signals import Blocked
 
 METRIC_DIGITS, MONEY_DIGITS, COST_DIGITS = 6, 8, 6
 
@@ -64,8 +63,6 @@ async def rebalance_portfolio(
         system.portfolio,
         idempotency=idempotency_of(idempotency_key, "portfolio/rebalance", body),
     )
-    if isinstance(told, Blocked):
-        refuse_locked(told.code)
     if isinstance(told, NothingActionable):
         refuse_empty("no actionable signals")
     return rebalance_document(told)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from marketsentry.api.deps import MetricsDep, SystemDep
 from marketsentry.api.idempotency import IdempotencyKey, idempotency_of
-from marketsentry.api.refusals import documented, refuse_locked
+from marketsentry.api.refusals import documented
 from marketsentry.api.schemas.ids import MAX_ID
 from marketsentry.api.schemas.signals import (
     MAX_PAGE,
@@ -26,7 +26,6 @@ from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.core.portfolio.terms import SignalPolicy
 from marketsentry.ports.signals import StoredSignal
 from marketsentry.services.signals import (
-    Blocked,
     SignalRequest,
     generate_signal,
     list_decisions,
@@ -55,8 +54,6 @@ async def generate(
         request, system.signals, idempotency=idempotency_of(idempotency_key, "signals/generate", body)
     )
     metrics.signal_latency.labels(body.track).observe(perf_counter() - started)
-    if isinstance(told, Blocked):
-        refuse_locked(told.code)
     if told.price is not None:
         age_ns = datetime_to_ns(system.clock.now()) - told.price.at_ns
         metrics.data_freshness.labels(told.signal.target).set(max(0.0, age_ns / 1e9))

@@ -5,6 +5,7 @@ import binascii
 
 import orjson
 
+from marketsentry.api.schemas.ids import MAX_ID
 from marketsentry.exceptions import InputError
 from marketsentry.ports.account_lists import PositionKey
 
@@ -21,6 +22,8 @@ def read_position_cursor(text: str) -> PositionKey:
     except (binascii.Error, orjson.JSONDecodeError):
         parts = None
     match parts:
-        case [int(account_id), str(strategy_id), str(target)] if "\0" not in strategy_id + target:
+        case [int(account_id), str(strategy_id), str(target)] if (
+            1 <= account_id <= MAX_ID and "\0" not in strategy_id + target
+        ):
             return PositionKey(account_id, strategy_id, target)
     raise InputError("cursor must be the next_cursor of a page of positions")

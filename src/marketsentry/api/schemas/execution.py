@@ -183,5 +183,7 @@ class DecisionAuditOut(BaseModel):
     predictions: list[dict[str, Any]]
     feature_snapshots: list[dict[str, Any]]
     models: list[dict[str, Any]]
-    pnl: dict[str, Any] = Field(description="of this decision alone, at the newest prices")
+    pnl: dict[str, Any] = Field(
+        description="of this decision alone, at the newest prices; what only a window of decisions can tell is null"
+    )
     generated_at: UtcTime

@@ -17,6 +17,7 @@ from marketsentry.kernels.fill import match
 
 _BPS = 1e4
 _PRICE_DIGITS = 12
+_NO_BOUND = 1e6  # the impact is so small that the limit does not bind
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class PaperCosts:
     impact_coefficient: float = 1.0
     participation_frac: float = 0.1
     lot_size: Decimal = Decimal("1e-8")
+    charges_mid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class PaperLeg:
 class Matched:
     """What is filled, at which price and for which fee; a quantity of zero is no fill.
 
-    The fee counts on the notional at the middle of the market, as in a backtest.
+    The fee counts on the notional at the price of the fill; with `charges_mid` at the middle of the market, as in a
+    backtest.
     """
 
     qty: Decimal
@@ -82,7 +85,8 @@ def match_leg(leg: PaperLeg, look: MarketLook, costs: PaperCosts) -> Matched:
     cost_bps = costs.half_spread_bps + _impact(float(qty), look, costs)
     price = Decimal(repr(round(mid * (1.0 + sign * cost_bps / _BPS), _PRICE_DIGITS)))
     within = min(price, leg.limit_price) if sign > 0 else max(price, leg.limit_price)
-    fee, _, _ = quote(float(qty) * mid, leg.fee_bps, 0.0, 0.0)
+    charged = mid if costs.charges_mid else float(within)
+    fee, _, _ = quote(float(qty) * charged, leg.fee_bps, 0.0, 0.0)
     return Matched(qty, within, Decimal(repr(fee)))
 
 
@@ -99,7 +103,8 @@ def _available(wanted: float, mid: float, look: MarketLook, costs: PaperCosts, r
     most = float(match(wanted, mid, look.volume, costs.participation_frac))
     whole_bps = costs.impact_coefficient * (look.volatility or 0.0) * _BPS
     if whole_bps > 0.0:
-        most = min(most, look.volume * (room_bps / whole_bps) ** 2)
+        share = min(room_bps / whole_bps, _NO_BOUND) ** 2
+        most = min(most, look.volume * share)
     return most
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from marketsentry.core.stats.student_t import student_quantile
 from marketsentry.exceptions import InputError
+from marketsentry.kernels.resampling import add_blocks
 
 MIN_BLOCKS = 5
-_ROWS_AT_ONCE = 1 << 18
 
 Floats = NDArray[np.float64]
 
@@ -111,10 +111,7 @@ def resampled_sums(terms: Floats, *, block_bars: int, n_resamples: int, rng: np.
     last = cumulated[last_bars : last_bars + n_bars] - cumulated[:n_bars]
     starts = rng.integers(0, n_bars, (n_resamples, n_blocks))
     sums: Floats = last[starts[:, -1]]
-    at_once = max(_ROWS_AT_ONCE // n_blocks, 1)
-    for first in range(0, n_resamples, at_once):
-        chunk = slice(first, first + at_once)
-        sums[chunk] += whole[starts[chunk, :-1]].sum(axis=1)
+    add_blocks(whole, starts[:, :-1], sums)
     return sums
 
 

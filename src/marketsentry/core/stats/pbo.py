@@ -140,7 +140,8 @@ def backtest_overfitting(sums: BlockSums, *, periods_per_year: float) -> Backtes
     References
     ----------
     Bailey, Borwein, Lopez de Prado and Zhu (2017), "The probability of backtest overfitting", Journal of
-    Computational Finance 20(4), 39-69.
+    Computational Finance 20(4), 39-69. The worked example of the R package `pbo` (CRAN, its vignette) comes out of
+    this to every digit that it prints.
     """
     splits = split_choices(sums)
     if splits is None:

@@ -161,7 +161,7 @@ CREATE TABLE ledger_entries (
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (account_id, strategy_id, kind, reference)
 );
-CREATE INDEX ledger_entries_newest ON ledger_entries (account_id, strategy_id, id DESC);
+CREATE INDEX ledger_entries_newest ON ledger_entries (account_id, id DESC);
 CREATE INDEX ledger_entries_flows ON ledger_entries (account_id, id) WHERE kind IN ('deposit', 'withdrawal');
 
 -- A round trip begins when a position leaves zero; `gain_quote` is net of its fees and funding.

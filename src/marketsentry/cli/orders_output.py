@@ -1,0 +1,67 @@
+"""Orders for a person: a table, and the whole way from a fill to the data."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+NOTHING = "-"
+_COLUMNS = ("order", "time", "target", "side", "wanted", "filled", "price", "status", "reason")
+
+
+def print_orders(rows: Sequence[Mapping[str, Any]], next_before: int | None) -> None:
+    """Print orders, newest first."""
+    console = Console(highlight=False)
+    if not rows:
+        console.print("no orders", soft_wrap=True)
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in _COLUMNS:
+        table.add_column(column, no_wrap=True, justify="right" if column in _COLUMNS[4:7] else "left")
+    for row in rows:
+        wanted = row["quantity"] if row["base_quantity"] is None else row["base_quantity"]
+        price = (row["execution"] or {}).get("avg_fill_price")
+        cells = (row["id"], row["created_at"][:19], row["target"], row["side"], wanted, row["filled_qty"])
+        table.add_row(*map(_text, (*cells, price, row["status"], row["reject_reason"])))
+    console.print(table)
+    if next_before is not None:
+        console.print(f"more: --before {next_before}", soft_wrap=True)
+
+
+def print_why(found: Mapping[str, Any]) -> None:
+    """Print the way from the fills of an order back to the data."""
+    console = Console(highlight=False)
+    order, risk = found["order"], found["risk"]
+    for fill in found["fills"]:
+        told = f"{fill['qty']} at {fill['price']} on {fill['filled_at']}, fee {fill['fee']} {fill['fee_currency']}"
+        _line(console, "fill", told)
+    if not found["fills"]:
+        _line(console, "fill", "nothing was filled")
+    reason = f" ({order['reject_reason']})" if order["reject_reason"] else ""
+    _line(console, "order", f"{order['id']} {order['side']} {order['target']}: {order['status']}{reason}")
+    for step in (order["execution"] or {}).get("lifecycle", ()):
+        _line(console, "", f"{step['time']} {step['event']} {step['status']}")
+    approved = "approved" if risk["is_approved"] else "not approved"
+    stage = risk["rollout_stage_pct"]
+    _line(console, "risk", f"decision {order['decision_id']} {approved}, stage {_text(stage)} %")
+    for violation in risk["violations"]:
+        _line(console, "", str(violation.get("code")))
+    _part(console, "signal", found["signal"], ("id", "action", "score", "confidence", "policy", "horizon"))
+    _part(console, "prediction", found["prediction"], ("id", "score", "confidence", "source", "tradeable"))
+    _part(console, "snapshot", found["feature_snapshot"], ("id", "event_time", "as_of", "feature_version"))
+    _part(console, "model", found["model"], ("id", "model_name", "model_version", "artifact_sha256"))
+    _part(console, "data", found["data"], ("data_version", "lineage_id", "train_lineage_id", "code_version"))
+
+
+def _part(console: Console, name: str, row: Mapping[str, Any] | None, columns: Sequence[str]) -> None:
+    told = NOTHING if row is None else ", ".join(f"{column} {_text(row[column])}" for column in columns)
+    _line(console, name, told)
+
+
+def _line(console: Console, name: str, told: str) -> None:
+    console.print(f"{name:<11}{told}", markup=False, soft_wrap=True)
+
+
+def _text(value: Any) -> str:  # any JSON value
+    return NOTHING if value is None else str(value)

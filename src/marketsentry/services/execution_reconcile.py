@@ -1,0 +1,132 @@
+"""Hold the record against the venues: orders there that we do not know, and trades that we did not book.
+
+Orders of ours that are open are asked for by whoever drives them. What is found here nobody drives: an order that
+somebody else handed in, or one of ours that was taken for absent. Nothing is corrected: it is told, and kept as a
+critical event, once for each order or trade.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from marketsentry.exceptions import DependencyError
+from marketsentry.ports import Clock, Stores, Transactions
+from marketsentry.ports.accounts import Account
+from marketsentry.ports.execution import Venues
+from marketsentry.ports.risk import EventFilter, RiskEvent, Severity
+from marketsentry.ports.venue import Venue
+
+UNKNOWN_ORDER = "unknown_venue_order"
+UNBOOKED_FILL = "unbooked_venue_fill"
+WINDOW = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a venue has and the record has not; `name` is the venue's order or trade."""
+
+    code: str
+    adapter: str
+    venue: str
+    symbol: str
+    name: str
+    client_order_id: str | None
+    qty: Decimal
+
+    @property
+    def event_code(self) -> str:
+        """Code of the event, which names the order or trade."""
+        return f"{self.code}:{self.venue}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileParts:
+    """What reconciling needs."""
+
+    transactions: Transactions
+    venues: Venues
+    clock: Clock
+
+
+async def reconcile_all(parts: ReconcileParts) -> Sequence[Difference]:
+    """Compare every account that can be reached with the record.
+
+    Parameters
+    ----------
+    parts
+        Record, venues and time.
+
+    Returns
+    -------
+    sequence of Difference
+        All that differs now, whether it was told before or not. A venue that cannot be asked is left out.
+    """
+    async with parts.transactions() as stores:
+        accounts = await stores.accounts.list()
+    found: list[Difference] = []
+    for account in accounts:
+        try:
+            venue = await parts.venues.open(account.adapter, account.venue, fee_bps=Decimal(0))
+            found += await _compare(account, venue, parts)
+        except DependencyError:
+            continue
+    await _tell(found, parts)
+    return found
+
+
+async def _compare(account: Account, venue: Venue, parts: ReconcileParts) -> list[Difference]:
+    now = parts.clock.now()
+    open_orders = await venue.open_orders()
+    fills = await venue.fills_since(now - WINDOW)
+    ids = [one.client_order_id for one in open_orders]
+    ids += [told.client_order_id for told in fills if told.client_order_id is not None]
+    async with parts.transactions() as stores:
+        known = await stores.orders.known_legs(ids)
+        booked = await stores.orders.known_trades(account.id, [one.fill.trade_id for one in fills])
+        open_here = {one.id for one in await stores.orders.open(account_id=account.id)}
+    found = [
+        Difference(
+            *(UNKNOWN_ORDER, account.adapter, account.venue, one.symbol),
+            *(one.venue_order_id, one.client_order_id, one.qty),
+        )
+        for one in open_orders
+        if one.client_order_id not in known
+    ]
+    for told in fills:
+        drives_on = known.get(told.client_order_id or "") in open_here
+        if told.fill.trade_id not in booked and not drives_on:
+            found.append(
+                Difference(
+                    *(UNBOOKED_FILL, account.adapter, account.venue, told.symbol),
+                    *(told.fill.trade_id, told.client_order_id, told.fill.qty),
+                )
+            )
+    return found
+
+
+async def _tell(found: Sequence[Difference], parts: ReconcileParts) -> None:
+    if not found:
+        return
+    async with parts.transactions() as stores:
+        new = [one for one in found if not await _is_told(stores, one)]
+        await stores.risk.add_events([_event(one, parts.clock.now()) for one in new])
+
+
+async def _is_told(stores: Stores, one: Difference) -> bool:
+    return bool(await stores.risk.page_events(EventFilter(code=one.event_code), before_id=None, limit=1))
+
+
+def _event(one: Difference, at: datetime) -> RiskEvent:
+    return RiskEvent(
+        Severity.CRITICAL,
+        one.event_code,
+        f"{one.venue} has {one.qty} {one.symbol} that the record does not have",
+        payload={
+            "adapter": one.adapter,
+            "symbol": one.symbol,
+            "client_order_id": one.client_order_id,
+            "qty": str(one.qty),
+            "seen_at": at.isoformat(),
+        },
+    )
