@@ -138,13 +138,13 @@ class Desk:
         self.clock = SetClock(ns_to_datetime(int(bars[0].ts_ns[first])) + timedelta(seconds=1))
         market = RecordedMarket(system.transactions, max_age=timedelta(hours=2))
         paper = PaperParts(system.transactions, market, self.clock, PaperRules(latency_s=0.0))
-        venues = VenueRegistry(paper)
-        self.executor = TimedExecutor(DriveParts(system.transactions, venues, self.clock))
+        self.venues = VenueRegistry(paper)
+        self.executor = TimedExecutor(DriveParts(system.transactions, self.venues, self.clock))
         self.admit = AdmitParts(
             system.transactions,
             self.clock,
             replace(system.risk, clock=self.clock, limits=LIMITS, account=None),
-            venues,
+            self.venues,
             paper_capital=Decimal(100_000),
         )
         serving = replace(

@@ -1,5 +1,6 @@
 """Where bars are kept."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,6 +71,10 @@ class BarStore(Protocol):
         self, symbol: str, interval: Interval, *, start_ns: int | None = None, stop_ns: int | None = None
     ) -> NDArray[np.int64]:
         """Read the open times of cells without a bar in which nothing traded, ascending."""
+        ...
+
+    async def series_of(self, symbols: Sequence[str], interval: Interval) -> Mapping[str, SeriesInfo]:
+        """Read the manifest lines of symbols at once; what has no bars is left out."""
         ...
 
     async def series(self, symbol: str, interval: Interval) -> SeriesInfo | None:

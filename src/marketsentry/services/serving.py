@@ -185,6 +185,8 @@ class _Advanced:
 async def _advance(
     stream: "FeatureStream", served: ServedModel, as_of_ns: int, transactions: Transactions
 ) -> _Advanced | Why:
+    import numpy as np
+
     from marketsentry.services.market_inputs import load_context
 
     interval = served.scoring.interval
@@ -192,8 +194,9 @@ async def _advance(
     start_ns = served.scoring.first_ns if start_ns is None else start_ns
     infos, bars, no_trade = [], [], []
     async with transactions() as stores:
+        known = await stores.bars.series_of(served.symbols, interval)
         for symbol in served.symbols:
-            info = await stores.bars.series(symbol, interval)
+            info = known.get(symbol)
             if info is None:
                 return Why(Reason.NO_BARS, f"there are no {interval} bars of {symbol}; see `ms data list`")
             infos.append(info)
@@ -203,6 +206,8 @@ async def _advance(
             closed_ns = as_of_ns - interval.ns + 1
             no_trade.append(
                 await stores.bars.load_no_trade(symbol, interval, start_ns=start_ns, stop_ns=closed_ns)
+                if info.n_no_trade
+                else np.empty(0, dtype=np.int64)
             )
         inputs = await load_context(stores, served.symbols, as_of_ns=as_of_ns)
     return _Advanced(await asyncio.to_thread(stream.advance, bars, no_trade, inputs), infos)

@@ -225,11 +225,21 @@ class LiveTrader:
         """Read the bars since the last traded one, at most `WARM_BARS`: (T, N, 5) and their open times (T,)."""
         first_ns = end_ns - WARM_BARS * desk.interval.ns
         start_ns = first_ns if desk.traded_end_ns is None else max(desk.traded_end_ns, first_ns)
-        span: dict[str, int | None] = {"start_ns": start_ns, "stop_ns": end_ns}
+        span = {"start_ns": start_ns, "stop_ns": end_ns}
         async with self._parts.admit.transactions() as stores:
-            series = [await stores.bars.load(symbol, desk.interval, **span) for symbol in desk.symbols]
+            infos = await stores.bars.series_of(desk.symbols, desk.interval)
+            for symbol in desk.symbols:
+                if symbol not in infos:
+                    raise NotFoundError(f"there are no bars of {symbol} {desk.interval}")
+            series = [
+                await stores.bars.load(symbol, desk.interval, **span, info=infos[symbol])
+                for symbol in desk.symbols
+            ]
             quiet = [
-                await stores.bars.load_no_trade(symbol, desk.interval, **span) for symbol in desk.symbols
+                await stores.bars.load_no_trade(symbol, desk.interval, **span)
+                if infos[symbol].n_no_trade
+                else np.empty(0, dtype=np.int64)
+                for symbol in desk.symbols
             ]
         there = [n for n, one in enumerate(series) if one.ts_ns.size]
         if not there:

@@ -1,6 +1,6 @@
 """Bars in PostgreSQL: written by binary COPY, read as arrays, described by the manifest `market_series`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +38,8 @@ FROM market_series
 """
 
 _ONE_SERIES = _SERIES_COLUMNS + "WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s"
+
+_SOME_SERIES = _SERIES_COLUMNS + "WHERE symbol = ANY(%(symbols)s::text[]) AND timeframe = %(timeframe)s"
 
 _SAVE_SERIES = """
 INSERT INTO market_series (symbol, timeframe, source, is_synthetic, first_ts, last_ts, n_bars, n_missing,
@@ -235,6 +237,12 @@ class PostgresBarStore:
             await cursor.execute(_ONE_SERIES, {"symbol": symbol, "timeframe": str(interval)})
             row = await cursor.fetchone()
         return _info(row) if row else None
+
+    async def series_of(self, symbols: Sequence[str], interval: Interval) -> Mapping[str, SeriesInfo]:
+        """Read the manifest lines of some symbols."""
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(_SOME_SERIES, {"symbols": list(symbols), "timeframe": str(interval)})
+            return {row["symbol"]: _info(row) for row in await cursor.fetchall()}
 
     async def all_series(self) -> tuple[SeriesInfo, ...]:
         """Read the manifest."""
