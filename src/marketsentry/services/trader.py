@@ -145,7 +145,7 @@ class Trader:
         decided = self._decider.close_bar(
             bar.ts_ns, bar.bars, bar.predictions, held.holdings(self._decider.symbols)
         )
-        wanted = wanted_orders(self._decider.symbols, decided, held.qty)
+        wanted = wanted_orders(self._decider.symbols, decided, held.qty, lot_size=self._rules.lot_size)
         try:
             judged = await self._judge_market(wanted)
             async with self._parts.transactions() as stores:

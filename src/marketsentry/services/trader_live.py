@@ -6,7 +6,7 @@ what the decision core remembers (volatility, ages). Nothing is ordered for them
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -33,6 +33,9 @@ from marketsentry.services.trader import Trader
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
 
 WARM_BARS = 200
+HEADROOM_FRAC = 0.1
+LOT_SIZE = Decimal("1e-8")
+_CAPS = ("max_single_weight", "max_gross_exposure", "max_sector_exposure", "max_style_exposure")
 SETTLE_WITHIN_S = 30.0
 
 
@@ -41,7 +44,8 @@ class LiveRules:
     """What is traded live.
 
     `symbols` are those of them that the model knows. A bar that is not there `patience` after its close is lost.
-    `replay` changes parameters of the decision core by name, like those of a backtest.
+    `replay` changes parameters of the decision core by name, like those of a backtest; what it decides stays
+    `HEADROOM_FRAC` below the caps of risk, so that drift and slippage do not make risk refuse it.
     """
 
     horizon: str
@@ -131,6 +135,7 @@ class LiveTrader:
                 **(rules.replay or {}),
             },
         )
+        params = replace(params, **{name: (1.0 - HEADROOM_FRAC) * getattr(params, name) for name in _CAPS})
         decider = _decider(symbols, params)
         model = TradedModel(
             id=registered.id,
@@ -152,6 +157,7 @@ class LiveTrader:
                 max_slippage_bps=rules.max_slippage_bps,
                 fee_bps=rules.fee_bps,
                 max_retries=1,
+                lot_size=LOT_SIZE,
             ),
             parts.admit,
             new_id=lambda: parts.entropy(16).hex(),

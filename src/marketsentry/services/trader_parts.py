@@ -31,7 +31,7 @@ class TradedModel:
 
 @dataclass(frozen=True, slots=True)
 class TraderRules:
-    """Where and how a strategy trades."""
+    """Where and how a strategy trades; orders are whole lots, and a `lot_size` of zero takes any quantity."""
 
     strategy_id: str
     adapter: str = "paper"
@@ -40,6 +40,7 @@ class TraderRules:
     max_slippage_bps: Decimal = Decimal(2000)
     fee_bps: Decimal = Decimal(5)
     max_retries: int = 0
+    lot_size: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from marketsentry.core.orders.order import ZERO, Side
 from marketsentry.core.trading.decider import Decided
@@ -24,7 +24,7 @@ class Wanted:
 
 
 def wanted_orders(
-    symbols: tuple[str, ...], decided: Decided, held: Mapping[str, Decimal]
+    symbols: tuple[str, ...], decided: Decided, held: Mapping[str, Decimal], *, lot_size: Decimal = ZERO
 ) -> tuple[Wanted, ...]:
     """List the orders that lead from what is held to the targets, in the order of the symbols.
 
@@ -36,6 +36,8 @@ def wanted_orders(
         Its target quantities.
     held
         Signed base units by symbol as the ledger has them; what is not in it is not held.
+    lot_size
+        Orders are whole lots, rounded down; zero takes any quantity. Less than a lot is not ordered.
 
     Returns
     -------
@@ -46,8 +48,13 @@ def wanted_orders(
     for symbol, goal in zip(symbols, decided.target_qty.tolist(), strict=True):
         before = held.get(symbol, ZERO)
         change = Decimal(repr(goal)) - before
-        if not change:
+        qty = _whole_lots(abs(change), lot_size)
+        if not qty:
             continue
-        closing = min(abs(before), abs(change)) if before * change < 0 else ZERO
-        found.append(Wanted(symbol, Side.BUY if change > 0 else Side.SELL, abs(change), closing))
+        closing = min(abs(before), qty) if before * change < 0 else ZERO
+        found.append(Wanted(symbol, Side.BUY if change > 0 else Side.SELL, qty, closing))
     return tuple(found)
+
+
+def _whole_lots(qty: Decimal, lot_size: Decimal) -> Decimal:
+    return qty if not lot_size else (qty / lot_size).to_integral_value(rounding=ROUND_FLOOR) * lot_size
