@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +26,18 @@ class RunningProgram:
 
 
 @contextmanager
-def running_program(home: str) -> Iterator[RunningProgram]:
-    """Run `ms up` on a data directory for as long as the block lasts."""
+def running_program(home: str, *, env: Mapping[str, str] | None = None) -> Iterator[RunningProgram]:
+    """Run `ms up` on a data directory for as long as the block lasts; `env` are more of its settings."""
     port = _free_port()
-    env = {**os.environ, "MS_HOME": home, "MS_API_BIND": f"127.0.0.1:{port}", "RATE_LIMIT_RPS": "1000000"}
+    told = {
+        **os.environ,
+        "MS_HOME": home,
+        "MS_API_BIND": f"127.0.0.1:{port}",
+        "RATE_LIMIT_RPS": "1000000",
+        **(env or {}),
+    }
     started = time.perf_counter()
-    program = subprocess.Popen((MS, "up"), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    program = subprocess.Popen((MS, "up"), env=told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not _is_ready(port):
             if time.perf_counter() - started > READY_WITHIN_S or program.poll() is not None:

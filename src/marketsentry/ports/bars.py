@@ -1,5 +1,6 @@
 """Where bars are kept."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,10 +45,12 @@ class BarStore(Protocol):
         start_ns: int | None = None,
         stop_ns: int | None = None,
         as_of_ns: int | None = None,
+        info: SeriesInfo | None = None,
     ) -> BarSeries:
         """Read the bars that open in [start_ns, stop_ns) and were known at `as_of_ns`, oldest first.
 
-        Raises `NotFoundError` when there is no such series.
+        `info` is the manifest line of the series where the caller has read it in this transaction. Raises
+        `NotFoundError` when there is no such series.
         """
         ...
 
@@ -68,6 +71,10 @@ class BarStore(Protocol):
         self, symbol: str, interval: Interval, *, start_ns: int | None = None, stop_ns: int | None = None
     ) -> NDArray[np.int64]:
         """Read the open times of cells without a bar in which nothing traded, ascending."""
+        ...
+
+    async def series_of(self, symbols: Sequence[str], interval: Interval) -> Mapping[str, SeriesInfo]:
+        """Read the manifest lines of symbols at once; what has no bars is left out."""
         ...
 
     async def series(self, symbol: str, interval: Interval) -> SeriesInfo | None:

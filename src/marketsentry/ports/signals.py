@@ -53,6 +53,10 @@ class SignalStore(Protocol):
         """Append a signal."""
         ...
 
+    async def add_many(self, signals: Sequence[SignalRecord]) -> Sequence[StoredSignal]:
+        """Append signals; returns them in their order."""
+        ...
+
     async def get(self, signal_id: int) -> StoredSignal:
         """Read a signal; raises `NotFoundError`."""
         ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,7 +167,7 @@ async def _read_target(
     info = await stores.bars.series(target, scoring.interval)
     if info is None:
         return Refusal(INSUFFICIENT_PRICES, f"there are no {scoring.interval} bars of {target}")
-    bounds = {"start_ns": window.start_ns, "stop_ns": window.end_ns}
+    bounds: dict[str, Any] = {"start_ns": window.start_ns, "stop_ns": window.end_ns}
     try:
         bars = await stores.bars.load(target, scoring.interval, **bounds, as_of_ns=window.end_ns)
     except NotFoundError as error:

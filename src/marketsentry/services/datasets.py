@@ -8,6 +8,7 @@ files that the next build takes up.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,7 +155,7 @@ async def build_dataset(
 
 async def read_history(stores: Stores, request: DatasetRequest) -> MarketHistory:
     """Read the bars and the context of a request; raises `NotFoundError` for a symbol without bars in the span."""
-    span = {"start_ns": request.since_ns, "stop_ns": request.until_ns}
+    span: dict[str, Any] = {"start_ns": request.since_ns, "stop_ns": request.until_ns}
     series, no_trade, first_ns = [], [], []
     for symbol in request.symbols:
         info = await stores.bars.series(symbol, request.interval)

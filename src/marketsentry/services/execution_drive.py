@@ -39,7 +39,7 @@ from marketsentry.core.risk.kill_switch import effective_switch
 from marketsentry.exceptions import ConflictError, DependencyError, InputError
 from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.execution import Sleep, Venues
-from marketsentry.ports.orders import StoredOrder
+from marketsentry.ports.orders import StoredOrder, order_of
 from marketsentry.ports.venue import (
     LegRef,
     LegRequest,
@@ -127,17 +127,19 @@ class _Driver:
         self.held_until = 0.0
 
     async def load(self) -> None:
+        started = asyncio.get_running_loop().time()
         async with self.parts.transactions() as stores:
-            orders = await stores.orders.orders([self.stored])
+            await self._renew(stores)
             events = await stores.orders.events([self.stored.id])
-        self.order = orders[self.stored.id]
+        self.held_until = started + self.parts.rules.lease_s
         self.log = [one.event for one in events[self.stored.id]]
+        self.order = order_of(self.stored, self.log)
         self.venue = await self.parts.venues.open(
             self.stored.adapter, self.stored.venue, fee_bps=self.plan.fee_bps
         )
 
     async def step(self) -> None:
-        stop = await self._renew()
+        stop = await self._hold()
         market, product = None, None
         if self.order.open_leg is None and self.order.remaining_qty and stop is None:
             market, product = await self._market(), await self._product()
@@ -154,16 +156,26 @@ class _Driver:
             case Finish(if_unfilled=status, reason=reason):
                 await self._write([Finished(now, status, reason)])
 
-    async def _renew(self) -> str | None:
-        """Hold the order longer; tells why it may not go on, where a switch says so."""
-        rules, stored = self.parts.rules, self.stored
-        started = asyncio.get_running_loop().time()
+    async def _hold(self) -> str | None:
+        """Hold the order longer, before it is waited for and when half of its lease is over.
+
+        Tells why it may not go on, where a switch says so.
+        """
+        rules, started = self.parts.rules, asyncio.get_running_loop().time()
+        is_ending = self.order.open_leg is not None or started >= self.held_until - rules.lease_s / 2
+        if not is_ending and self.order.is_reduce_only:
+            return None
         async with self.parts.transactions() as stores:
-            if not await stores.orders.renew(self.owner, [stored.id], lease_s=rules.lease_s):
-                raise ConflictError(f"the lease of order {stored.id} has passed on")
+            if is_ending:
+                await self._renew(stores)
             stop = await self._stop(stores)
-        self.held_until = started + rules.lease_s
+        if is_ending:
+            self.held_until = started + rules.lease_s
         return stop
+
+    async def _renew(self, stores: Stores) -> None:
+        if not await stores.orders.renew(self.owner, [self.stored.id], lease_s=self.parts.rules.lease_s):
+            raise ConflictError(f"the lease of order {self.stored.id} has passed on")
 
     async def _stop(self, stores: Stores) -> str | None:
         """Tell the code of the switch that takes this order from the venue, where there is one.
@@ -257,9 +269,14 @@ class _Driver:
         )
 
     async def _write(self, events: Iterable[Event]) -> None:
-        change = take(self.order, events)
+        told = list(events)
+        change = take(self.order, told)
         if not change.events:
             return
+        if change.after.status.is_open and change.after.open_leg is None and not change.after.remaining_qty:
+            end = Finish()  # all is filled: told by the same write, for nothing can come between
+            finished = Finished(self.parts.clock.now(), end.if_unfilled, end.reason)
+            change = take(self.order, [*told, finished])
         async with self.parts.transactions() as stores:
             await write_change(stores, self.stored, change, self.log, owner=self.owner)
         self.order = change.after

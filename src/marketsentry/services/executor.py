@@ -7,6 +7,7 @@ nothing, and a start after a crash is an ordinary start: what is open and held b
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
@@ -37,8 +38,9 @@ class Executor:
 
     def __init__(self, parts: DriveParts, *, owner: str | None = None) -> None:
         self.owner = owner or f"executor-{uuid4().hex[:12]}"
-        self._parts = parts
+        self._parts = replace(parts, sleep=self._rest)
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._sleep = parts.sleep
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
 
     def start(self, order_ids: Iterable[int]) -> None:
@@ -96,6 +98,14 @@ class Executor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _rest(self, seconds: float) -> None:
+        """Let others work while an order is waited for: one that nobody can tell of must not hold back an exit."""
+        self._slots.release()
+        try:
+            await self._sleep(seconds)
+        finally:
+            await self._slots.acquire()
+
     def _forget(self, order_id: int, _: asyncio.Task[None]) -> None:
         self._tasks.pop(order_id, None)
 
@@ -113,8 +123,9 @@ class Executor:
                     return
                 try:
                     await drive(held, self._parts, owner=self.owner)
-                finally:
-                    await self._release(order_id)
+                except BaseException:
+                    await self._release(order_id)  # an order that is over holds no lease
+                    raise
             except MarketSentryError as error:
                 log.error("order_stopped", order_id=order_id, reason=str(error))
             except Exception:  # outermost loop of an order: the record has where it stands

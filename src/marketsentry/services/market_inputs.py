@@ -1,6 +1,7 @@
 """Read a panel and what stands beside it from the record, as of one instant."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from marketsentry.core.features.context import ContextInputs, known_funding
 from marketsentry.core.market.bars import BarPanel, align_panel
@@ -46,7 +47,7 @@ async def load_market(
     NotFoundError
         If a series is not in the record.
     """
-    span = {"start_ns": start_ns, "stop_ns": stop_ns}
+    span: dict[str, Any] = {"start_ns": start_ns, "stop_ns": stop_ns}
     series = [await stores.bars.load(symbol, interval, **span, as_of_ns=as_of_ns) for symbol in symbols]
     no_trade = [await stores.bars.load_no_trade(symbol, interval, **span) for symbol in symbols]
     return align_panel(series, no_trade_ts_ns=no_trade), await load_context(

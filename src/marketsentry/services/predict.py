@@ -26,8 +26,9 @@ from marketsentry.core.serving.lineage_name import infer_lineage_id
 from marketsentry.exceptions import InputError, NotFoundError
 from marketsentry.ports import Artifacts, Clock, Stores, Transactions
 from marketsentry.ports.datasets import SnapshotStamp
+from marketsentry.ports.models import RegisteredModel
 from marketsentry.ports.predictions import ContextQuery, PredictionRecord, SnapshotRef, StoredPrediction
-from marketsentry.services.serving import ServedModel, ServingCache, choose_model, load_served, read_row
+from marketsentry.services.serving import ServedModel, ServingCache, choose_models, load_served, read_rows
 
 if TYPE_CHECKING:
     from marketsentry.core.serving.readiness import ServedRow
@@ -134,33 +135,62 @@ async def predict_liquid(
     NotFoundError
         If the symbol has no price.
     """
+    found = await predict_universe([request.symbol], request.horizon, parts, as_of=as_of)
+    if not found:
+        raise NotFoundError(f"there is no price of {request.symbol}")
+    return found[request.symbol]
+
+
+async def predict_universe(
+    symbols: Sequence[str], horizon: str, parts: ServingParts, *, as_of: datetime | None = None
+) -> Mapping[str, Served]:
+    """Predict several symbols by one model: what they share is read once, and all is stored in one transaction.
+
+    Parameters
+    ----------
+    symbols
+        Distinct traded symbols in upper case.
+    horizon
+        One of those that are configured.
+    parts
+        Ports, memory and rules.
+    as_of
+        See `predict_liquid`.
+
+    Returns
+    -------
+    mapping of str to Served
+        Without the symbols that have no price.
+
+    Raises
+    ------
+    InputError
+        If no model and no rule is configured for the horizon.
+    """
     known = parts.rules.models
-    if request.horizon not in known:
-        raise InputError(f"horizon must be one of {', '.join(known)}, was {request.horizon}")
+    if horizon not in known:
+        raise InputError(f"horizon must be one of {', '.join(known)}, was {horizon}")
     now = parts.clock.now()
     as_of_ns = datetime_to_ns(as_of or now)
-    symbol = request.symbol
-    names = (symbol, base_of(symbol))
+    asked: list[_Asked] = []
     async with parts.transactions() as stores:
-        price = await stores.predictions.newest_price(symbol, as_of_ns=as_of_ns)
-        if price is None:
-            raise NotFoundError(f"there is no price of {symbol}")
-        events = await stores.predictions.context_events(
-            ContextQuery(names, names, as_of_ns), limit=CONTEXT_EVENTS
-        )
-        chosen = await choose_model(stores, symbol, request.horizon, known)
-    asked = _Asked(request, price, events, now, as_of_ns, is_replay=as_of is not None)
-    served = chosen if isinstance(chosen, Why) else await load_served(chosen, parts.cache, parts.artifacts)
-    if isinstance(served, Why) and served.reason not in ABSTAINING:
-        return await _answer_without_model(asked, served, parts)
-    if isinstance(served, Why):
-        assert not isinstance(chosen, Why)
-        model = chosen.model
-        return await _abstain(asked, served, f"{model.name}-{model.version}", chosen.id, parts)
-    row = await read_row(
-        served, symbol, as_of_ns=as_of_ns, cache=parts.cache, transactions=parts.transactions
-    )
-    return await _answer_by_model(asked, served, row, parts)
+        for symbol in symbols:
+            price = await stores.predictions.newest_price(symbol, as_of_ns=as_of_ns)
+            if price is None:
+                continue
+            names = (symbol, base_of(symbol))
+            events = await stores.predictions.context_events(
+                ContextQuery(names, names, as_of_ns), limit=CONTEXT_EVENTS
+            )
+            request = LiquidRequest(symbol, horizon)
+            asked.append(_Asked(request, price, events, now, as_of_ns, is_replay=as_of is not None))
+        chosen = await choose_models(stores, [one.request.symbol for one in asked], horizon, known)
+    told = await _told(asked, chosen, parts)
+    async with parts.transactions() as stores:
+        return {
+            one.request.symbol: await _store(stores, one, answered, parts)
+            for one, answered in zip(asked, told, strict=True)
+        }
 
 
 async def predict_vc(request: VcRequest, parts: ServingParts) -> Served:
@@ -211,18 +241,63 @@ async def predict_vc(request: VcRequest, parts: ServingParts) -> Served:
         return Served(await stores.predictions.add(record), None)
 
 
-async def _answer_without_model(asked: _Asked, why: Why, parts: ServingParts) -> Served:
-    answer = liquid_cold_start(
-        asked.events,
-        asked.request.horizon,
-        as_of_ns=asked.as_of_ns,
-        feature_version=parts.rules.feature_version,
-        why=why,
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An answer, and what it rests on."""
+
+    answer: Answer
+    model_id: int | None = None
+    served: ServedModel | None = None
+    row: "ServedRow | None" = None
+
+
+async def _told(
+    asked: Sequence[_Asked], chosen: Mapping[str, RegisteredModel | Why], parts: ServingParts
+) -> Sequence[_Told]:
+    """Answer each by its model, by the rule without one, or not at all."""
+    registered = next((one for one in chosen.values() if not isinstance(one, Why)), None)
+    served: ServedModel | Why | None = None
+    rows: Mapping[str, ServedRow | Why] = {}
+    if registered is not None:
+        served = await load_served(registered, parts.cache, parts.artifacts)
+    if isinstance(served, ServedModel):
+        rows = await read_rows(
+            served,
+            [symbol for symbol, one in chosen.items() if not isinstance(one, Why)],
+            as_of_ns=asked[0].as_of_ns,
+            cache=parts.cache,
+            transactions=parts.transactions,
+        )
+    told = []
+    for one in asked:
+        found = chosen[one.request.symbol]
+        if isinstance(found, Why):
+            told.append(_without_model(one, found, parts))
+        elif isinstance(served, ServedModel):
+            told.append(await _by_model(one, served, rows[one.request.symbol], parts))
+        else:
+            assert served is not None
+            is_abstaining = served.reason in ABSTAINING
+            told.append(
+                _abstained(one, served, found, parts) if is_abstaining else _without_model(one, served, parts)
+            )
+    return told
+
+
+def _without_model(asked: _Asked, why: Why, parts: ServingParts) -> _Told:
+    return _Told(
+        liquid_cold_start(
+            asked.events,
+            asked.request.horizon,
+            as_of_ns=asked.as_of_ns,
+            feature_version=parts.rules.feature_version,
+            why=why,
+        )
     )
-    return await _store(asked, answer, None, parts)
 
 
-async def _abstain(asked: _Asked, why: Why, model_version: str, model_id: int, parts: ServingParts) -> Served:
+def _abstained(asked: _Asked, why: Why, registered: RegisteredModel, parts: ServingParts) -> _Told:
+    model = registered.model
     answer = Answer(
         source=Source.MODEL,
         score=None,
@@ -232,22 +307,19 @@ async def _abstain(asked: _Asked, why: Why, model_version: str, model_id: int, p
             asked.events,
             ((), None),
             as_of_ns=asked.as_of_ns,
-            model_version=model_version,
+            model_version=f"{model.name}-{model.version}",
             feature_version=parts.rules.feature_version,
         ),
         why=why,
     )
-    return await _store(asked, answer, model_id, parts)
+    return _Told(answer, registered.id)
 
 
-async def _answer_by_model(
-    asked: _Asked, served: ServedModel, row: "ServedRow | Why", parts: ServingParts
-) -> Served:
+async def _by_model(asked: _Asked, served: ServedModel, row: "ServedRow | Why", parts: ServingParts) -> _Told:
     from marketsentry.core.serving.readiness import judge_row
     from marketsentry.services.serving_answer import answer_of
 
     scoring = served.scoring
-    model = scoring.registered.model
     why = (
         row
         if isinstance(row, Why)
@@ -266,50 +338,43 @@ async def _answer_by_model(
             answer_of, row, served, asked.events, as_of_ns=asked.as_of_ns, is_replay=asked.is_replay
         )
         if isinstance(found, Answer):
-            return await _store(asked, found, scoring.registered.id, parts, served=served, row=row)
+            return _Told(found, scoring.registered.id, served, row)
         why = found
-    return await _abstain(asked, why, f"{model.name}-{model.version}", scoring.registered.id, parts)
+    return _abstained(asked, why, scoring.registered, parts)
 
 
-async def _store(
-    asked: _Asked,
-    answer: Answer,
-    model_id: int | None,
-    parts: ServingParts,
-    *,
-    served: ServedModel | None = None,
-    row: "ServedRow | None" = None,
-) -> Served:
+async def _store(stores: Stores, asked: _Asked, told: _Told, parts: ServingParts) -> Served:
     """Store snapshot, prediction and explanation together, under a lineage of this second or the next free one."""
-    rules, symbol, second = parts.rules, asked.request.symbol, asked.now
-    async with parts.transactions() as stores:
-        lineage_id, snapshot = infer_lineage_id(second, "liquid", symbol), None
-        if served is None or row is None:
-            await stores.predictions.add_lineage(lineage_id)
-        else:
-            while (snapshot := await _add_snapshot(stores, lineage_id, asked, served, row, rules)) is None:
-                second += timedelta(seconds=1)
-                lineage_id = infer_lineage_id(second, "liquid", symbol)
-        outputs: dict[str, Any] = {
-            **answer.outputs,
-            **price_outputs(asked.price),
-            "symbol": symbol,
-            "horizon": asked.request.horizon,
-            "as_of": utc_text(asked.as_of_ns),
-            "lineage_id": lineage_id,
-            "data_version": rules.data_version,
-        }
-        record = PredictionRecord(
-            track="liquid",
-            target=symbol,
-            horizon=asked.request.horizon,
-            answer=replace(answer, outputs=outputs),
-            feature_set_id=answer.explanation.feature_version,
-            lineage_id=lineage_id,
-            model_id=model_id,
-            snapshot=snapshot,
-        )
-        return Served(await stores.predictions.add(record), asked.price)
+    rules, symbol, second, answer = parts.rules, asked.request.symbol, asked.now, told.answer
+    lineage_id, snapshot = infer_lineage_id(second, "liquid", symbol), None
+    if told.served is None or told.row is None:
+        await stores.predictions.add_lineage(lineage_id)
+    else:
+        while (
+            snapshot := await _add_snapshot(stores, lineage_id, asked, told.served, told.row, rules)
+        ) is None:
+            second += timedelta(seconds=1)
+            lineage_id = infer_lineage_id(second, "liquid", symbol)
+    outputs: dict[str, Any] = {
+        **answer.outputs,
+        **price_outputs(asked.price),
+        "symbol": symbol,
+        "horizon": asked.request.horizon,
+        "as_of": utc_text(asked.as_of_ns),
+        "lineage_id": lineage_id,
+        "data_version": rules.data_version,
+    }
+    record = PredictionRecord(
+        track="liquid",
+        target=symbol,
+        horizon=asked.request.horizon,
+        answer=replace(answer, outputs=outputs),
+        feature_set_id=answer.explanation.feature_version,
+        lineage_id=lineage_id,
+        model_id=told.model_id,
+        snapshot=snapshot,
+    )
+    return Served(await stores.predictions.add(record), asked.price)
 
 
 async def _add_snapshot(

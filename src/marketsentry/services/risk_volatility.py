@@ -1,6 +1,5 @@
 """Judge whether prices let targets be opened: spot prices where enough are known, else closes of bars (K-39)."""
 
-import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -73,17 +72,15 @@ async def enforce_market(verdict: MarketVerdict, track: str, parts: RiskParts, *
 
 
 async def _judge_one(target: str, parts: RiskParts, stores: Stores, now: datetime) -> BreakerVerdict:
-    spot = await _judge_path(target, await stores.risk.spot_prices(target, as_of=now), parts, now)
+    spot = _judge_path(target, await stores.risk.spot_prices(target, as_of=now), parts, now)
     if spot.code is None or spot.tripped:
         return spot
-    bars = await _judge_path(target, await stores.risk.bar_closes(target, as_of=now), parts, now)
+    bars = _judge_path(target, await stores.risk.bar_closes(target, as_of=now), parts, now)
     return bars if bars.code is None or bars.tripped else spot
 
 
-async def _judge_path(target: str, path: PricePath, parts: RiskParts, now: datetime) -> BreakerVerdict:
-    return await asyncio.to_thread(
-        judge_volatility, target, path.ts_ns, path.prices, now=now, limits=parts.limits.breaker
-    )
+def _judge_path(target: str, path: PricePath, parts: RiskParts, now: datetime) -> BreakerVerdict:
+    return judge_volatility(target, path.ts_ns, path.prices, now=now, limits=parts.limits.breaker)
 
 
 def _event(verdict: BreakerVerdict, decision_id: str) -> RiskEvent:

@@ -48,10 +48,10 @@ class ServingCache:
     locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
 
-async def choose_model(
-    stores: Stores, target: str, horizon: str, served: Mapping[str, tuple[str, str]]
-) -> RegisteredModel | Why:
-    """Find the version that is configured for a horizon, or say why it cannot serve the target.
+async def choose_models(
+    stores: Stores, targets: Sequence[str], horizon: str, served: Mapping[str, tuple[str, str]]
+) -> Mapping[str, RegisteredModel | Why]:
+    """Find the version that is configured for a horizon, or say of each target why it cannot serve it.
 
     No other version is ever taken instead: what serves is what was chosen (K-65).
     """
@@ -59,20 +59,25 @@ async def choose_model(
     try:
         registered = await stores.models.get(name, version, track="liquid")
     except NotFoundError as error:
-        return Why(Reason.MODEL_NOT_REGISTERED, str(error))
+        return dict.fromkeys(targets, Why(Reason.MODEL_NOT_REGISTERED, str(error)))
+    return {target: _refusal(registered, target, horizon) or registered for target in targets}
+
+
+def _refusal(registered: RegisteredModel, target: str, horizon: str) -> Why | None:
     model = registered.model
+    named = f"model {model.name}:{model.version}"
     if model.state == "refused":
-        return Why(Reason.MODEL_REFUSED, f"model {name}:{version} was refused by the leak test")
+        return Why(Reason.MODEL_REFUSED, f"{named} was refused by the leak test")
     if model.manifest["horizon"] != horizon:
         return Why(
             Reason.HORIZON_NOT_SERVED,
-            f"model {name}:{version} predicts {model.manifest['horizon']}, asked for {horizon}; "
+            f"{named} predicts {model.manifest['horizon']}, asked for {horizon}; "
             "MS_SERVED_MODELS names a model per horizon",
         )
     if target not in model.manifest["symbols"]:
         universe = ", ".join(model.manifest["symbols"])
-        return Why(Reason.NOT_IN_UNIVERSE, f"model {name}:{version} was trained on {universe}, not {target}")
-    return registered
+        return Why(Reason.NOT_IN_UNIVERSE, f"{named} was trained on {universe}, not {target}")
+    return None
 
 
 async def load_served(
@@ -112,22 +117,22 @@ def _load(registered: RegisteredModel, artifacts: Artifacts) -> ServedModel | Wh
     return ServedModel(scoring, feature_set, tuple(registered.model.manifest["symbols"]))
 
 
-async def read_row(
+async def read_rows(
     served: ServedModel,
-    target: str,
+    targets: Sequence[str],
     *,
     as_of_ns: int,
     cache: ServingCache,
     transactions: Transactions,
-) -> "ServedRow | Why":
-    """Compute the features of a target's newest bar, as the training writer would.
+) -> "Mapping[str, ServedRow | Why]":
+    """Compute the features of the newest bar of each target, as the training writer would.
 
     Parameters
     ----------
     served
         Names features and universe.
-    target
-        One of its symbols.
+    targets
+        Some of its symbols.
     as_of_ns
         Nothing known later is read, UTC epoch ns.
     cache
@@ -137,8 +142,8 @@ async def read_row(
 
     Returns
     -------
-    ServedRow or Why
-        `no_bars` when a series of the universe is not there.
+    mapping of str to ServedRow or Why
+        By target; `no_bars` for all of them when a series of the universe is not there.
     """
     from marketsentry.core.serving.stream import FeatureStream
 
@@ -165,10 +170,10 @@ async def read_row(
             stream = fresh()
             found = await _advance(stream, served, as_of_ns, transactions)
         if isinstance(found, Why):
-            return found
+            return dict.fromkeys(targets, found)
         if keeps:
             cache.streams[served.sha256] = stream
-        return _row_of(found, stream, served, target)
+        return {target: _row_of(found, stream, served, target) for target in targets}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +185,8 @@ class _Advanced:
 async def _advance(
     stream: "FeatureStream", served: ServedModel, as_of_ns: int, transactions: Transactions
 ) -> _Advanced | Why:
+    import numpy as np
+
     from marketsentry.services.market_inputs import load_context
 
     interval = served.scoring.interval
@@ -187,15 +194,20 @@ async def _advance(
     start_ns = served.scoring.first_ns if start_ns is None else start_ns
     infos, bars, no_trade = [], [], []
     async with transactions() as stores:
+        known = await stores.bars.series_of(served.symbols, interval)
         for symbol in served.symbols:
-            info = await stores.bars.series(symbol, interval)
+            info = known.get(symbol)
             if info is None:
                 return Why(Reason.NO_BARS, f"there are no {interval} bars of {symbol}; see `ms data list`")
             infos.append(info)
-            bars.append(await stores.bars.load(symbol, interval, start_ns=start_ns, as_of_ns=as_of_ns))
+            bars.append(
+                await stores.bars.load(symbol, interval, start_ns=start_ns, as_of_ns=as_of_ns, info=info)
+            )
             closed_ns = as_of_ns - interval.ns + 1
             no_trade.append(
                 await stores.bars.load_no_trade(symbol, interval, start_ns=start_ns, stop_ns=closed_ns)
+                if info.n_no_trade
+                else np.empty(0, dtype=np.int64)
             )
         inputs = await load_context(stores, served.symbols, as_of_ns=as_of_ns)
     return _Advanced(await asyncio.to_thread(stream.advance, bars, no_trade, inputs), infos)

@@ -27,7 +27,7 @@ from marketsentry.exceptions import NotFoundError
 from marketsentry.ports import Entropy
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
-from marketsentry.services.predict import LiquidRequest, ServingParts, predict_liquid
+from marketsentry.services.predict import ServingParts, predict_universe
 from marketsentry.services.serving import ServedModel, load_served
 from marketsentry.services.trader import Trader
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
@@ -231,11 +231,21 @@ class LiveTrader:
         """Read the bars since the last traded one, at most `WARM_BARS`: (T, N, 5) and their open times (T,)."""
         first_ns = end_ns - WARM_BARS * desk.interval.ns
         start_ns = first_ns if desk.traded_end_ns is None else max(desk.traded_end_ns, first_ns)
-        span: dict[str, int | None] = {"start_ns": start_ns, "stop_ns": end_ns}
+        span = {"start_ns": start_ns, "stop_ns": end_ns}
         async with self._parts.admit.transactions() as stores:
-            series = [await stores.bars.load(symbol, desk.interval, **span) for symbol in desk.symbols]
+            infos = await stores.bars.series_of(desk.symbols, desk.interval)
+            for symbol in desk.symbols:
+                if symbol not in infos:
+                    raise NotFoundError(f"there are no bars of {symbol} {desk.interval}")
+            series = [
+                await stores.bars.load(symbol, desk.interval, **span, info=infos[symbol])
+                for symbol in desk.symbols
+            ]
             quiet = [
-                await stores.bars.load_no_trade(symbol, desk.interval, **span) for symbol in desk.symbols
+                await stores.bars.load_no_trade(symbol, desk.interval, **span)
+                if infos[symbol].n_no_trade
+                else np.empty(0, dtype=np.int64)
+                for symbol in desk.symbols
             ]
         there = [n for n, one in enumerate(series) if one.ts_ns.size]
         if not there:
@@ -260,12 +270,11 @@ class LiveTrader:
         """Predict every symbol; what abstains, may not trade or is of another bar is no prediction."""
         predictions = np.full(len(desk.symbols), np.nan)
         ids: dict[str, int] = {}
+        served = await predict_universe(desk.symbols, self._rules.horizon, self._parts.serving)
         for n, symbol in enumerate(desk.symbols):
-            try:
-                served = await predict_liquid(LiquidRequest(symbol, self._rules.horizon), self._parts.serving)
-            except NotFoundError:
+            if symbol not in served:
                 continue  # it has no price, so it has no bar either
-            stored = served.stored
+            stored = served[symbol].stored
             ids[symbol] = stored.id
             is_newest = stored.outputs.get("bar_end") == utc_text(end_ns)
             if stored.score is not None and stored.tradeable and is_newest:

@@ -60,12 +60,11 @@ async def write_signals(
     ids = bar.prediction_ids
     if ids is None:
         ids = await _write_predictions(stores, decision_id, bar, scores, source.model)
-    signals: dict[str, int] = {}
+    first: dict[str, Wanted] = {}
     for one in wanted:
-        if one.target not in signals:
-            made = _signal(decision_id, bar, one, scores.get(one.target), ids, source)
-            signals[one.target] = (await stores.signals.add(made)).id
-    return signals
+        first.setdefault(one.target, one)
+    made = [_signal(decision_id, bar, one, scores.get(one.target), ids, source) for one in first.values()]
+    return {one.target: one.id for one in await stores.signals.add_many(made)}
 
 
 async def _write_predictions(

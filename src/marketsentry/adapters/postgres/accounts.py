@@ -213,8 +213,11 @@ class PostgresAccountStore:
     async def open(self, *, adapter: str, venue: str, name: str, currency: str) -> Account:
         """Create an account, or find the one that is there; see `AccountStore.open`."""
         given = {"adapter": adapter, "venue": venue, "name": name, "currency": currency}
-        await self._connection.execute(_OPEN, given)
-        account = Account(**(await self._rows(_FIND, given))[0])
+        rows = await self._rows(_FIND, given)
+        if not rows:
+            await self._connection.execute(_OPEN, given)
+            rows = await self._rows(_FIND, given)
+        account = Account(**rows[0])
         if account.currency != currency:
             raise ConflictError(
                 f"account {name} of {adapter} at {venue} is in {account.currency}, was asked for in {currency}"

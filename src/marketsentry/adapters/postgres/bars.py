@@ -1,6 +1,6 @@
 """Bars in PostgreSQL: written by binary COPY, read as arrays, described by the manifest `market_series`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +38,8 @@ FROM market_series
 """
 
 _ONE_SERIES = _SERIES_COLUMNS + "WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s"
+
+_SOME_SERIES = _SERIES_COLUMNS + "WHERE symbol = ANY(%(symbols)s::text[]) AND timeframe = %(timeframe)s"
 
 _SAVE_SERIES = """
 INSERT INTO market_series (symbol, timeframe, source, is_synthetic, first_ts, last_ts, n_bars, n_missing,
@@ -160,9 +162,10 @@ class PostgresBarStore:
         start_ns: int | None = None,
         stop_ns: int | None = None,
         as_of_ns: int | None = None,
+        info: SeriesInfo | None = None,
     ) -> BarSeries:
         """Read bars in pieces of at most a million cells."""
-        info = await self._existing(symbol, interval)
+        info = info or await self._existing(symbol, interval)
         start = max(info.first_ns, info.first_ns if start_ns is None else start_ns)
         stop = min(info.last_ns + interval.ns, info.last_ns + interval.ns if stop_ns is None else stop_ns)
         if as_of_ns is not None:
@@ -234,6 +237,12 @@ class PostgresBarStore:
             await cursor.execute(_ONE_SERIES, {"symbol": symbol, "timeframe": str(interval)})
             row = await cursor.fetchone()
         return _info(row) if row else None
+
+    async def series_of(self, symbols: Sequence[str], interval: Interval) -> Mapping[str, SeriesInfo]:
+        """Read the manifest lines of some symbols."""
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(_SOME_SERIES, {"symbols": list(symbols), "timeframe": str(interval)})
+            return {row["symbol"]: _info(row) for row in await cursor.fetchall()}
 
     async def all_series(self) -> tuple[SeriesInfo, ...]:
         """Read the manifest."""

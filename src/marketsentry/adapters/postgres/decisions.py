@@ -18,20 +18,22 @@ from marketsentry.ports.decisions import (
     StoredDecision,
 )
 
-_ADD = """
+_SHAPE = """decision_id, track, strategy_id, source, as_of, is_approved, capital, violations, metadata, created_at,
+       request_hash
+"""
+
+_ADD = (
+    """
 INSERT INTO decisions (decision_id, track, strategy_id, source, as_of, is_approved, capital, violations, metadata,
                        idempotency_key, request_hash)
 VALUES (%(decision_id)s, %(track)s, %(strategy_id)s, %(source)s, %(as_of)s, %(is_approved)s, %(capital)s,
         %(violations)s, %(metadata)s, %(key)s, %(request_hash)s)
 ON CONFLICT (idempotency_key) DO NOTHING
-RETURNING decision_id
-"""
+RETURNING """
+    + _SHAPE
+)
 
-_COLUMNS = """
-SELECT decision_id, track, strategy_id, source, as_of, is_approved, capital, violations, metadata, created_at,
-       request_hash
-FROM decisions
-"""
+_COLUMNS = "SELECT " + _SHAPE + "FROM decisions\n"
 
 _FIND = _COLUMNS + "WHERE idempotency_key = %(key)s"
 
@@ -48,9 +50,12 @@ LIMIT %(limit)s
 """
 )
 
-_ADD_ENTRY = """
+_ADD_BOOK = """
 INSERT INTO positions_snapshots (decision_id, target, track, weight, sector, style_bucket, reason)
-VALUES (%(decision_id)s, %(target)s, %(track)s, %(weight)s, %(sector)s, %(style_bucket)s, %(reason)s)
+SELECT %(decision_id)s, target, track, weight, sector, style_bucket, reason
+FROM unnest(%(targets)s::text[], %(tracks)s::text[], %(weights)s::float8[], %(sectors)s::text[], %(styles)s::text[],
+            %(reasons)s::text[]) WITH ORDINALITY AS given (target, track, weight, sector, style_bucket, reason, place)
+ORDER BY place
 """
 
 _BOOK = """
@@ -87,7 +92,7 @@ class PostgresDecisionStore:
             },
         )
         if rows:
-            return AddedDecision(await self.get(decision.decision_id), is_new=True)
+            return AddedDecision(_stored(rows[0]), is_new=True)
         found = None if known is None else await self.find(known)
         if found is None:
             raise ConflictError(f"decision {decision.decision_id} was not stored")
@@ -125,22 +130,16 @@ class PostgresDecisionStore:
 
     async def add_book(self, decision_id: str, entries: Sequence[BookEntry]) -> None:
         """Append the weights that a decision wants."""
-        async with self._connection.cursor() as cursor:
-            await cursor.executemany(
-                _ADD_ENTRY,
-                [
-                    {
-                        "decision_id": decision_id,
-                        "target": one.target,
-                        "track": one.track,
-                        "weight": one.weight,
-                        "sector": one.sector,
-                        "style_bucket": one.style_bucket,
-                        "reason": one.reason,
-                    }
-                    for one in entries
-                ],
-            )
+        given = {
+            "decision_id": decision_id,
+            "targets": [one.target for one in entries],
+            "tracks": [one.track for one in entries],
+            "weights": [one.weight for one in entries],
+            "sectors": [one.sector for one in entries],
+            "styles": [one.style_bucket for one in entries],
+            "reasons": [one.reason for one in entries],
+        }
+        await self._connection.execute(_ADD_BOOK, given)
 
     async def book(self, decision_id: str) -> Sequence[StoredBookEntry]:
         """Read the weights that a decision wants, in the order in which they were added."""

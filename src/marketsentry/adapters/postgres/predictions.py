@@ -71,6 +71,9 @@ INSERT INTO lineages (lineage_id, kind) VALUES (%(lineage_id)s, 'infer') ON CONF
 """
 
 _ADD_SNAPSHOT = """
+WITH named AS (
+    INSERT INTO lineages (lineage_id, kind) VALUES (%(lineage_id)s, 'infer') ON CONFLICT (lineage_id) DO NOTHING
+)
 INSERT INTO feature_snapshots (target, track, as_of, as_of_ts, event_time, feature_version, feature_payload,
                                data_version, lineage_id, schema_hash)
 VALUES (%(target)s, %(track)s, %(as_of)s, %(as_of)s, %(event_time)s, %(feature_version)s, %(payload)s::jsonb,
@@ -86,22 +89,35 @@ WHERE lineage_id = %(lineage_id)s AND target = %(target)s AND event_time = %(eve
   AND schema_hash = %(schema_hash)s AND data_version = %(data_version)s AND feature_payload = %(payload)s::jsonb
 """
 
-_ADD = """
-INSERT INTO predictions_v2 (track, target, score, confidence, outputs, horizon, model_id, feature_set_id,
-                            decision_id, feature_snapshot_id, feature_event_time, lineage_id, source, tradeable,
-                            reason)
-VALUES (%(track)s, %(target)s, %(score)s, %(confidence)s, %(outputs)s, %(horizon)s, %(model_id)s,
-        %(feature_set_id)s, %(lineage_id)s, %(snapshot_id)s, %(event_time)s, %(lineage_id)s, %(source)s,
-        %(tradeable)s, %(reason)s)
-RETURNING id
+_SHAPE = """
+SELECT p.id, p.track, p.target, p.score, p.confidence, p.outputs, p.created_at, p.horizon, p.model_id,
+       p.feature_set_id, p.decision_id, p.feature_snapshot_id, p.lineage_id, p.source, p.tradeable, p.reason,
+       e.top_event_contributors, e.top_feature_contributors, e.evidence_links, e.attribution, e.model_version,
+       e.feature_version
 """
 
-_ADD_EXPLANATION = """
-INSERT INTO prediction_explanations (prediction_id, top_event_contributors, top_feature_contributors,
-                                     evidence_links, attribution, model_version, feature_version)
-VALUES (%(prediction_id)s, %(events)s, %(features)s, %(links)s, %(attribution)s, %(model_version)s,
-        %(feature_version)s)
+_INSERTED = """
+WITH p AS (
+    INSERT INTO predictions_v2 (track, target, score, confidence, outputs, horizon, model_id, feature_set_id,
+                                decision_id, feature_snapshot_id, feature_event_time, lineage_id, source, tradeable,
+                                reason)
+    VALUES (%(track)s, %(target)s, %(score)s, %(confidence)s, %(outputs)s, %(horizon)s, %(model_id)s,
+            %(feature_set_id)s, %(lineage_id)s, %(snapshot_id)s, %(event_time)s, %(lineage_id)s, %(source)s,
+            %(tradeable)s, %(reason)s)
+    RETURNING id, track, target, score, confidence, outputs, created_at, horizon, model_id, feature_set_id,
+              decision_id, feature_snapshot_id, lineage_id, source, tradeable, reason
+), e AS (
+    INSERT INTO prediction_explanations (prediction_id, top_event_contributors, top_feature_contributors,
+                                         evidence_links, attribution, model_version, feature_version)
+    SELECT id, %(events)s::jsonb, %(features)s::jsonb, %(links)s::jsonb, %(attribution)s::jsonb,
+           %(model_version)s, %(feature_version)s
+    FROM p
+    RETURNING top_event_contributors, top_feature_contributors, evidence_links, attribution, model_version,
+              feature_version
+)
 """
+
+_ADD = _INSERTED + _SHAPE + "FROM p CROSS JOIN e"
 
 _ADD_BAR = """
 WITH given AS (
@@ -125,13 +141,7 @@ WITH given AS (
 SELECT target, id FROM added
 """
 
-_COLUMNS = """
-SELECT p.id, p.track, p.target, p.score, p.confidence, p.outputs, p.created_at, p.horizon, p.model_id,
-       p.feature_set_id, p.decision_id, p.feature_snapshot_id, p.lineage_id, p.source, p.tradeable, p.reason,
-       e.top_event_contributors, e.top_feature_contributors, e.evidence_links, e.attribution, e.model_version,
-       e.feature_version
-FROM predictions_v2 AS p JOIN prediction_explanations AS e ON e.prediction_id = p.id
-"""
+_COLUMNS = _SHAPE + "FROM predictions_v2 AS p JOIN prediction_explanations AS e ON e.prediction_id = p.id\n"
 
 _GET = _COLUMNS + "WHERE p.id = %(prediction_id)s"
 
@@ -209,7 +219,6 @@ class PostgresPredictionStore:
             "lineage_id": stamp.lineage_id,
             "schema_hash": stamp.schema_hash,
         }
-        await self.add_lineage(stamp.lineage_id)
         rows = await self._rows(_ADD_SNAPSHOT, given) or await self._rows(_SAME_SNAPSHOT, given)
         return SnapshotRef(rows[0]["id"], event_time_ns) if rows else None
 
@@ -220,6 +229,7 @@ class PostgresPredictionStore:
     async def add(self, prediction: PredictionRecord) -> StoredPrediction:
         """Append a prediction with its explanation."""
         answer, snapshot = prediction.answer, prediction.snapshot
+        why = answer.explanation
         rows = await self._rows(
             _ADD,
             {
@@ -237,13 +247,6 @@ class PostgresPredictionStore:
                 "source": str(answer.source),
                 "tradeable": answer.tradeable,
                 "reason": None if answer.why is None else str(answer.why.reason),
-            },
-        )
-        why = answer.explanation
-        await self._connection.execute(
-            _ADD_EXPLANATION,
-            {
-                "prediction_id": rows[0]["id"],
                 "events": Jsonb([asdict(one) for one in why.top_event_contributors]),
                 "features": Jsonb([asdict(one) for one in why.top_feature_contributors]),
                 "links": Jsonb(list(why.evidence_links)),
@@ -252,7 +255,7 @@ class PostgresPredictionStore:
                 "feature_version": why.feature_version,
             },
         )
-        return await self.get(rows[0]["id"])
+        return _stored(rows[0])
 
     async def add_bar(self, predictions: BarPredictions) -> Mapping[str, int]:
         """Append the predictions of one bar; see `PredictionStore.add_bar`."""

@@ -1,6 +1,7 @@
 """Signals in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -10,19 +11,28 @@ from psycopg.types.json import Jsonb
 from marketsentry.exceptions import NotFoundError
 from marketsentry.ports.signals import SignalRecord, StoredSignal
 
-_ADD = """
-INSERT INTO signal_candidates (track, target, horizon, score, confidence, action, policy, strategy_bucket,
-                               strategy_id, decision_id, prediction_id, expires_at, metadata)
-VALUES (%(track)s, %(target)s, %(horizon)s, %(score)s, %(confidence)s, %(action)s, %(policy)s, %(strategy_bucket)s,
-        %(strategy_id)s, %(decision_id)s, %(prediction_id)s, %(expires_at)s, %(metadata)s)
-RETURNING id
+_SHAPE = """id, track, target, horizon, score, confidence, action, policy, strategy_bucket, strategy_id, decision_id,
+       prediction_id, expires_at, metadata, created_at
 """
 
-_COLUMNS = """
-SELECT id, track, target, horizon, score, confidence, action, policy, strategy_bucket, strategy_id, decision_id,
-       prediction_id, expires_at, metadata, created_at
-FROM signal_candidates
-"""
+_ADD = (
+    """
+INSERT INTO signal_candidates (track, target, horizon, score, confidence, action, policy, strategy_bucket,
+                               strategy_id, decision_id, prediction_id, expires_at, metadata)
+SELECT track, target, horizon, score, confidence, action, policy, strategy_bucket, strategy_id, decision_id,
+       prediction_id, expires_at, metadata
+FROM unnest(%(track)s::text[], %(target)s::text[], %(horizon)s::text[], %(score)s::float8[], %(confidence)s::float8[],
+            %(action)s::text[], %(policy)s::text[], %(strategy_bucket)s::text[], %(strategy_id)s::text[],
+            %(decision_id)s::text[], %(prediction_id)s::bigint[], %(expires_at)s::timestamptz[],
+            %(metadata)s::jsonb[]) WITH ORDINALITY
+     AS given (track, target, horizon, score, confidence, action, policy, strategy_bucket, strategy_id, decision_id,
+               prediction_id, expires_at, metadata, place)
+ORDER BY place
+RETURNING """
+    + _SHAPE
+)
+
+_COLUMNS = "SELECT " + _SHAPE + "FROM signal_candidates\n"
 
 _GET_MANY = _COLUMNS + "WHERE id = ANY(%(ids)s::bigint[])"
 
@@ -40,6 +50,8 @@ LIMIT %(limit)s
 """
 )
 
+_GIVEN = tuple(one.name for one in fields(SignalRecord))
+
 
 class PostgresSignalStore:
     """`SignalStore` over one open connection; the transaction belongs to the caller."""
@@ -49,25 +61,15 @@ class PostgresSignalStore:
 
     async def add(self, signal: SignalRecord) -> StoredSignal:
         """Append a signal."""
-        rows = await self._rows(
-            _ADD,
-            {
-                "track": signal.track,
-                "target": signal.target,
-                "horizon": signal.horizon,
-                "score": signal.score,
-                "confidence": signal.confidence,
-                "action": signal.action,
-                "policy": signal.policy,
-                "strategy_bucket": signal.strategy_bucket,
-                "strategy_id": signal.strategy_id,
-                "decision_id": signal.decision_id,
-                "prediction_id": signal.prediction_id,
-                "expires_at": signal.expires_at,
-                "metadata": Jsonb(dict(signal.metadata)),
-            },
-        )
-        return await self.get(rows[0]["id"])
+        return (await self.add_many([signal]))[0]
+
+    async def add_many(self, signals: Sequence[SignalRecord]) -> Sequence[StoredSignal]:
+        """Append signals by one statement, in their order."""
+        given: dict[str, list[Any]] = {
+            name: [getattr(one, name) for one in signals] for name in _GIVEN if name != "metadata"
+        }
+        given["metadata"] = [Jsonb(dict(one.metadata)) for one in signals]
+        return [StoredSignal(**row) for row in await self._rows(_ADD, given)] if signals else []
 
     async def get(self, signal_id: int) -> StoredSignal:
         """Read a signal; see `SignalStore.get`."""

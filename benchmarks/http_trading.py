@@ -1,0 +1,139 @@
+"""Signal, risk check and execution over HTTP: the running program, one client that keeps its connection."""
+
+import asyncio
+import http.client
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.desk import FIVE_MINUTES, HORIZON, MODEL, PER_DAY, SYMBOLS, make_bars, train_on
+from benchmarks.program import RunningProgram, running_program
+from benchmarks.statements import CommitFloor, commit_floor, load_now
+from benchmarks.timing import latency_rows
+from marketsentry.adapters.venues.paper import PaperRules
+from marketsentry.bootstrap import open_system
+from marketsentry.settings import Settings
+
+N_TRAINED = 10 * PER_DAY
+N_WARM, N_CALLS = 10, 200
+VENUE_DELAY_S = PaperRules().latency_s
+_API = "/api/v2"
+
+
+def bench_http_signal() -> list[dict[str, Any]]:
+    """POST /signals/generate: a prediction of the default model on live features, decided, stored."""
+    return _measured("http-signal", 8.0, _signals, "of the three symbols in turn")
+
+
+def bench_http_risk_check() -> list[dict[str, Any]]:
+    """POST /risk/check of five positions against limits, ledger and kill switch."""
+    return _measured("http-risk-check", 4.0, _checks, "five positions, approved")
+
+
+def bench_http_execution_run() -> list[dict[str, Any]]:
+    """POST /execution/run of one order: admitted, executed on paper, booked, told."""
+    notes = f"one limit order that fills; the paper venue's own delay of {1e3 * VENUE_DELAY_S:.0f} ms is taken off"
+    return _measured("http-execution-run", 15.0, _runs, notes, taken_off_s=VENUE_DELAY_S)
+
+
+Calls = Callable[["Client", int], Iterable[float]]
+
+
+class Client:
+    """One connection to the API of the running program."""
+
+    def __init__(self, program: RunningProgram) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", program.port, timeout=60)
+
+    def post(self, path: str, body: dict[str, Any]) -> tuple[float, dict[str, Any]]:
+        """Seconds of a call, and its answer; raises where that is not a success."""
+        sent = json.dumps(body).encode()
+        started = time.perf_counter()
+        self._connection.request("POST", _API + path, sent, headers={"Content-Type": "application/json"})
+        answer = self._connection.getresponse()
+        document = json.loads(answer.read())
+        seconds = time.perf_counter() - started
+        if answer.status != 200:
+            raise RuntimeError(f"{path} answered {answer.status}: {document}")
+        return seconds, document
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def _signals(client: Client, n: int) -> Iterable[float]:
+    for i in range(n):
+        body = {"track": "liquid", "target": SYMBOLS[i % len(SYMBOLS)], "horizon": HORIZON}
+        seconds, told = client.post("/signals/generate", body)
+        if told["score"] is None:
+            raise RuntimeError(f"the model did not answer: {told}")
+        yield seconds
+
+
+def _checks(client: Client, n: int) -> Iterable[float]:
+    weights = [0.05, 0.04, 0.03, 0.02, 0.01]
+    proposed = [{"target": f"C{i}", "weight": weight, "track": "liquid"} for i, weight in enumerate(weights)]
+    body = {"proposed_positions": proposed, "current_positions": proposed[:3]}
+    for _ in range(n):
+        seconds, told = client.post("/risk/check", body)
+        if not told["approved"]:
+            raise RuntimeError(f"the check was not approved: {told}")
+        yield seconds
+
+
+def _runs(client: Client, n: int) -> Iterable[float]:
+    price: float | None = None
+    for i in range(n):
+        order = {
+            "target": SYMBOLS[0],
+            "side": "sell" if i % 2 else "buy",
+            "quantity": 0.001,
+            "est_price": price,
+            "strategy_id": "bench",
+        }
+        _, entered = client.post("/execution/orders", {"orders": [order]})
+        seconds, told = client.post("/execution/run", {"decision_id": entered["decision_id"]})
+        if told["filled"] != 1:
+            raise RuntimeError(f"the order was not filled: {told}")
+        price = told["orders"][0]["execution"]["avg_fill_price"]
+        yield seconds
+
+
+def _measured(
+    name: str, budget_ms: float, calls: Calls, notes: str, *, taken_off_s: float = 0.0
+) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as home:
+        floor = asyncio.run(_prepared(Path(home)))
+        env = {"MS_SERVED_MODELS": f"{HORIZON}={':'.join(MODEL)}", "RISK_MAX_ABS_RETURN": "0"}
+        with running_program(home, env=env) as program:
+            client = Client(program)
+            list(calls(client, N_WARM))
+            load = load_now()
+            samples = [seconds - taken_off_s for seconds in calls(client, N_CALLS)]
+            client.close()
+    return latency_rows(
+        name,
+        samples,
+        {"p95": budget_ms},
+        main="p95",
+        limit_ms=floor.ms,
+        notes=f"{notes}; limit is one durable commit; {load}",
+    )
+
+
+async def _prepared(home: Path) -> CommitFloor:
+    """Fill a record up to now, train, and measure a commit on it."""
+    end_ns = time.time_ns() // FIVE_MINUTES.ns * FIVE_MINUTES.ns
+    bars = make_bars(N_TRAINED, start_ns=end_ns - N_TRAINED * FIVE_MINUTES.ns)
+    async with open_system(Settings(home=home)) as system:
+        await train_on(system, bars)
+        newest_ns = time.time_ns() // FIVE_MINUTES.ns * FIVE_MINUTES.ns
+        late = make_bars((newest_ns - end_ns) // FIVE_MINUTES.ns + N_TRAINED, start_ns=int(bars[0].ts_ns[0]))
+        async with system.transactions() as stores:
+            for series in late:
+                await stores.bars.merge(series)
+        return await commit_floor(system)
