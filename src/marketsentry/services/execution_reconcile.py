@@ -83,8 +83,9 @@ async def _compare(account: Account, venue: Venue, parts: ReconcileParts) -> lis
     ids += [told.client_order_id for told in fills if told.client_order_id is not None]
     async with parts.transactions() as stores:
         known = await stores.orders.known_legs(ids)
-        booked = await stores.orders.known_trades(account.id, [one.fill.trade_id for one in fills])
+        # first who is open, then what is booked: an order that ends in between has booked its fills by the second look
         open_here = {one.id for one in await stores.orders.open(account_id=account.id)}
+        booked = await stores.orders.known_trades(account.id, [one.fill.trade_id for one in fills])
     found = [
         Difference(
             *(UNKNOWN_ORDER, account.adapter, account.venue, one.symbol),
