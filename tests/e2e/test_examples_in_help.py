@@ -129,7 +129,7 @@ STORIES = (
         {
             "ms check evidence --quick --json": OK,
             "ms check live --venue coinbase --json": OK,
-            "ms drill exchange_jitter --json": OK,
+            "ms drill exchange_jitter --orders 40 --json": OK,
             "ms bench help --json": JUDGED,  # whether this machine is quick enough is not asked here
             "ms doctor --json": JUDGED,  # what this machine lacks is not asked here
         },

@@ -20,7 +20,7 @@ EXIT_NOT_OK = 2
 def drill() -> None:
     """Run a drill: a fault is injected, proved, survived and undone, also when the drill fails.
 
-    Example:  ms drill exchange_jitter --json
+    Example:  ms drill exchange_jitter --orders 40 --json
     """
 
 
@@ -40,7 +40,7 @@ def exchange_jitter(
     Exit code 0 when every fault happened and nothing differs; 2 when not; 3 when the kill switch blocks openings; 4
     when the database or the exchange failed.
 
-    Example:  ms drill exchange_jitter --json
+    Example:  ms drill exchange_jitter --orders 40 --json
     """
     report = asyncio.run(_run(orders, seed))
     if as_json:
