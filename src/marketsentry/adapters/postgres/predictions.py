@@ -90,14 +90,14 @@ WHERE lineage_id = %(lineage_id)s AND target = %(target)s AND event_time = %(eve
 """
 
 _SHAPE = """
-SELECT p.id, p.track, p.target, p.score, p.confidence, p.outputs, p.created_at, p.horizon, p.model_id,
+       p.id, p.track, p.target, p.score, p.confidence, p.outputs, p.created_at, p.horizon, p.model_id,
        p.feature_set_id, p.decision_id, p.feature_snapshot_id, p.lineage_id, p.source, p.tradeable, p.reason,
        e.top_event_contributors, e.top_feature_contributors, e.evidence_links, e.attribution, e.model_version,
        e.feature_version
 """
 
 _INSERTED = """
-WITH p AS (
+p AS (
     INSERT INTO predictions_v2 (track, target, score, confidence, outputs, horizon, model_id, feature_set_id,
                                 decision_id, feature_snapshot_id, feature_event_time, lineage_id, source, tradeable,
                                 reason)
@@ -117,7 +117,7 @@ WITH p AS (
 )
 """
 
-_ADD = _INSERTED + _SHAPE + "FROM p CROSS JOIN e"
+_ADD = "WITH " + _INSERTED + "SELECT " + _SHAPE + "FROM p CROSS JOIN e"
 
 _ADD_BAR = """
 WITH given AS (
@@ -141,7 +141,11 @@ WITH given AS (
 SELECT target, id FROM added
 """
 
-_COLUMNS = _SHAPE + "FROM predictions_v2 AS p JOIN prediction_explanations AS e ON e.prediction_id = p.id\n"
+_COLUMNS = (
+    "SELECT "
+    + _SHAPE
+    + "FROM predictions_v2 AS p JOIN prediction_explanations AS e ON e.prediction_id = p.id\n"
+)
 
 _GET = _COLUMNS + "WHERE p.id = %(prediction_id)s"
 

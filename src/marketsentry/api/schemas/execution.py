@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from marketsentry.api.schemas.numbers import JsonNumber
 from marketsentry.api.schemas.texts import JsonObject, stored_text
 from marketsentry.api.schemas.times import UtcTime
 
@@ -28,8 +29,8 @@ Status = Literal[
     "expired",
 ]
 Name = Annotated[str, stored_text(64)]
-Amount = Annotated[Decimal, Field(gt=0, lt=Decimal("1e18"), max_digits=60, allow_inf_nan=False)]
-Bps = Annotated[Decimal, Field(ge=0, max_digits=40, allow_inf_nan=False)]
+Amount = Annotated[Decimal, Field(gt=0, lt=Decimal("1e18"), max_digits=60, allow_inf_nan=False), JsonNumber()]
+Bps = Annotated[Decimal, Field(ge=0, max_digits=40, allow_inf_nan=False), JsonNumber()]
 
 
 class OrderIn(BaseModel):
@@ -89,7 +90,9 @@ class RunIn(BaseModel):
     venue: Name = "coinbase"
     max_slippage_bps: Annotated[Bps, Field(le=2000)] = Decimal(20)
     max_orders: int = Field(100, ge=1, le=MAX_ORDERS)
-    limit_timeout_sec: Annotated[Decimal, Field(ge=Decimal("0.1"), le=30, allow_inf_nan=False)] = Decimal(2)
+    limit_timeout_sec: Annotated[
+        Decimal, Field(ge=Decimal("0.1"), le=30, max_digits=40, allow_inf_nan=False), JsonNumber()
+    ] = Decimal(2)
     max_retries: int = Field(1, ge=0, le=10)
     fee_bps: Annotated[Bps, Field(le=1000, description="what the paper venue takes")] = Decimal(5)
 
