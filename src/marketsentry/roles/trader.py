@@ -1,13 +1,13 @@
 """The trader: one strategy, bar after bar, until it is told to stop.
 
 Without a registered model it waits and says so once; what it waits for otherwise is said when it changes. An error of
-the record or of the source is said and tried again; only what a person must mend ends the role.
+the record or of the source, and a state that a person must mend, is said once and looked at again: nothing is traded
+meanwhile, and nothing else that runs on this machine (the API, the kill switch) goes down with the trader.
 """
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import structlog
 
 from marketsentry.bootstrap import System
 from marketsentry.core.market.interval import Interval
-from marketsentry.exceptions import ConflictError, MarketSentryError, NotFoundError
+from marketsentry.exceptions import MarketSentryError, NotFoundError
 
 if TYPE_CHECKING:
     from marketsentry.services.trader_live import LiveTrader  # brings the kernels
@@ -36,16 +36,11 @@ async def run_trader(system: System, *, stop: asyncio.Event) -> None:
         Open for as long as this runs.
     stop
         Set it to return after the bar under way.
-
-    Raises
-    ------
-    ConflictError
-        If the state in the record is of other targets: trade them under another MS_TRADER_STRATEGY.
     """
     executing = asyncio.create_task(system.executor.run(stop))
     try:
         if await _model_is_there(system, stop):
-            await _trade(make_live_trader(system), stop)
+            await trade(make_live_trader(system), stop=stop)
     finally:
         executing.cancel()
         await asyncio.wait({executing})
@@ -90,30 +85,29 @@ async def _model_is_there(system: System, stop: asyncio.Event) -> bool:
     return False
 
 
-@dataclass(slots=True)
-class _Said:
-    reason: str = ""
+async def trade(trader: "LiveTrader", *, stop: asyncio.Event) -> None:
+    """Let a trader look for bars until `stop` is set; what keeps it from trading is said when it changes.
 
-    def say(self, event: str, reason: str) -> None:
-        if reason != self.reason:
-            log.info(event, reason=reason)
-        self.reason = reason
-
-
-async def _trade(trader: "LiveTrader", stop: asyncio.Event) -> None:
+    Parameters
+    ----------
+    trader
+        Looks for the next bar.
+    stop
+        Set it to return after the bar under way.
+    """
     from marketsentry.services.trader_parts import BarStep
 
-    said = _Said()
+    said = ""
     while not stop.is_set():
         try:
             step = await trader.tick()
-        except ConflictError:
-            raise
         except MarketSentryError as error:
-            log.error("trader_failed", reason=str(error))
+            if said != (said := str(error)):
+                log.error("trader_failed", reason=said)
             await _wait(stop, LOOK_FOR_MODEL_EVERY_S)
             continue
         if isinstance(step, BarStep):
+            said = ""
             log.info(
                 "bar_traded",
                 bar=step.decided.ts_ns,
@@ -122,9 +116,10 @@ async def _trade(trader: "LiveTrader", stop: asyncio.Event) -> None:
                 orders=[one.id for one in step.orders],
                 held_back=list(step.codes),
             )
-        else:
-            said.say("trader_waits", step.reason)
-            await _wait(stop, LOOK_EVERY_S)
+            continue
+        if said != (said := step.reason):
+            log.info("trader_waits", reason=said)
+        await _wait(stop, LOOK_EVERY_S)
 
 
 async def _refresh(system: System, symbols: Sequence[str], interval: Interval) -> None:
