@@ -8,10 +8,11 @@ impact. Nothing is drawn at random: equal markets give equal fills.
 """
 
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 
 from marketsentry.core.orders.market_look import MarketLook
 from marketsentry.core.orders.order import ZERO, LegKind, Side, TimeInForce
+from marketsentry.core.orders.product import whole_lots
 from marketsentry.kernels.cost import impact_bps, quote
 from marketsentry.kernels.fill import match
 
@@ -79,7 +80,7 @@ def match_leg(leg: PaperLeg, look: MarketLook, costs: PaperCosts) -> Matched:
         return Matched(ZERO, look.mid, ZERO)
     wanted = float(leg.qty)
     most = _available(wanted, mid, look, costs, max(room_bps, 0.0))
-    qty = leg.qty if most >= wanted else _whole_lots(Decimal(repr(most)), costs.lot_size)
+    qty = leg.qty if most >= wanted else whole_lots(Decimal(repr(most)), costs.lot_size)
     if not qty or (leg.time_in_force is TimeInForce.FOK and qty < leg.qty):
         return Matched(ZERO, look.mid, ZERO)
     cost_bps = costs.half_spread_bps + _impact(float(qty), look, costs)
@@ -88,12 +89,6 @@ def match_leg(leg: PaperLeg, look: MarketLook, costs: PaperCosts) -> Matched:
     charged = mid if costs.charges_mid else float(within)
     fee, _, _ = quote(float(qty) * charged, leg.fee_bps, 0.0, 0.0)
     return Matched(qty, within, Decimal(repr(fee)))
-
-
-def _whole_lots(qty: Decimal, lot_size: Decimal) -> Decimal:
-    if not lot_size:
-        return qty
-    return (qty / lot_size).to_integral_value(rounding=ROUND_FLOOR) * lot_size
 
 
 def _available(wanted: float, mid: float, look: MarketLook, costs: PaperCosts, room_bps: float) -> float:

@@ -28,7 +28,7 @@ class Product:
 
     def round_qty(self, qty: Decimal) -> Decimal:
         """Round down to whole lots: never more than asked."""
-        return _to_step(qty, self.lot_size, ROUND_FLOOR)
+        return whole_lots(qty, self.lot_size)
 
     def bound_price(self, price: Decimal, side: Side) -> Decimal:
         """Round a limit to a tick on its safe side: down to buy, up to sell."""
@@ -37,6 +37,11 @@ class Product:
     def is_too_small(self, qty: Decimal, price: Decimal) -> bool:
         """Whether the venue would refuse an order of this size; a quantity of zero lots always is."""
         return not (qty > 0 and qty >= self.min_qty and qty * price >= self.min_notional)
+
+
+def whole_lots(qty: Decimal, lot_size: Decimal) -> Decimal:
+    """Round down to whole lots; a lot of zero takes any quantity."""
+    return _to_step(qty, lot_size, ROUND_FLOOR)
 
 
 def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 
 from marketsentry.core.orders.order import ZERO, Side
+from marketsentry.core.orders.product import whole_lots
 from marketsentry.core.trading.decider import Decided
 
 
@@ -48,13 +49,9 @@ def wanted_orders(
     for symbol, goal in zip(symbols, decided.target_qty.tolist(), strict=True):
         before = held.get(symbol, ZERO)
         change = Decimal(repr(goal)) - before
-        qty = _whole_lots(abs(change), lot_size)
+        qty = whole_lots(abs(change), lot_size)
         if not qty:
             continue
         closing = min(abs(before), qty) if before * change < 0 else ZERO
         found.append(Wanted(symbol, Side.BUY if change > 0 else Side.SELL, qty, closing))
     return tuple(found)
-
-
-def _whole_lots(qty: Decimal, lot_size: Decimal) -> Decimal:
-    return qty if not lot_size else (qty / lot_size).to_integral_value(rounding=ROUND_FLOOR) * lot_size
