@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from marketsentry.adapters.postgres.bar_rows import compare_bars, decode_bars, encode_bars
 from marketsentry.adapters.postgres.binary import COPY_HEADER, COPY_TRAILER, array_of, epoch_ns
+from marketsentry.adapters.postgres.pipelined import wait_each
 from marketsentry.core.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, BarSeries
 from marketsentry.core.market.coverage import (
     Coverage,
@@ -316,6 +317,7 @@ class PostgresBarStore:
         rows = np.flatnonzero(wanted)
         if rows.size == 0:
             return
+        await wait_each(self._connection)
         async with self._connection.cursor().copy(_COPY) as copy:
             await copy.write(COPY_HEADER)
             for part in np.array_split(rows, -(-rows.size // _WRITE_ROWS)):

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from marketsentry.adapters.postgres.pipelined import PipelinedConnection
 from marketsentry.adapters.postgres.stores import PostgresStores
 from marketsentry.exceptions import ConflictError, DependencyError
 from marketsentry.ports import Stores
@@ -43,6 +44,7 @@ class Database:
         milliseconds = max(1, round(statement_timeout_s * 1000))
         self._pool = AsyncConnectionPool(
             url,
+            connection_class=PipelinedConnection,
             min_size=min_connections,
             max_size=max_connections,
             open=False,
@@ -106,6 +108,8 @@ class Database:
     async def transactions(self) -> AsyncIterator[Stores]:
         """Open a transaction: it commits when the block ends well and rolls back when an exception leaves it.
 
+        A write that fails is told by the next read or at the end; see `PipelinedConnection`.
+
         Yields
         ------
         Stores
@@ -118,10 +122,15 @@ class Database:
         DependencyError
             If PostgreSQL is away, too slow, or has another schema.
         """
-        async with self.connection() as connection:
-            yield PostgresStores(connection)
+        with translated_errors():
+            connection = await self._living_connection()
+            try:
+                async with connection.sent_ahead():
+                    yield PostgresStores(connection)
+            finally:
+                await self._pool.putconn(connection)
 
-    async def _living_connection(self) -> AsyncConnection[Any]:
+    async def _living_connection(self) -> PipelinedConnection:
         """Take a connection; those that died with the server are thrown away at once, not one by one with pauses."""
         while True:
             connection = await self._pool.getconn()
