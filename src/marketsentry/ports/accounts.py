@@ -186,8 +186,8 @@ class AccountStore(Protocol):
         """
         ...
 
-    async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> int:
-        """Insert entries and move cash by them in one statement; tells how many were new."""
+    async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> frozenset[str]:
+        """Insert entries and move cash by them in one statement; names the references that were new."""
         ...
 
     async def positions(self, ledger: SubLedger, *, target: str | None = None) -> Sequence[HeldPosition]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from marketsentry.core.account.entries import EntryKind
 from marketsentry.core.orders.order import ZERO, OrderStatus
+from marketsentry.core.risk.kill_switch import EffectiveSwitch
 from marketsentry.core.trading.decider import Decided, Decider, Holdings
 from marketsentry.core.trading.orders import Wanted, wanted_orders
 from marketsentry.exceptions import DataQualityError
@@ -22,11 +23,14 @@ from marketsentry.ports.accounts import Account, SubLedger
 from marketsentry.ports.decisions import BookEntry, Decision, DecisionSource
 from marketsentry.ports.orders import NewOrder, StoredOrder
 from marketsentry.ports.risk import ChangedBy
+from marketsentry.ports.together import together
 from marketsentry.ports.trader import TraderState
-from marketsentry.services.execution_admit import admit_within
+from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW
+from marketsentry.services.execution_admit import Held, admit_held
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest
 from marketsentry.services.execution_risk import Refusal, judge_market, tell_refusal
-from marketsentry.services.ledger import charge_funding, mark, open_ledger
+from marketsentry.services.ledger import HoldingCost, Marked, charge_holding, mark, open_ledger
+from marketsentry.services.risk_switch import hold_switches
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
 from marketsentry.services.trader_signals import SignalSource, write_signals
 
@@ -155,8 +159,9 @@ class Trader:
 
     async def _read_held(self, stores: Stores) -> _Held:
         assert self._account is not None
-        positions = await stores.accounts.positions(self.ledger)
-        cash = await stores.accounts.cash(self.ledger)
+        positions, cash = await together(
+            stores.accounts.positions(self.ledger), stores.accounts.cash(self.ledger)
+        )
         other = sorted(name for name, amount in cash.items() if amount and name != self._account.currency)
         if other:
             raise DataQualityError(f"cash of the trader must be {self._account.currency} alone, has {other}")
@@ -181,8 +186,12 @@ class Trader:
         codes: tuple[str, ...] = (),
     ) -> BarStep:
         decision_id = self._new_id()
-        equity = await self._write_account(stores, bar, decided)
         asks = bool(wanted or held_back)
+        switches: Sequence[EffectiveSwitch] = ()
+        if wanted:
+            switches = await hold_switches(stores, [(TRACK, self._rules.strategy_id)], spends=True)
+        marked = await self._write_account(stores, bar, decided)
+        equity = marked[self.ledger].mark.equity.equity_quote
         if asks or np.isfinite(bar.predictions).any():
             await self._write_decision(stores, decision_id, bar, decided, equity, codes)
         orders: Sequence[StoredOrder] = ()
@@ -197,9 +206,11 @@ class Trader:
                 )
                 for one in held_back
             ]
-            await stores.orders.add([*made, *blocked])
-        if wanted:
-            orders = await admit_within(stores, self._request(decision_id, len(wanted)), self._parts, judged)
+            added = await stores.orders.add([*made, *blocked])
+            if wanted:
+                held = Held(added[: len(made)], switches, judged, marked[self.ledger.whole])
+                request = self._request(decision_id, len(wanted))
+                orders = await admit_held(stores, request, self._parts, held)
         state = TraderState(bar.end, self._decider.document())
         await stores.trader.put(self.ledger.strategy_id, self.ledger.account_id, state)
         return BarStep(decided, equity, decision_id if asks else None, orders, codes)
@@ -220,32 +231,36 @@ class Trader:
         await tell_refusal(refusal, self._request(step.decision_id, len(wanted)), self._parts, by=_BY)
         return step
 
-    async def _write_account(self, stores: Stores, bar: ClosedBar, decided: Decided) -> Decimal:
+    async def _write_account(
+        self, stores: Stores, bar: ClosedBar, decided: Decided
+    ) -> Mapping[SubLedger, Marked]:
         """Charge what holding cost and mark; the ledger must come to the equity that was decided on."""
-        for symbol, paid in zip(self._decider.symbols, decided.funding_quote.tolist(), strict=True):
-            if paid:
-                await charge_funding(
-                    stores,
-                    self.ledger,
-                    symbol,
-                    Decimal(repr(paid)),
-                    reference=f"borrow-{symbol}-{bar.end_ns}",
-                    at=bar.end,
-                    kind=EntryKind.BORROW,
-                )
+        costs = [
+            HoldingCost(symbol, Decimal(repr(paid)), f"borrow-{symbol}-{bar.end_ns}")
+            for symbol, paid in zip(self._decider.symbols, decided.funding_quote.tolist(), strict=True)
+            if paid
+        ]
+        await charge_holding(stores, self.ledger, costs, at=bar.end, kind=EntryKind.BORROW)
         marks = {
             symbol: Decimal(repr(price))
             for symbol, price in zip(self._decider.symbols, decided.marks.tolist(), strict=True)
             if price > 0.0
         }
-        taken = await mark(stores, self.ledger, marks, at=bar.end)
-        equity = taken.equity.equity_quote
+        taken = await mark(
+            stores,
+            [self.ledger],
+            marks,
+            at=bar.end,
+            trips_since=self._parts.clock.now() - STREAK_WINDOW,
+            max_trips=MAX_TRIPS,
+        )
+        equity = taken[self.ledger].mark.equity.equity_quote
         if not abs(float(equity) - decided.equity) <= AGREEMENT * max(1.0, abs(decided.equity)):
             raise DataQualityError(
                 f"equity of strategy {self.ledger.strategy_id} must be that of its ledger {equity}, "
                 f"was decided on {decided.equity!r}"
             )
-        return equity
+        return taken
 
     async def _write_decision(
         self,
@@ -256,25 +271,23 @@ class Trader:
         equity: Decimal,
         codes: tuple[str, ...],
     ) -> None:
-        await stores.decisions.add(
-            Decision(
-                decision_id=decision_id,
-                track=TRACK,
-                strategy_id=self._rules.strategy_id,
-                source=DecisionSource.TRADER,
-                as_of=bar.end,
-                is_approved=True,
-                capital=equity if equity > 0 else None,
-                violations=tuple({"code": code, "tag": "breach"} for code in codes),
-                metadata={"model": self._model.name, "bar_end": bar.end.isoformat()},
-            )
+        decision = Decision(
+            decision_id=decision_id,
+            track=TRACK,
+            strategy_id=self._rules.strategy_id,
+            source=DecisionSource.TRADER,
+            as_of=bar.end,
+            is_approved=True,
+            capital=equity if equity > 0 else None,
+            violations=tuple({"code": code, "tag": "breach"} for code in codes),
+            metadata={"model": self._model.name, "bar_end": bar.end.isoformat()},
         )
         book = [
             BookEntry(symbol, TRACK, weight, reason="trader")
             for symbol, weight in zip(self._decider.symbols, decided.wanted.tolist(), strict=True)
             if np.isfinite(weight)
         ]
-        await stores.decisions.add_book(decision_id, book)
+        await together(stores.decisions.add(decision), stores.decisions.add_book(decision_id, book))
 
     def _order(
         self, decision_id: str, one: Wanted, bar: ClosedBar, decided: Decided, signals: Mapping[str, int]
