@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marketsentry.core.features.context import ContextInputs
 from marketsentry.core.market.interval import Interval
@@ -21,7 +22,6 @@ from marketsentry.core.serving.stream import FeatureStream, LiveBar
 from marketsentry.exceptions import ConflictError
 from marketsentry.ports import Stores, Transactions
 from marketsentry.ports.serving import LiveSeries, TargetFacts
-from marketsentry.ports.together import together
 from marketsentry.services.market_inputs import context_inputs, load_context
 from marketsentry.services.serving import KeptStream, ServedModel, ServingCache
 
@@ -47,6 +47,7 @@ class OpenedRows:
 class _Advanced:
     bars: tuple[LiveBar, ...]
     kept: KeptStream
+    missing_frac: NDArray[np.float64]
 
 
 @asynccontextmanager
@@ -102,7 +103,7 @@ async def open_rows(
             if kept is None or is_past:
                 found, facts = first, await _facts(stores, symbols, as_of_ns)
             else:
-                found, facts = await _newest(kept, served, symbols, as_of_ns, stores, transactions)
+                found, facts = await _newest_with_facts(kept, served, symbols, as_of_ns, stores, transactions)
             if isinstance(found, _Advanced) and not is_past and found.kept.stream.has_started:
                 cache.streams[served.sha256] = found.kept
             rows = {symbol: _row_of(found, served, symbol) for symbol in served.symbols}
@@ -114,7 +115,7 @@ async def _facts(stores: Stores, symbols: Sequence[str], as_of_ns: int) -> Facts
     return await stores.serving.facts(symbols, as_of_ns=as_of_ns, max_events=CONTEXT_EVENTS)
 
 
-async def _newest(
+async def _newest_with_facts(
     kept: KeptStream,
     served: ServedModel,
     symbols: Sequence[str],
@@ -122,6 +123,22 @@ async def _newest(
     stores: Stores,
     transactions: Transactions,
 ) -> tuple[_Advanced | Why, Facts]:
+    """Step over the newest bars while the record looks for the facts."""
+    facts = asyncio.ensure_future(_facts(stores, symbols, as_of_ns))  # sent behind what is awaited first
+    try:
+        found = await _newest(kept, served, as_of_ns, stores, transactions)
+    finally:
+        await asyncio.wait([facts])  # nothing runs on in a transaction that is over
+    return found, facts.result()
+
+
+async def _newest(
+    kept: KeptStream,
+    served: ServedModel,
+    as_of_ns: int,
+    stores: Stores,
+    transactions: Transactions,
+) -> _Advanced | Why:
     """Follow the record, or look at the checked window where it does not prove that nothing of it has changed."""
     stream = kept.stream
 
@@ -134,14 +151,14 @@ async def _newest(
             as_of_ns=as_of_ns,
         )
 
-    live, facts = await together(series(stream.next_ts_ns), _facts(stores, symbols, as_of_ns))
+    live = await series(stream.next_ts_ns)
     step = stream.follow
     if not (stream.can_follow and all(kept.is_unchanged(live.get(symbol)) for symbol in served.symbols)):
         assert stream.checked_from_ns is not None  # what is kept has started
         live, step = await series(stream.checked_from_ns), stream.advance
     missing = next((symbol for symbol in served.symbols if symbol not in live), None)
     if missing is not None:
-        return _no_bars(missing, stream.interval), facts
+        return _no_bars(missing, stream.interval)
     given = [live[symbol] for symbol in served.symbols]
     bars, quiet = [one.bars for one in given], [one.no_trade_ts_ns for one in given]
     inputs = _inputs(live)
@@ -151,8 +168,9 @@ async def _newest(
         else:
             stepped = await asyncio.to_thread(step, bars, quiet, inputs)
     except ConflictError:
-        return await _from_start(served, as_of_ns, transactions), facts
-    return _Advanced(stepped, KeptStream(stream, {one.info.symbol: one.info for one in given})), facts
+        return await _from_start(served, as_of_ns, transactions)
+    lines = {one.info.symbol: one.info for one in given}
+    return _Advanced(stepped, KeptStream(stream, lines), stream.missing_frac)
 
 
 def _inputs(live: Mapping[str, LiveSeries]) -> ContextInputs:
@@ -192,7 +210,7 @@ async def _from_start(served: ServedModel, as_of_ns: int, transactions: Transact
             )
         inputs = await load_context(stores, served.symbols, as_of_ns=as_of_ns)
     stepped = await asyncio.to_thread(stream.advance, bars, quiet, inputs)
-    return _Advanced(stepped, KeptStream(stream, lines))
+    return _Advanced(stepped, KeptStream(stream, lines), stream.missing_frac)
 
 
 def _no_bars(symbol: str, interval: Interval) -> Why:
@@ -221,7 +239,7 @@ def _row_of(found: _Advanced | Why, served: ServedModel, symbol: str) -> ServedR
         values=newest.values[n],
         n_bars=int(newest.n_bars[n]),
         late=late,
-        missing_frac=found.kept.stream.missing_frac,
+        missing_frac=found.missing_frac,
     )
 
 

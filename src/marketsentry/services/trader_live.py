@@ -270,7 +270,9 @@ class LiveTrader:
         """Predict every symbol; what abstains, may not trade or is of another bar is no prediction."""
         predictions = np.full(len(desk.symbols), np.nan)
         ids: dict[str, int] = {}
-        served = await predict_universe(desk.symbols, self._rules.horizon, self._parts.serving)
+        served = await predict_universe(
+            desk.symbols, self._rules.horizon, self._parts.serving, may_commit_late=True
+        )
         for n, symbol in enumerate(desk.symbols):
             if symbol not in served:
                 continue  # it has no price, so it has no bar either
