@@ -173,6 +173,10 @@ class AccountStore(Protocol):
         """Read an account and keep other writers out until the transaction ends; raises `NotFoundError`."""
         ...
 
+    async def hold(self, account: Account) -> None:
+        """Lock an account that is known already; the lock is there before anything later is read."""
+        ...
+
     async def sub_ledgers(
         self, *, account_id: int | None = None, track: str | None = None
     ) -> Sequence[SubLedger]:

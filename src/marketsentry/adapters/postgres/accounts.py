@@ -250,6 +250,13 @@ class PostgresAccountStore:
             self._locked[account_id] = await self._one(_LOCK, account_id)
         return self._locked[account_id]
 
+    async def hold(self, account: Account) -> None:
+        """Lock an account that is known already; see `AccountStore.hold`."""
+        if account.id not in self._locked:
+            await self._connection.execute(_LOCK, {"account_id": account.id})
+            self._locked[account.id] = account
+            self._found[account.adapter, account.venue, account.name] = account
+
     async def sub_ledgers(
         self, *, account_id: int | None = None, track: str | None = None
     ) -> Sequence[SubLedger]:
