@@ -194,6 +194,10 @@ class AccountStore(Protocol):
         """Insert entries and move cash by them in one statement; names the references that were new."""
         ...
 
+    async def put_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> None:
+        """Insert entries and move cash by them like `add_entries`, without being told which were new."""
+        ...
+
     async def positions(self, ledger: SubLedger, *, target: str | None = None) -> Sequence[HeldPosition]:
         """Read positions by strategy and target, all or those in one target."""
         ...
