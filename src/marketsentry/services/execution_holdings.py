@@ -72,8 +72,8 @@ async def read_account_holdings(
     """Read what an account holds in tracks, under its lock: nothing is booked meanwhile. None holds nothing."""
     if account is None:
         return Holdings()
-    _, *states = await together(
-        stores.accounts.lock(account.id),
+    await stores.accounts.hold(account)
+    states = await together(
         *(
             stores.accounts.state(SubLedger(account.id, GLOBAL, one), trips_since=at, max_trips=0)
             for one in sorted(set(tracks))
