@@ -23,6 +23,7 @@ from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.adapters.trainer_process import ProcessTrainer
 from marketsentry.adapters.venues.paper import PaperParts, PaperRules
+from marketsentry.adapters.venues.paper_book import RecordedBooks
 from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.adapters.venues.replay_market import ReplayMarket
@@ -421,9 +422,12 @@ def running_engines(settings: Settings) -> Iterator[EmbeddedEngines]:
 
 def _venues(settings: Settings, transactions: Transactions, clock: Clock) -> VenueRegistry:
     market = RecordedMarket(transactions, max_age=timedelta(seconds=settings.risk_max_price_age_s))
-    rules = PaperRules(capital=settings.paper_capital)
+    rules = PaperRules(capital=settings.paper_capital, seed=settings.paper_seed)
+    books = None
+    if settings.paper_model == "book":
+        books = RecordedBooks(transactions, max_age=timedelta(seconds=settings.paper_max_book_age_s))
     return VenueRegistry(
-        PaperParts(transactions, market, clock, rules),
+        PaperParts(transactions, market, clock, rules, books=books),
         open_live=lambda venue: live_venue(settings, venue),
         coinbase_currency=settings.coinbase_quote_currency,
     )
