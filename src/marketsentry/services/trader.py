@@ -145,15 +145,16 @@ class Trader:
         DependencyError
             If the record is away. The state in memory is ahead of the record then: open the trader again.
         """
-        async with self._parts.transactions() as stores:
-            held = await self._read_held(stores)
-        decided = self._decider.close_bar(
-            bar.ts_ns, bar.bars, bar.predictions, held.holdings(self._decider.symbols)
-        )
-        wanted = wanted_orders(self._decider.symbols, decided, held.qty, lot_size=self._rules.lot_size)
         try:
-            judged = await self._judge_market(wanted)
             async with self._parts.transactions() as stores:
+                held = await self._read_held(stores)
+                decided = self._decider.close_bar(
+                    bar.ts_ns, bar.bars, bar.predictions, held.holdings(self._decider.symbols)
+                )
+                wanted = wanted_orders(
+                    self._decider.symbols, decided, held.qty, lot_size=self._rules.lot_size
+                )
+                judged = await self._judge_market(wanted)
                 return await self._write(stores, bar, decided, wanted, judged)
         except Refusal as refusal:
             return await self._write_refused(bar, decided, wanted, refusal)
