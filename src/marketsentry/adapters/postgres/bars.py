@@ -263,7 +263,7 @@ class PostgresBarStore:
         """Read the manifest line of the shortest bars that there are of a symbol."""
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_OF_SYMBOL, {"symbol": symbol})
-            known = map(_info, await cursor.fetchall())
+            known = map(series_info, await cursor.fetchall())
         return min(known, key=lambda one: one.interval.ns, default=None)
 
     async def all_series(self) -> tuple[SeriesInfo, ...]:
