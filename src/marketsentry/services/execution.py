@@ -144,6 +144,7 @@ async def enter_orders(request: EnterRequest, parts: ExecutionParts) -> Entered:
             request,
             orders,
             {(s.track, s.strategy_id): s.code for s in switches if s.code is not None},
+            parts,
         )
         await _decide(stores, request, decision_id, parts)
         return Entered(decision_id, await stores.orders.add(orders))
@@ -280,11 +281,14 @@ async def _refuse_blocked(
     request: EnterRequest,
     orders: Sequence[NewOrder],
     blocked: Mapping[tuple[str, str], str],
+    parts: ExecutionParts,
 ) -> None:
     if not blocked:
         return
     account = await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)
-    holdings = await read_account_holdings(stores, account, [one.track for one in orders])
+    holdings = await read_account_holdings(
+        stores, account, [one.track for one in orders], at=parts.admit.clock.now()
+    )
     opening = which_open(holdings, [intent_of(one) for one in orders])
     for order, opens in zip(orders, opening, strict=True):
         code = blocked.get((order.track, order.strategy_id))

@@ -64,9 +64,7 @@ async def admit(request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> Seq
         if not orders:
             return []
         account = await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)
-        openers = _openers(
-            orders, await read_account_holdings(stores, account, [one.track for one in orders])
-        )
+        openers = _openers(orders, await _holdings(stores, account, orders, parts))
         switches = await _blocking(stores, openers)
     try:
         if switches:
@@ -84,6 +82,13 @@ async def _waiting(stores: Stores, request: RunRequest) -> Sequence[StoredOrder]
     if not orders:
         raise NotFoundError("no orders for decision")
     return [one for one in orders if one.status.is_waiting]
+
+
+async def _holdings(
+    stores: Stores, account: Account | None, orders: Sequence[StoredOrder], parts: AdmitParts
+) -> Holdings:
+    tracks = [one.track for one in orders]
+    return await read_account_holdings(stores, account, tracks, at=parts.clock.now())
 
 
 def _openers(orders: Sequence[StoredOrder], holdings: Holdings) -> Sequence[StoredOrder]:
@@ -158,7 +163,11 @@ async def admit_held(
     """Admit orders that nobody else can move; see `admit_within`."""
     orders = held.orders
     account = await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)
-    holdings = await read_account_holdings(stores, account, [one.track for one in orders])
+    holdings = (
+        await _holdings(stores, account, orders, parts)
+        if held.marked is None
+        else Holdings([held.marked.state])
+    )
     openers = _openers(orders, holdings)
     blocked = {(one.track, one.strategy_id): one.code for one in held.switches if one.code is not None}
     for order in openers:

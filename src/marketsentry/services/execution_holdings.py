@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from marketsentry.core.orders.order import ZERO, Side
 from marketsentry.core.risk.codes import GLOBAL
 from marketsentry.ports import Stores
-from marketsentry.ports.accounts import Account, HeldPosition, SubLedger
+from marketsentry.ports.accounts import Account, HeldPosition, LedgerState, SubLedger
 from marketsentry.ports.orders import NewOrder, StoredOrder
 from marketsentry.ports.together import together
 
@@ -36,15 +37,14 @@ def intent_of(order: StoredOrder | NewOrder) -> Intent:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What an account holds in some tracks, and its orders that may still fill."""
+    """What an account holds, and what its open orders may still trade: the states of whole tracks."""
 
-    positions: Sequence[HeldPosition] = ()
-    open_orders: Sequence[StoredOrder] = ()
+    states: Sequence[LedgerState] = ()
 
     @property
     def targets(self) -> Sequence[str]:
         """What is held by anybody, in order."""
-        return tuple(dict.fromkeys(one.target for one in self.positions if one.position.qty))
+        return tuple(dict.fromkeys(one.target for state in self.states for one in state.positions))
 
     def closable(self) -> dict[tuple[str, str, str], Decimal]:
         """Tell what can be closed, by track, strategy and target; signed base units.
@@ -52,27 +52,34 @@ class Holdings:
         An exit on its way is spent, an entry on its way is not there yet.
         """
         left = {
-            (one.ledger.track, one.ledger.strategy_id, one.target): one.position.qty for one in self.positions
+            (one.ledger.track, one.ledger.strategy_id, one.target): one.position.qty
+            for state in self.states
+            for one in state.positions
         }
-        for order in self.open_orders:
-            pending = intent_of(order)
-            before = left.get(pending.key, ZERO)
-            if before * pending.side.sign < 0:
-                after = before + pending.side.sign * (pending.qty - order.filled_qty)
-                left[pending.key] = after if after * before > 0 else ZERO
+        for state in self.states:
+            for order in state.open_orders:
+                key = (state.ledger.track, order.strategy_id, order.target)
+                before = left.get(key, ZERO)
+                if before * order.qty < 0:
+                    after = before + order.qty
+                    left[key] = after if after * before > 0 else ZERO
         return left
 
 
-async def read_account_holdings(stores: Stores, account: Account | None, tracks: Iterable[str]) -> Holdings:
-    """Read what an account holds in tracks, under its lock: no fill is booked between the reads. None holds nothing."""
+async def read_account_holdings(
+    stores: Stores, account: Account | None, tracks: Iterable[str], *, at: datetime
+) -> Holdings:
+    """Read what an account holds in tracks, under its lock: nothing is booked meanwhile. None holds nothing."""
     if account is None:
         return Holdings()
-    await stores.accounts.lock(account.id)
-    orders, *held = await together(
-        stores.orders.open(account_id=account.id),
-        *(stores.accounts.positions(SubLedger(account.id, GLOBAL, one)) for one in sorted(set(tracks))),
+    await stores.accounts.hold(account)
+    states = await together(
+        *(
+            stores.accounts.state(SubLedger(account.id, GLOBAL, one), trips_since=at, max_trips=0)
+            for one in sorted(set(tracks))
+        ),
     )
-    return Holdings([one for of_track in held for one in of_track], orders)
+    return Holdings(states)
 
 
 def which_open(holdings: Holdings, intents: Sequence[Intent]) -> Sequence[bool]:

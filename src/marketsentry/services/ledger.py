@@ -147,7 +147,7 @@ async def book_fills(stores: Stores, booking: Booking) -> Booked:
     if trips:
         await stores.accounts.add_trips(ledger, trips)
     await stores.accounts.put_positions((HeldPosition(ledger, target, position),))
-    await stores.accounts.add_entries(ledger, entries)
+    await stores.accounts.put_entries(ledger, entries)
     return Booked(position, tuple(stored.fill for stored in new))
 
 

@@ -5,10 +5,11 @@ other run of a decision; what it does not let pass is stored as blocked, with th
 The executor carries the orders out. After a crash the trader takes up the state that the last decision left.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
@@ -144,15 +145,16 @@ class Trader:
         DependencyError
             If the record is away. The state in memory is ahead of the record then: open the trader again.
         """
-        async with self._parts.transactions() as stores:
-            held = await self._read_held(stores)
-        decided = self._decider.close_bar(
-            bar.ts_ns, bar.bars, bar.predictions, held.holdings(self._decider.symbols)
-        )
-        wanted = wanted_orders(self._decider.symbols, decided, held.qty, lot_size=self._rules.lot_size)
         try:
-            judged = await self._judge_market(wanted)
             async with self._parts.transactions() as stores:
+                held = await self._read_held(stores)
+                decided = self._decider.close_bar(
+                    bar.ts_ns, bar.bars, bar.predictions, held.holdings(self._decider.symbols)
+                )
+                wanted = wanted_orders(
+                    self._decider.symbols, decided, held.qty, lot_size=self._rules.lot_size
+                )
+                judged = await self._judge_market(wanted)
                 return await self._write(stores, bar, decided, wanted, judged)
         except Refusal as refusal:
             return await self._write_refused(bar, decided, wanted, refusal)
@@ -185,15 +187,22 @@ class Trader:
         held_back: Sequence[Wanted] = (),
         codes: tuple[str, ...] = (),
     ) -> BarStep:
+        assert self._account is not None
         decision_id = self._new_id()
         asks = bool(wanted or held_back)
         switches: Sequence[EffectiveSwitch] = ()
         if wanted:
             switches = await hold_switches(stores, [(TRACK, self._rules.strategy_id)], spends=True)
+        await stores.accounts.hold(self._account)
         marked = await self._write_account(stores, bar, decided)
         equity = marked[self.ledger].mark.equity.equity_quote
+        state = TraderState(bar.end, self._decider.document())
+        writes: list[Coroutine[Any, Any, Any]] = [
+            stores.trader.put(self.ledger.strategy_id, self.ledger.account_id, state)
+        ]
         if asks or np.isfinite(bar.predictions).any():
-            await self._write_decision(stores, decision_id, bar, decided, equity, codes)
+            writes += self._decision(stores, decision_id, bar, decided, equity, codes)
+        await together(*writes)
         orders: Sequence[StoredOrder] = ()
         if asks:
             signals = await write_signals(stores, decision_id, bar, (*wanted, *held_back), self._source)
@@ -211,8 +220,6 @@ class Trader:
                 held = Held(added[: len(made)], switches, judged, marked[self.ledger.whole])
                 request = self._request(decision_id, len(wanted))
                 orders = await admit_held(stores, request, self._parts, held)
-        state = TraderState(bar.end, self._decider.document())
-        await stores.trader.put(self.ledger.strategy_id, self.ledger.account_id, state)
         return BarStep(decided, equity, decision_id if asks else None, orders, codes)
 
     async def _write_refused(
@@ -262,7 +269,7 @@ class Trader:
             )
         return taken
 
-    async def _write_decision(
+    def _decision(
         self,
         stores: Stores,
         decision_id: str,
@@ -270,7 +277,7 @@ class Trader:
         decided: Decided,
         equity: Decimal,
         codes: tuple[str, ...],
-    ) -> None:
+    ) -> list[Coroutine[Any, Any, Any]]:
         decision = Decision(
             decision_id=decision_id,
             track=TRACK,
@@ -287,7 +294,7 @@ class Trader:
             for symbol, weight in zip(self._decider.symbols, decided.wanted.tolist(), strict=True)
             if np.isfinite(weight)
         ]
-        await together(stores.decisions.add(decision), stores.decisions.add_book(decision_id, book))
+        return [stores.decisions.add(decision), stores.decisions.add_book(decision_id, book)]
 
     def _order(
         self, decision_id: str, one: Wanted, bar: ClosedBar, decided: Decided, signals: Mapping[str, int]

@@ -250,6 +250,13 @@ class PostgresAccountStore:
             self._locked[account_id] = await self._one(_LOCK, account_id)
         return self._locked[account_id]
 
+    async def hold(self, account: Account) -> None:
+        """Lock an account that is known already; see `AccountStore.hold`."""
+        if account.id not in self._locked:
+            await self._connection.execute(_LOCK, {"account_id": account.id})
+            self._locked[account.id] = account
+            self._found[account.adapter, account.venue, account.name] = account
+
     async def sub_ledgers(
         self, *, account_id: int | None = None, track: str | None = None
     ) -> Sequence[SubLedger]:
@@ -287,20 +294,12 @@ class PostgresAccountStore:
 
     async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> frozenset[str]:
         """Insert entries and move cash by them; see `AccountStore.add_entries`."""
-        rows = await self._rows(
-            _ADD_ENTRIES,
-            {
-                **_key(ledger),
-                "kinds": [entry.kind for entry in entries],
-                "targets": [entry.target for entry in entries],
-                "currencies": [entry.currency for entry in entries],
-                "amounts": [entry.amount for entry in entries],
-                "fill_ids": [entry.fill_id for entry in entries],
-                "references": [entry.reference for entry in entries],
-                "times": [entry.at for entry in entries],
-            },
-        )
+        rows = await self._rows(_ADD_ENTRIES, _entry_columns(ledger, entries))
         return frozenset(row["reference"] for row in rows)
+
+    async def put_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> None:
+        """Insert entries and move cash by them; see `AccountStore.put_entries`."""
+        await self._connection.execute(_ADD_ENTRIES, _entry_columns(ledger, entries))
 
     async def positions(self, ledger: SubLedger, *, target: str | None = None) -> Sequence[HeldPosition]:
         """Read positions; see `AccountStore.positions`."""
@@ -410,6 +409,19 @@ def equity_mark(row: Mapping[str, Any]) -> EquityMark:
         marks={target: Decimal(price) for target, price in row["marks"].items()},
         decision_id=row["decision_id"],
     )
+
+
+def _entry_columns(ledger: SubLedger, entries: Sequence[Entry]) -> dict[str, Any]:
+    return {
+        **_key(ledger),
+        "kinds": [entry.kind for entry in entries],
+        "targets": [entry.target for entry in entries],
+        "currencies": [entry.currency for entry in entries],
+        "amounts": [entry.amount for entry in entries],
+        "fill_ids": [entry.fill_id for entry in entries],
+        "references": [entry.reference for entry in entries],
+        "times": [entry.at for entry in entries],
+    }
 
 
 def _key(ledger: SubLedger) -> dict[str, Any]:

@@ -43,6 +43,8 @@ _ONE_SERIES = _SERIES_COLUMNS + "WHERE symbol = %(symbol)s AND timeframe = %(tim
 
 _SOME_SERIES = _SERIES_COLUMNS + "WHERE symbol = ANY(%(symbols)s::text[]) AND timeframe = %(timeframe)s"
 
+_OF_SYMBOL = _SERIES_COLUMNS + "WHERE symbol = %(symbol)s"
+
 _SAVE_SERIES = """
 INSERT INTO market_series (symbol, timeframe, source, is_synthetic, first_ts, last_ts, n_bars, n_missing,
                            n_no_trade, gaps)
@@ -178,12 +180,18 @@ class PostgresBarStore:
         return await self._read(symbol, interval, info.source, start, stop, as_of_ns)
 
     async def last_bars(
-        self, symbol: str, interval: Interval, n_bars: int, *, as_of_ns: int | None = None
+        self,
+        symbol: str,
+        interval: Interval,
+        n_bars: int,
+        *,
+        as_of_ns: int | None = None,
+        info: SeriesInfo | None = None,
     ) -> BarSeries:
         """Read the newest bars; a stretch with gaps is searched in growing windows."""
         if n_bars < 1:
             raise InputError(f"n_bars must be >= 1, was {n_bars}")
-        info = await self._existing(symbol, interval)
+        info = info or await self._existing(symbol, interval)
         stop = info.last_ns + interval.ns
         if as_of_ns is not None:
             stop = min(stop, as_of_ns - interval.ns + 1)
@@ -250,6 +258,13 @@ class PostgresBarStore:
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_SOME_SERIES, {"symbols": list(symbols), "timeframe": str(interval)})
             return {row["symbol"]: series_info(row) for row in await cursor.fetchall()}
+
+    async def shortest_of(self, symbol: str) -> SeriesInfo | None:
+        """Read the manifest line of the shortest bars that there are of a symbol."""
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(_OF_SYMBOL, {"symbol": symbol})
+            known = map(series_info, await cursor.fetchall())
+        return min(known, key=lambda one: one.interval.ns, default=None)
 
     async def all_series(self) -> tuple[SeriesInfo, ...]:
         """Read the manifest."""

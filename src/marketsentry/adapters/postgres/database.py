@@ -31,6 +31,8 @@ class Database:
         Connections at most.
     statement_timeout_s
         PostgreSQL ends any statement that takes longer.
+    is_durable
+        Whether a commit waits for the disk. Without it the last half second is lost when PostgreSQL dies.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Database:
         min_connections: int = 1,
         max_connections: int = 8,
         statement_timeout_s: float = 120.0,
+        is_durable: bool = True,
     ) -> None:
         milliseconds = max(1, round(statement_timeout_s * 1000))
+        commits = "" if is_durable else " -c synchronous_commit=off"
         self._pool = AsyncConnectionPool(
             url,
             connection_class=PipelinedConnection,
@@ -50,7 +54,7 @@ class Database:
             open=False,
             timeout=_CONNECT_LIMIT_S,
             kwargs={
-                "options": f"-c statement_timeout={milliseconds} -c timezone=UTC",
+                "options": f"-c statement_timeout={milliseconds} -c timezone=UTC{commits}",
                 "connect_timeout": int(_CONNECT_LIMIT_S),
                 "application_name": "marketsentry",
             },

@@ -14,10 +14,10 @@ _TOLD = """jsonb_build_object(
     'version', version)
 """
 
-_PUBLISHED = (  # noqa: S608 - fixed texts
+_PUBLISHED = (
     """), published AS (
     INSERT INTO outbox (topic, key, payload)
-    SELECT 'orders', id::text, """
+    SELECT 'orders', id::text, """  # noqa: S608 - fixed texts
     + _TOLD
     + """    FROM moved ORDER BY id
 )
@@ -84,7 +84,7 @@ WHERE order_id = ANY(%(order_ids)s)
 ORDER BY order_id, version
 """
 
-MOVE = (  # noqa: S608 - fixed texts
+MOVE = (
     """
 WITH moved AS (
 UPDATE orders_sim AS stored
@@ -115,7 +115,7 @@ RETURNING stored.*
         order_id bigint, version integer, kind text, client_order_id text, at timestamptz, payload jsonb)
     JOIN moved ON moved.id = given.order_id
     ORDER BY order_id, given.version
-"""
+"""  # noqa: S608 - fixed texts
     + _PUBLISHED
     + "SELECT"
     + _SHAPE
