@@ -6,14 +6,13 @@ of it changed, everything.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from marketsentry.core.features.context import ContextInputs
 from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.records import SeriesInfo
 from marketsentry.core.serving.answer import Reason, Why
@@ -22,6 +21,7 @@ from marketsentry.core.serving.stream import FeatureStream, LiveBar
 from marketsentry.exceptions import ConflictError
 from marketsentry.ports import Stores, Transactions
 from marketsentry.ports.serving import LiveSeries, TargetFacts
+from marketsentry.ports.together import together
 from marketsentry.services.market_inputs import context_inputs, load_context
 from marketsentry.services.serving import KeptStream, ServedModel, ServingCache
 
@@ -103,7 +103,7 @@ async def open_rows(
             if kept is None or is_past:
                 found, facts = first, await _facts(stores, symbols, as_of_ns)
             else:
-                found, facts = await _newest_with_facts(kept, served, symbols, as_of_ns, stores, transactions)
+                found, facts = await _newest(kept, served, symbols, as_of_ns, stores, transactions)
             if isinstance(found, _Advanced) and not is_past and found.kept.stream.has_started:
                 cache.streams[served.sha256] = found.kept
             rows = {symbol: _row_of(found, served, symbol) for symbol in served.symbols}
@@ -115,7 +115,7 @@ async def _facts(stores: Stores, symbols: Sequence[str], as_of_ns: int) -> Facts
     return await stores.serving.facts(symbols, as_of_ns=as_of_ns, max_events=CONTEXT_EVENTS)
 
 
-async def _newest_with_facts(
+async def _newest(
     kept: KeptStream,
     served: ServedModel,
     symbols: Sequence[str],
@@ -123,22 +123,6 @@ async def _newest_with_facts(
     stores: Stores,
     transactions: Transactions,
 ) -> tuple[_Advanced | Why, Facts]:
-    """Step over the newest bars while the record looks for the facts."""
-    facts = asyncio.ensure_future(_facts(stores, symbols, as_of_ns))  # sent behind what is awaited first
-    try:
-        found = await _newest(kept, served, as_of_ns, stores, transactions)
-    finally:
-        await asyncio.wait([facts])  # nothing runs on in a transaction that is over
-    return found, facts.result()
-
-
-async def _newest(
-    kept: KeptStream,
-    served: ServedModel,
-    as_of_ns: int,
-    stores: Stores,
-    transactions: Transactions,
-) -> _Advanced | Why:
     """Follow the record, or look at the checked window where it does not prove that nothing of it has changed."""
     stream = kept.stream
 
@@ -151,33 +135,33 @@ async def _newest(
             as_of_ns=as_of_ns,
         )
 
-    live = await series(stream.next_ts_ns)
+    live, facts = await together(series(stream.next_ts_ns), _facts(stores, symbols, as_of_ns))
     step = stream.follow
     if not (stream.can_follow and all(kept.is_unchanged(live.get(symbol)) for symbol in served.symbols)):
         assert stream.checked_from_ns is not None  # what is kept has started
         live, step = await series(stream.checked_from_ns), stream.advance
     missing = next((symbol for symbol in served.symbols if symbol not in live), None)
     if missing is not None:
-        return _no_bars(missing, stream.interval)
+        return _no_bars(missing, stream.interval), facts
     given = [live[symbol] for symbol in served.symbols]
-    bars, quiet = [one.bars for one in given], [one.no_trade_ts_ns for one in given]
-    inputs = _inputs(live)
     try:
-        if max(one.ts_ns.size for one in bars) + max(one.size for one in quiet) <= _QUICK_BARS:
-            stepped = step(bars, quiet, inputs)
-        else:
-            stepped = await asyncio.to_thread(step, bars, quiet, inputs)
+        stepped = await _stepped(step, given)
     except ConflictError:
-        return await _from_start(served, as_of_ns, transactions)
+        return await _from_start(served, as_of_ns, transactions), facts
     lines = {one.info.symbol: one.info for one in given}
-    return _Advanced(stepped, KeptStream(stream, lines), stream.missing_frac)
+    return _Advanced(stepped, KeptStream(stream, lines), stream.missing_frac), facts
 
 
-def _inputs(live: Mapping[str, LiveSeries]) -> ContextInputs:
-    return context_inputs(
-        {symbol: one.funding for symbol, one in live.items()},
-        {symbol: one.events for symbol, one in live.items()},
+async def _stepped(
+    step: Callable[..., tuple[LiveBar, ...]], given: Sequence[LiveSeries]
+) -> tuple[LiveBar, ...]:
+    bars, quiet = [one.bars for one in given], [one.no_trade_ts_ns for one in given]
+    inputs = context_inputs(
+        {one.info.symbol: one.funding for one in given}, {one.info.symbol: one.events for one in given}
     )
+    if max(one.ts_ns.size for one in bars) + max(one.size for one in quiet) > _QUICK_BARS:
+        return await asyncio.to_thread(step, bars, quiet, inputs)
+    return step(bars, quiet, inputs)
 
 
 async def _from_start(served: ServedModel, as_of_ns: int, transactions: Transactions) -> _Advanced | Why:

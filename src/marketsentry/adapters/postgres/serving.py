@@ -29,7 +29,8 @@ from marketsentry.ports.serving import LiveSeries, TargetFacts
 
 _SET_UP = """
 SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
-       set_config('synchronous_commit', CASE WHEN %(may_commit_late)s THEN 'off' ELSE 'on' END, true)
+       set_config('synchronous_commit',
+                  CASE WHEN %(may_commit_late)s THEN 'off' ELSE current_setting('synchronous_commit') END, true)
 """
 
 _FACTS = """
