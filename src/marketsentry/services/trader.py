@@ -26,6 +26,7 @@ from marketsentry.ports.trader import TraderState
 from marketsentry.services.execution_admit import admit_within
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest
 from marketsentry.services.execution_risk import Refusal, judge_market, tell_refusal
+from marketsentry.services.expected_costs import EXPECTED_COST, CostBook, costs_at_close, rounded_bps
 from marketsentry.services.ledger import charge_funding, mark, open_ledger
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
 from marketsentry.services.trader_signals import SignalSource, write_signals
@@ -188,10 +189,17 @@ class Trader:
         orders: Sequence[StoredOrder] = ()
         if asks:
             signals = await write_signals(stores, decision_id, bar, (*wanted, *held_back), self._source)
-            made = [self._order(decision_id, one, bar, decided, signals) for one in wanted]
+            costs = await costs_at_close(
+                stores,
+                self._decider.symbols,
+                bar.bars,
+                decided.volatility,
+                adapter=self._rules.adapter,
+            )
+            made = [self._order(decision_id, one, bar, decided, signals, costs) for one in wanted]
             blocked = [
                 replace(
-                    self._order(decision_id, one, bar, decided, signals),
+                    self._order(decision_id, one, bar, decided, signals, costs),
                     status=OrderStatus.BLOCKED,
                     reject_reason=codes[0],
                 )
@@ -277,10 +285,17 @@ class Trader:
         await stores.decisions.add_book(decision_id, book)
 
     def _order(
-        self, decision_id: str, one: Wanted, bar: ClosedBar, decided: Decided, signals: Mapping[str, int]
+        self,
+        decision_id: str,
+        one: Wanted,
+        bar: ClosedBar,
+        decided: Decided,
+        signals: Mapping[str, int],
+        costs: CostBook,
     ) -> NewOrder:
         price = float(decided.marks[self._decider.symbols.index(one.target)])
         known = Decimal(repr(price)) if price > 0.0 else None
+        cost = costs.estimate(one.target, None if known is None else one.qty * known)
         return NewOrder(
             decision_id=decision_id,
             target=one.target,
@@ -291,12 +306,14 @@ class Trader:
             notional=None if known is None else one.qty * known,
             est_price=known,
             price_ts=bar.end,
+            est_cost_bps=rounded_bps(cost),
             is_reduce_only=not one.opens,
             adapter=self._rules.adapter,
             venue=self._rules.venue,
             max_slippage_bps=self._rules.max_slippage_bps,
             strategy_id=self._rules.strategy_id,
             signal_id=signals[one.target],
+            metadata={EXPECTED_COST: costs.document(one.target, cost)},
         )
 
     def _request(self, decision_id: str, n_orders: int) -> RunRequest:
