@@ -12,6 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from marketsentry.adapters.postgres.binary import COPY_HEADER, COPY_TRAILER, postgres_us, row_template
+from marketsentry.adapters.postgres.pipelined import wait_each
 from marketsentry.core.market.book import BookBlock, BookDepth, Levels
 from marketsentry.core.market.records import QuoteBlock
 from marketsentry.core.market.symbols import base_of
@@ -123,6 +124,7 @@ class PostgresBookStore:
         await self._claim(block.symbol, block.source, books[0].ts_ns, books[-1].ts_ns)
         rows = orjson.dumps([_depth_row(one) for one in books])
         given = {"symbol": block.symbol, "source": block.source, "rows": rows.decode()}
+        await wait_each(self._connection)
         n_new = (await self._connection.execute(_ADD_DEPTH, given)).rowcount
         n_quotes = await self._merge_quotes(_best_of(block))
         await self._count(block.symbol, n_quotes=n_quotes, n_books=n_new)
@@ -193,6 +195,7 @@ class PostgresBookStore:
 
     async def _merge_quotes(self, block: QuoteBlock) -> int:
         await self._connection.execute(_STAGE)
+        await wait_each(self._connection)
         async with self._connection.cursor().copy(_COPY) as copy:
             await copy.write(COPY_HEADER)
             await copy.write(_encoded(block))

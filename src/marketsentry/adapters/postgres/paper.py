@@ -38,7 +38,15 @@ _WITH_FILLS = (
 )
 
 _SYMBOLS = """
-SELECT symbol FROM market_series UNION SELECT DISTINCT symbol FROM prices UNION SELECT symbol FROM book_series
+WITH RECURSIVE priced AS (
+    (SELECT symbol FROM prices ORDER BY symbol LIMIT 1)
+    UNION ALL
+    SELECT (SELECT next.symbol FROM prices AS next WHERE next.symbol > priced.symbol ORDER BY next.symbol LIMIT 1)
+    FROM priced WHERE priced.symbol IS NOT NULL
+)
+SELECT symbol FROM market_series
+UNION SELECT symbol FROM priced WHERE symbol IS NOT NULL
+UNION SELECT symbol FROM book_series
 ORDER BY symbol
 """
 

@@ -22,6 +22,7 @@ from marketsentry.core.orders.order import ZERO, Fill, LegKind, TimeInForce
 from marketsentry.core.orders.product import Product
 from marketsentry.ports import Clock, Transactions
 from marketsentry.ports.paper import Basis, PaperOrder
+from marketsentry.ports.quick import quick
 from marketsentry.ports.venue import (
     Balance,
     LegRef,
@@ -266,8 +267,10 @@ class PaperVenue:
     ) -> PaperOrder | None:
         """Let the market fill an order as it is now, once for each state of the market."""
         async with self._parts.transactions() as stores:
-            if new is not None:
-                await stores.paper.add(new)
+            if new is not None and look is not None:
+                filled = await self._filled(new, look, now)
+                if await stores.paper.add(filled):
+                    return filled
             order = await stores.paper.lock(client_order_id)
             if new is not None and order is not None:
                 _refuse_other(order, new)
@@ -309,7 +312,7 @@ class PaperVenue:
         leg = PaperLeg(
             order.side, order.kind, left, order.limit_price, order.time_in_force, float(order.fee_bps)
         )
-        found = await asyncio.to_thread(match_leg, leg, look, costs)
+        found = await quick(match_leg, leg, look, costs)
         fills = order.fills
         if found.qty:
             trade_id = f"{order.client_order_id}-{len(fills) + 1}"
