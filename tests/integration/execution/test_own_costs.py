@@ -11,7 +11,7 @@ from marketsentry.core.portfolio.own_costs import PRIOR_ORDERS
 from marketsentry.core.portfolio.trade_cost import CostBasis
 from marketsentry.ports.costs import CostFit
 from marketsentry.ports.orders import StoredOrder
-from marketsentry.services.execution_drive import drive
+from marketsentry.services.executor import Executor
 from marketsentry.services.own_costs import costs_document, fit_own_costs
 
 SPREAD_BPS, DEVIATION_BPS = 3.0, 10.0
@@ -19,11 +19,8 @@ SPREAD_BPS, DEVIATION_BPS = 3.0, 10.0
 
 async def trade(world: World, *quantities: str) -> None:
     """Execute orders in BTC on the paper venue."""
-    parts = world.drive_parts()
-    for stored in await world.admitted(*quantities, max_slippage_bps=Decimal(100), max_orders=1000):
-        async with parts.transactions() as stores:
-            (claimed,) = await stores.orders.claim("a", lease_s=30.0, limit=1, order_ids=[stored.id])
-        await drive(claimed, parts, owner="a")
+    orders = await world.admitted(*quantities, max_slippage_bps=Decimal(100), max_orders=1000)
+    await Executor(world.drive_parts()).settle([one.id for one in orders], within_s=60)
 
 
 async def entered(world: World, quantity: str, *, price: str | None = "100") -> StoredOrder:

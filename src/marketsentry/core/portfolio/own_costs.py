@@ -140,7 +140,7 @@ def _solve(
     design = np.column_stack([np.ones_like(unit), unit])
     normal = (design * weights[:, None]).T @ design + np.diag(pull)
     right = (design * weights[:, None]).T @ slippage + pull * prior
-    found: NDArray[np.float64] = np.linalg.solve(normal, right)
+    found = np.linalg.solve(normal, right).astype(np.float64)
     if (found >= 0.0).all():
         return found
     edges = [np.zeros(2)]
