@@ -134,18 +134,18 @@ async def enter_orders(request: EnterRequest, parts: ExecutionParts) -> Entered:
         If the key was used for another request, or the decision was not approved.
     """
     async with parts.transactions() as stores:
-        pairs = dict.fromkeys((one.track, one.strategy_id) for one in request.orders)
-        switches = await hold_switches(stores, pairs, spends=True)
-        known = await _known(stores, request)
-        if known is not None:
-            return known
-        decision_id = request.decision_id or decision_id_from(parts.entropy(DECISION_ID_BYTES))
         costs = await read_costs(
             stores,
             [(one.track, one.target) for one in request.orders],
             adapter=request.adapter,
             as_of_ns=datetime_to_ns(parts.admit.clock.now()),
         )
+        pairs = dict.fromkeys((one.track, one.strategy_id) for one in request.orders)
+        switches = await hold_switches(stores, pairs, spends=True)
+        known = await _known(stores, request)
+        if known is not None:
+            return known
+        decision_id = request.decision_id or decision_id_from(parts.entropy(DECISION_ID_BYTES))
         orders = [_new_order(one, request, decision_id, costs) for one in request.orders]
         await _refuse_blocked(
             stores,
