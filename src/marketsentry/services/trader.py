@@ -30,6 +30,7 @@ from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW
 from marketsentry.services.execution_admit import Held, admit_held
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest
 from marketsentry.services.execution_risk import Refusal, judge_market, tell_refusal
+from marketsentry.services.expected_costs import EXPECTED_COST, CostBook, costs_at_close, rounded_bps
 from marketsentry.services.ledger import HoldingCost, Marked, charge_holding, mark, open_ledger
 from marketsentry.services.risk_switch import lock_switches, read_locked
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
@@ -208,15 +209,19 @@ class Trader:
         ]
         if asks or np.isfinite(bar.predictions).any():
             writes += self._decision(stores, decision_id, bar, decided, equity, codes)
-        if asks:
-            writes.append(write_signals(stores, decision_id, bar, (*wanted, *held_back), self._source))
-        *_, signals = await together(*writes)
         orders: Sequence[StoredOrder] = ()
-        if asks:
-            made = [self._order(decision_id, one, bar, decided, signals) for one in wanted]
+        if not asks:
+            await together(*writes)
+        else:
+            costs_read = costs_at_close(
+                stores, self._decider.symbols, bar.bars, decided.volatility, adapter=self._rules.adapter
+            )
+            told = write_signals(stores, decision_id, bar, (*wanted, *held_back), self._source)
+            *_, costs, signals = await together(*writes, costs_read, told)
+            made = [self._order(decision_id, one, bar, decided, signals, costs) for one in wanted]
             blocked = [
                 replace(
-                    self._order(decision_id, one, bar, decided, signals),
+                    self._order(decision_id, one, bar, decided, signals, costs),
                     status=OrderStatus.BLOCKED,
                     reject_reason=codes[0],
                 )
@@ -304,10 +309,17 @@ class Trader:
         return [stores.decisions.add(decision), stores.decisions.add_book(decision_id, book)]
 
     def _order(
-        self, decision_id: str, one: Wanted, bar: ClosedBar, decided: Decided, signals: Mapping[str, int]
+        self,
+        decision_id: str,
+        one: Wanted,
+        bar: ClosedBar,
+        decided: Decided,
+        signals: Mapping[str, int],
+        costs: CostBook,
     ) -> NewOrder:
         price = float(decided.marks[self._decider.symbols.index(one.target)])
         known = Decimal(repr(price)) if price > 0.0 else None
+        cost = costs.estimate(one.target, None if known is None else one.qty * known)
         return NewOrder(
             decision_id=decision_id,
             target=one.target,
@@ -318,12 +330,14 @@ class Trader:
             notional=None if known is None else one.qty * known,
             est_price=known,
             price_ts=bar.end,
+            est_cost_bps=rounded_bps(cost),
             is_reduce_only=not one.opens,
             adapter=self._rules.adapter,
             venue=self._rules.venue,
             max_slippage_bps=self._rules.max_slippage_bps,
             strategy_id=self._rules.strategy_id,
             signal_id=signals[one.target],
+            metadata={EXPECTED_COST: costs.document(one.target, cost)},
         )
 
     def _request(self, decision_id: str, n_orders: int) -> RunRequest:
