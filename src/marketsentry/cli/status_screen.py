@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from marketsentry.ports.feeds import FeedState
 from marketsentry.services.status import ModelStatus, RunStatus, SeriesStatus
 
 WORD_STYLES = {
@@ -14,6 +15,8 @@ WORD_STYLES = {
     "ready": "green",
     "pass": "green",
     "completed": "green",
+    "stream": "green",
+    "polling": "yellow",
     "disconnected": "bold red",
     "not_ready": "bold red",
     "fail": "red",
@@ -27,6 +30,7 @@ def print_status(document: dict[str, Any], console: Console | None = None) -> No
     """Print the document of `ms status`."""
     console = console or Console(highlight=False)
     _print_engines(document, console)
+    _print_feeds(document.get("feeds", ()), console)
     if document.get("accounts"):
         from marketsentry.cli.account_screen import print_accounts
 
@@ -52,6 +56,16 @@ def _print_engines(document: dict[str, Any], console: Console) -> None:
     newer = "" if schema["revision"] == schema["head"] else f", and this program knows {schema['head']}"
     _line(console, "schema", f"revision {schema['revision']}{newer}")
     _line(console, "api", str(api["state"]), f" {api['address']}")
+
+
+def _print_feeds(feeds: Sequence[FeedState], console: Console) -> None:
+    for one in feeds:
+        heard = "" if one.heard_at is None else f", heard {one.heard_at:%H:%M:%SZ}"
+        note = (
+            f" since {one.since:%Y-%m-%d %H:%MZ}{heard}: {one.source} {', '.join(one.symbols)} {one.interval}, "
+            f"{one.n_interruptions:,} interruptions, {one.n_backfills:,} back-fills"
+        )
+        _line(console, "feed", str(one.mode), note + (f"; {one.reason}" if one.reason else ""))
 
 
 def _print_series(series: Sequence[SeriesStatus], console: Console) -> None:

@@ -12,21 +12,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import structlog
 
+from marketsentry.adapters.venues.ccxt_listening import (
+    FIRST_WAIT_S,
+    LONGEST_WAIT_S,
+    listening_client,
+    subscribed,
+)
 from marketsentry.adapters.venues.ccxt_venue import CcxtVenue, VenueAccess
 from marketsentry.ports.venue import LegRef, LegView, OutcomeUnknownError, VenueFill, VenueRefusedError
 
-_OFFICIAL = frozenset({"api.coinbase.com", "api.bitget.com"})
 _OVERLAP = timedelta(seconds=60)  # a venue may tell a fill late
-_FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 30.0
-_BITGET_STREAMS = ("public", "private", "utaPublic", "utaPrivate")
 log = structlog.get_logger(__name__)
 
 
@@ -94,7 +95,7 @@ class OrderStream:
             except (OutcomeUnknownError, VenueRefusedError) as error:
                 log.warning("stream_read_failed", venue=self._venue.name, reason=str(error))
                 self._is_behind = True
-                await self._pace.sleep(_FIRST_WAIT_S)
+                await self._pace.sleep(FIRST_WAIT_S)
                 continue
             try:
                 async with asyncio.timeout(self._pace.silent_s):
@@ -154,7 +155,7 @@ class OrderStream:
                     failures = 0
                 except Exception as error:  # noqa: BLE001 - ccxt raises what it likes; a stream is only made again
                     failures += 1
-                    wait_s = min(_FIRST_WAIT_S * 2 ** (failures - 1), _LONGEST_WAIT_S)
+                    wait_s = min(FIRST_WAIT_S * 2 ** (failures - 1), LONGEST_WAIT_S)
                     kind = type(error).__name__
                     log.warning("stream_broken", venue=self._venue.name, error=kind, failures=failures)
                     await self._pace.sleep(wait_s * self._pace.rng.uniform(0.5, 1.0))
@@ -178,42 +179,21 @@ class OrderStream:
         self._woken.set()
 
     async def _connect(self) -> Any:
-        kind = await asyncio.to_thread(_stream_class, self._venue.name.removesuffix("_live"))
         access = self._access
-        client = kind(
-            {
-                "apiKey": access.api_key,
-                "secret": access.api_secret,
-                "password": access.passphrase,
-                "enableRateLimit": False,
-                "newUpdates": True,
-                "timeout": round(access.timeout_s * 1_000),
-            }
+        keys = {"apiKey": access.api_key, "secret": access.api_secret, "password": access.passphrase}
+        return await asyncio.to_thread(
+            partial(
+                listening_client,
+                self._venue.name.removesuffix("_live"),
+                base_url=access.base_url,
+                timeout_s=access.timeout_s,
+                on_message=self._on_message,
+                credentials=keys,
+            )
         )
-        _point_to(client, access.base_url)
-        return client
 
-
-@cache
-def _stream_class(name: str) -> Any:
-    import ccxt.pro  # slow to import, and only those who stream need it
-
-    return getattr(ccxt.pro, name)
-
-
-def _point_to(client: Any, base_url: str) -> None:
-    """Send requests and streams to another address, for a server that speaks the venue's protocol."""
-    parts = urlsplit(base_url)
-    if parts.hostname in _OFFICIAL:
-        return
-    base = f"{parts.scheme}://{parts.netloc}"
-    stream = f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"
-    api = client.urls["api"]
-    for name, address in api.items():
-        if name == "ws" and isinstance(address, dict):
-            paths = {
-                one: "private" if one.lower().endswith("private") else "public" for one in _BITGET_STREAMS
-            }
-            api[name] = {one: f"{stream}/v2/ws/{path}" for one, path in paths.items()}
-        else:
-            api[name] = stream if name == "ws" else base
+    def _on_message(self, connection: int, message: Any) -> None:
+        """Once a subscription is in force nothing is missed any more; what was before is read then."""
+        if subscribed(message):
+            self._is_behind = True
+            self._woken.set()
