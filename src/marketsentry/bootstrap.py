@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +35,7 @@ from marketsentry.logs import set_up_logs
 from marketsentry.ports import Artifacts, Clock, Entropy, Stores, Transactions
 from marketsentry.ports.accounts import DRILL
 from marketsentry.ports.execution import Venues
+from marketsentry.ports.order_feed import OrderFeed
 from marketsentry.ports.training import Trainer
 from marketsentry.services.account_figures import LedgerFigures
 from marketsentry.services.execution import ExecutionParts
@@ -42,6 +43,7 @@ from marketsentry.services.execution_drive import DriveParts, DriveRules
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
 from marketsentry.services.flatten import FlattenParts
+from marketsentry.services.order_stream import OrderWatch
 from marketsentry.services.portfolio import PortfolioParts
 from marketsentry.services.predict import ServingParts, ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
@@ -81,6 +83,7 @@ class System:
     risk_limits: RiskLimits
     venues: Venues
     executor: Executor
+    order_feeds: Callable[[], Sequence[OrderFeed]] = tuple
     serving_cache: ServingCache = field(default_factory=ServingCache)
     entropy: Entropy = secrets.token_bytes
     limit_record: LimitRecord = field(default_factory=LimitRecord)
@@ -133,6 +136,11 @@ class System:
             self.transactions, self.clock, self.risk, self.venues, paper_capital=self.settings.paper_capital
         )
         return ExecutionParts(admit, self.executor, self.entropy)
+
+    @property
+    def order_watch(self) -> OrderWatch:
+        """What listens to the live venues and lets orders be looked at."""
+        return OrderWatch(self.order_feeds(), self.executor)
 
     @property
     def flatten(self) -> FlattenParts:
@@ -217,6 +225,7 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
             risk_limits=risk_limits(settings),
             venues=venues,
             executor=executor,
+            order_feeds=venues.feeds,
         )
 
 

@@ -36,14 +36,18 @@ async def run_trader(system: System, *, stop: asyncio.Event) -> None:
     stop
         Set it to return after the bar under way.
     """
-    executing = asyncio.create_task(system.executor.run(stop))
+    executing = {
+        asyncio.create_task(system.executor.run(stop)),
+        asyncio.create_task(system.order_watch.run(stop)),
+    }
     try:
         if await _model_is_there(system, stop):
             async with live_bars(system) as bars:
                 await trade(make_live_trader(system, bars), stop=stop)
     finally:
-        executing.cancel()
-        await asyncio.wait({executing})
+        for task in executing:
+            task.cancel()
+        await asyncio.wait(executing)
 
 
 def make_live_trader(system: System, bars: "LiveBars | None" = None) -> "LiveTrader":

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from marketsentry.adapters.venues.bitget_wire import (
@@ -198,6 +199,7 @@ class BitgetLive(CcxtVenue):
 class BitgetSpot(BitgetLive):
     """Spot; the quote currency is part of the product."""
 
+    watched_orders = MappingProxyType({"type": "spot"})
     _ticker = "publicSpotGetV2SpotMarketTickers"
     _place_door = "privateSpotPostV2SpotTradePlaceOrder"
     _order_door = "privateSpotGetV2SpotTradeOrderInfo"
@@ -256,6 +258,7 @@ class BitgetSpot(BitgetLive):
 class BitgetPerpetual(BitgetLive):
     """Linear perpetuals against USDT on one margin account, in one-way mode."""
 
+    watched_orders = MappingProxyType({"type": "swap", "productType": PRODUCT_TYPE})
     _ticker = "publicMixGetV2MixMarketTicker"
     _place_door = "privateMixPostV2MixOrderPlaceOrder"
     _order_door = "privateMixGetV2MixOrderDetail"

@@ -4,15 +4,22 @@ ccxt connects, signs, subscribes and pings. What a message says is read by the a
 thousand trades as floats, and nothing tells that some are missing.
 """
 
-from collections.abc import Callable
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
+
+import structlog
 
 OFFICIAL = frozenset({"api.coinbase.com", "api.bitget.com"})
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 _BITGET_STREAMS = ("public", "private", "utaPublic", "utaPrivate")
+
+log = structlog.get_logger(__name__)
 
 OnMessage = Callable[[int, Any], None]
 """Takes the number of the connection and the message, JSON as it came."""
@@ -55,16 +62,66 @@ def listening_client(
     return client
 
 
-def wait_s(n_failures: int, draw: float) -> float:
-    """Tell how long to wait before a connection is made again; `draw` 0..1 spreads those who wait."""
-    return float(min(FIRST_WAIT_S * 2 ** (n_failures - 1), LONGEST_WAIT_S) * (0.5 + 0.5 * draw))
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How a broken connection is made again: after longer and longer waits, which `rng` spreads."""
+
+    rng: random.Random = field(default_factory=random.Random)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def wait(self, n_failures: int) -> None:
+        """Wait before the next try."""
+        longest = min(FIRST_WAIT_S * 2 ** (n_failures - 1), LONGEST_WAIT_S)
+        await self.sleep(longest * self.rng.uniform(0.5, 1.0))
 
 
-def subscribed(message: Any) -> bool:
-    """Whether a message says that a subscription is in force: `subscriptions` at Coinbase, `subscribe` at Bitget."""
-    if not isinstance(message, dict):
-        return False
-    return message.get("channel") == "subscriptions" or message.get("event") == "subscribe"
+async def keep_listening(
+    client: Any,
+    watch: Callable[[], Awaitable[object]],
+    *,
+    on_broken: Callable[[str], None],
+    patience: Patience,
+) -> None:
+    """Wait for one message after the other until cancelled, on a connection that is made again when it breaks.
+
+    Parameters
+    ----------
+    client
+        Of `listening_client`; it is closed at the end.
+    watch
+        Waits for the next message and subscribes where that is not done; whatever it raises breaks the connection.
+    on_broken
+        Told by what.
+    patience
+        How soon the next try is made.
+    """
+    failures, beating = 0, None
+    try:
+        while True:
+            try:
+                if client.id == "coinbase" and (beating is None or beating.done()):
+                    beating = asyncio.ensure_future(_beat(client))
+                await watch()
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - ccxt raises what it likes; a stream is only made again
+                failures += 1
+                kind = type(error).__name__
+                log.warning("stream_broken", venue=client.id, error=kind, failures=failures)
+                on_broken(f"the stream of {client.id} broke: {kind}")
+                await client.close()  # the next try makes a connection of its own
+                await patience.wait(failures)
+    finally:
+        if beating is not None:
+            beating.cancel()
+        await client.close()
+
+
+async def _beat(client: Any) -> None:
+    """Ask for a heartbeat each second: without one Coinbase closes a line on which nothing is said."""
+    try:
+        await client.subscribe("heartbeats", False)
+    except Exception as error:  # noqa: BLE001 - what is listened to shares its connection, and tells the failure
+        log.debug("heartbeats_ended", error=type(error).__name__)
 
 
 @cache

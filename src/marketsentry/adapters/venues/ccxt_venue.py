@@ -11,10 +11,11 @@ Nothing here repeats a request that may have been done.
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from marketsentry.adapters.venues.ccxt_client import CcxtClient
 from marketsentry.adapters.venues.order_checks import (
@@ -77,6 +78,7 @@ class CcxtVenue(ABC):
     """`Venue` over a ccxt client."""
 
     name: str
+    watched_orders: Mapping[str, object] = MappingProxyType({})  # parameters of ccxt's `watch_orders`
 
     def __init__(self, access: VenueAccess, client: CcxtClient) -> None:
         self._access = access
@@ -87,6 +89,11 @@ class CcxtVenue(ABC):
         self._clock_at = -_CLOCK_FOR_S
         self._skew_s = 0.0
         self._client_ids: dict[str, str] = {}
+
+    @property
+    def access(self) -> VenueAccess:
+        """Where the venue is, with which key."""
+        return self._access
 
     @property
     def trading_refusal(self) -> str | None:

@@ -1,38 +1,32 @@
 """`MarketStream` over ccxt: the public trades of some markets of Coinbase or Bitget."""
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import structlog
-
-from marketsentry.adapters.venues.ccxt_listening import listening_client, wait_s
+from marketsentry.adapters.venues.ccxt_listening import Patience, keep_listening, listening_client
 from marketsentry.adapters.venues.trade_wire import BitgetTrades, CoinbaseTrades, TradeReader
 from marketsentry.ports.market_stream import Hear, Interrupted
 from marketsentry.ports.venue import OutcomeUnknownError
 
 STREAMED = ("coinbase", "bitget")
 _OFFICIAL_URLS = {"coinbase": "https://api.coinbase.com", "bitget": "https://api.bitget.com"}
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class TradeStream:
     """Listens to one venue.
 
-    `markets` are ccxt's names of the markets by ours, `base_url` is another server that speaks the venue's protocol;
-    `rng` spreads reconnects.
+    `markets` are ccxt's names of the markets by ours, `base_url` is another server that speaks the venue's protocol.
     """
 
     venue: str
     markets: Mapping[str, str]
     base_url: str | None = None
     timeout_s: float = 10.0
-    rng: random.Random = field(default_factory=random.Random)
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    patience: Patience = field(default_factory=Patience)
 
     async def run(self, hear: Hear) -> None:
         """Listen until cancelled; see `MarketStream.run`."""
@@ -47,34 +41,20 @@ class TradeStream:
                 credentials={},
             )
         )
-        try:
-            await self._keep_listening(client, line)
-        finally:
-            await client.close()
 
-    async def _keep_listening(self, client: Any, line: "_Line") -> None:
-        failures, beating = 0, None
-        try:
-            while True:
-                try:
-                    if line.reader is None:
-                        await client.load_markets()
-                        line.reader = self._reader(client)
-                    if self.venue == "coinbase" and (beating is None or beating.done()):
-                        beating = asyncio.ensure_future(_beat(client))
-                    await client.watch_trades_for_symbols(list(self.markets.values()))
-                    line.check()
-                    failures = 0
-                except Exception as error:  # noqa: BLE001 - ccxt raises what it likes; a stream is only made again
-                    failures += 1
-                    kind = type(error).__name__
-                    log.warning("market_stream_broken", venue=self.venue, error=kind, failures=failures)
-                    line.hear(Interrupted(f"the stream of {self.venue} broke: {kind}"))
-                    await client.close()  # the next try makes a connection of its own
-                    await self.sleep(wait_s(failures, self.rng.random()))
-        finally:
-            if beating is not None:
-                beating.cancel()
+        async def watch() -> None:
+            if line.reader is None:
+                await client.load_markets()
+                line.reader = self._reader(client)
+            await client.watch_trades_for_symbols(list(self.markets.values()))
+            line.check()
+
+        await keep_listening(
+            client,
+            watch,
+            on_broken=lambda reason: hear(Interrupted(reason)),
+            patience=self.patience,
+        )
 
     def _reader(self, client: Any) -> TradeReader:
         names = {client.market(unified)["id"]: symbol for symbol, unified in self.markets.items()}
@@ -102,11 +82,3 @@ class _Line:
         unread, self.unread = self.unread, None
         if unread is not None:
             raise unread
-
-
-async def _beat(client: Any) -> None:
-    """Ask for a heartbeat each second: without one Coinbase closes a line on which nothing trades."""
-    try:
-        await client.subscribe("heartbeats", False)
-    except Exception as error:  # noqa: BLE001 - the trades share its connection, and tell the failure
-        log.debug("heartbeats_ended", error=type(error).__name__)

@@ -6,6 +6,7 @@ one, the middle of the market (K-17). The next leg is sized from a settled one o
 at it while it could still fill (K-21).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ _LONGEST_WAIT_S = 30.0
 _BPS = Decimal(10_000)
 _MAX_OFFSET_BPS = {False: Decimal(3), True: Decimal(2)}
 _MAX_PAPER_MARKET_BPS = Decimal(8)
+_LEG_ID = re.compile(r"^ms-(\d{1,18})-(?:l|m\d+)$")
 _WORTH_ANOTHER_TRY = ("venue_error:", "venue_http_429", "venue_http_5")
 
 
@@ -216,6 +218,12 @@ def limit_leg_id(order_id: int) -> str:
 def market_leg_id(order_id: int, n: int) -> str:
     """Name the `n`-th market leg of an order at the venue; the first is 1."""
     return f"ms-{order_id}-m{n}"
+
+
+def order_id_of(client_order_id: str) -> int | None:
+    """Tell whose leg has this name; None where it is none of ours."""
+    found = _LEG_ID.match(client_order_id)
+    return None if found is None else int(found[1])
 
 
 def bound(reference: Decimal, side: Side, offset_bps: Decimal) -> Decimal:
