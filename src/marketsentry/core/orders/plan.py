@@ -25,6 +25,7 @@ from marketsentry.core.orders.order import (
     TimeInForce,
 )
 from marketsentry.core.orders.product import Product
+from marketsentry.core.orders.terms import NO_TERMS, Terms, terms_of
 from marketsentry.exceptions import InputError
 
 POLL_S = 0.4
@@ -48,7 +49,7 @@ class Plan:
     """How an order is to be executed. Zeros mean zero (K-19).
 
     `limit_timeout_s` is how long a leg may work before it is cancelled. A market leg is tried again `max_retries`
-    times. `fee_bps` is what the paper venue takes.
+    times. `fee_bps` is what the paper venue takes. `terms` are passed on to the venue.
     """
 
     style: PlanStyle = PlanStyle.LIMIT_FIRST
@@ -58,6 +59,7 @@ class Plan:
     max_retries: int = 1
     fee_bps: Decimal = Decimal(5)
     is_live: bool = False
+    terms: Terms = NO_TERMS
 
     def __post_init__(self) -> None:
         for name, most in (("max_slippage_bps", 2000), ("fee_bps", 1000), ("limit_timeout_s", 30)):
@@ -89,6 +91,7 @@ class Plan:
             "max_retries": self.max_retries,
             "fee_bps": str(self.fee_bps),
             "is_live": self.is_live,
+            **({"terms": said} if (said := self.terms.document()) else {}),
         }
 
 
@@ -102,6 +105,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         max_retries=document["max_retries"],
         fee_bps=Decimal(document["fee_bps"]),
         is_live=document["is_live"],
+        terms=terms_of(document.get("terms")),
     )
 
 
