@@ -16,10 +16,11 @@ import structlog
 
 from marketsentry.bootstrap import System
 from marketsentry.exceptions import MarketSentryError, NotFoundError
+from marketsentry.settings import Settings
 
 if TYPE_CHECKING:
     from marketsentry.services.live_bars import LiveBars
-    from marketsentry.services.trader_live import LiveTrader  # brings the kernels
+    from marketsentry.services.trader_live import LiveRules, LiveTrader  # brings the kernels
 
 LOOK_EVERY_S = 1.0
 LOOK_FOR_MODEL_EVERY_S = 5.0
@@ -52,20 +53,26 @@ async def run_trader(system: System, *, stop: asyncio.Event) -> None:
 
 def make_live_trader(system: System, bars: "LiveBars | None" = None) -> "LiveTrader":
     """Put the trader of the settings together; `bars` brings what closes into the record."""
-    from marketsentry.services.backtest import backtest_defaults
-    from marketsentry.services.trader_live import LiveParts, LiveRules, LiveTrader
+    from marketsentry.services.trader_live import LiveParts, LiveTrader
 
-    settings = system.settings
-    rules = LiveRules(
+    refresh = None if bars is None else bars.refresh
+    return LiveTrader(
+        live_rules(system.settings),
+        LiveParts(system.execution.admit, system.executor, system.serving, system.entropy, refresh),
+    )
+
+
+def live_rules(settings: Settings) -> "LiveRules":
+    """Tell what the trader of the settings trades."""
+    from marketsentry.services.backtest import backtest_defaults
+    from marketsentry.services.trader_live import LiveRules
+
+    return LiveRules(
         horizon=settings.trader_horizon,
         strategy_id=settings.trader_strategy,
         symbols=settings.liquid_symbols,
         max_slippage_bps=Decimal(20),
         replay=backtest_defaults(settings).replay,
-    )
-    refresh = None if bars is None else bars.refresh
-    return LiveTrader(
-        rules, LiveParts(system.execution.admit, system.executor, system.serving, system.entropy, refresh)
     )
 
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 import structlog
 
 from marketsentry.exceptions import DependencyError, MarketSentryError
+from marketsentry.ports.accounts import is_apart
 from marketsentry.services.execution_drive import DriveParts, claim, drive
 from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
 from marketsentry.services.order_stream import Wakes
@@ -83,9 +84,16 @@ class Executor:
             self._wakes.wake(task)
 
     async def claim_open(self) -> Sequence[int]:
-        """Drive the open orders that nobody holds; returns their ids."""
+        """Drive the open orders that nobody holds; returns their ids.
+
+        Those of a replay or a drill are left to it: it has a clock and a market of its own.
+        """
         async with self._parts.transactions() as stores:
-            found = [one for one in await stores.orders.open() if one.id not in self._tasks]
+            found = [
+                one
+                for one in await stores.orders.open()
+                if one.id not in self._tasks and not is_apart(one.venue)
+            ]
         ids = [one.id for one in found]
         self.start(ids)
         return ids
