@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -60,12 +61,14 @@ def _print_engines(document: dict[str, Any], console: Console) -> None:
 
 def _print_feeds(feeds: Sequence[FeedState], console: Console) -> None:
     for one in feeds:
-        heard = "" if one.heard_at is None else f", heard {one.heard_at:%H:%M:%SZ}"
-        note = (
-            f" since {one.since:%Y-%m-%d %H:%MZ}{heard}: {one.source} {', '.join(one.symbols)} {one.interval}, "
-            f"{one.n_interruptions:,} interruptions, {one.n_backfills:,} back-fills"
+        _line(
+            console, "feed", str(one.mode), f" {one.source} {one.interval} since {one.since:%Y-%m-%d %H:%MZ}"
         )
-        _line(console, "feed", str(one.mode), note + (f"; {one.reason}" if one.reason else ""))
+        heard = "nothing heard" if one.heard_at is None else f"heard {one.heard_at:%H:%M:%SZ}"
+        counts = f"{one.n_interruptions:,} interruptions, {one.n_backfills:,} back-fills"
+        for text in (", ".join(one.symbols), f"{heard}, {counts}", one.reason):
+            if text:
+                console.print(Padding(Text(text, style="dim"), (0, 0, 0, 10)))
 
 
 def _print_series(series: Sequence[SeriesStatus], console: Console) -> None:

@@ -141,6 +141,7 @@ class _Feed:
             pace,
         )
         self.makers = {symbol: BarMaker(interval) for symbol in markets}
+        self.since_ns = dict(kept_ns)  # names the download, which goes on from its checkpoint
         self.made_from_ns, self.made_ns = dict(kept_ns), dict(kept_ns)
         self.heard_ns = 0
         self.heard_at: datetime | None = None
@@ -263,7 +264,7 @@ class _Feed:
         async with self.asking:
             for symbol in symbols:
                 (told,) = await download_bars(
-                    DownloadRequest((symbol,), self.interval, self.kept_ns[symbol], as_symbol=symbol),
+                    DownloadRequest((symbol,), self.interval, self.since_ns[symbol], as_symbol=symbol),
                     venue=self.parts.venue,
                     transactions=self.parts.transactions,
                     clock=self.parts.clock,
