@@ -26,6 +26,7 @@ from marketsentry.ports.paper import PaperStore
 from marketsentry.ports.predictions import PredictionStore
 from marketsentry.ports.risk import RiskStore
 from marketsentry.ports.runs import RunStore
+from marketsentry.ports.serving import ServingStore
 from marketsentry.ports.signals import SignalStore
 from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
@@ -56,6 +57,7 @@ __all__ = [
     "PredictionStore",
     "RiskStore",
     "RunStore",
+    "ServingStore",
     "SignalStore",
     "Stores",
     "SweepStore",
@@ -166,6 +168,11 @@ class Stores(Protocol):
     @property
     def runs(self) -> RunStore:
         """Backtest runs."""
+        ...
+
+    @property
+    def serving(self) -> ServingStore:
+        """What a live prediction reads and writes."""
         ...
 
     @property

@@ -26,6 +26,7 @@ from marketsentry.ports import (
     PredictionStore,
     RiskStore,
     RunStore,
+    ServingStore,
     SignalStore,
     SweepStore,
     SyntheticStore,
@@ -184,6 +185,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.runs import PostgresRunStore
 
         return PostgresRunStore(self._connection)
+
+    @cached_property
+    def serving(self) -> ServingStore:
+        """What a live prediction reads and writes."""
+        from marketsentry.adapters.postgres.serving import PostgresServingStore
+
+        return PostgresServingStore(self._connection)
 
     @cached_property
     def signals(self) -> SignalStore:
