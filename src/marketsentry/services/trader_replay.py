@@ -204,14 +204,14 @@ class _Replay:
 
     async def _bar(self, end_ns: int) -> BarStep:
         """Trade one bar; orders that an earlier run left open are settled first."""
+        reason = ""
         for _ in range(_TRIES):
             step = await self.trader.tick()
             if not isinstance(step, Waiting):
                 return step
+            reason = step.reason
             await self.parts.live.executor.settle(await self._open_ids(), within_s=SETTLE_WITHIN_S)
-        raise ConflictError(
-            f"the bar that closed at {utc_text(end_ns)} cannot be traded again: {step.reason}"
-        )
+        raise ConflictError(f"the bar that closed at {utc_text(end_ns)} cannot be traded again: {reason}")
 
     async def _open_ids(self) -> list[int]:
         async with self.parts.live.admit.transactions() as stores:
