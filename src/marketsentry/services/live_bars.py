@@ -162,8 +162,9 @@ class _Feed:
             await open_stream({symbol: one.venue_symbol for symbol, one in self.markets.items()}).run(
                 self.hear
             )
-        except MarketSentryError as error:
-            self.hear(Interrupted(str(error)))
+        except Exception as error:  # outermost loop of a stream: bars are asked for without it
+            log.exception("market_stream_failed", source=self.parts.venue.name)
+            self.hear(Interrupted(f"the stream failed: {type(error).__name__}"))
 
     def hear(self, event: MarketEvent) -> None:
         match event:
@@ -289,6 +290,8 @@ class _Feed:
                     await self._verify(now)
                 except MarketSentryError as error:
                     log.warning("bars_not_verified", source=self.parts.venue.name, reason=str(error))
+                except Exception:  # outermost loop of a feed
+                    log.exception("bars_not_verified", source=self.parts.venue.name)
             if self.said_at is None or now - self.said_at >= self.parts.rules.say_every:
                 await self._say(now)
             await self.parts.sleep(self.parts.rules.tend_every_s)

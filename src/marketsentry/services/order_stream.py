@@ -6,7 +6,6 @@ look. So news that are lost, doubled, late, out of order or forged cost a reques
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 from weakref import WeakSet
@@ -112,5 +111,7 @@ class OrderWatch:
                 log.warning("order_stream_broken", adapter=name, reason=reason)
 
     async def _listen(self, feed: OrderFeed) -> None:
-        with suppress(asyncio.CancelledError):
+        try:
             await feed.run(partial(self.hear, feed.name))
+        except Exception:  # outermost loop of a stream: orders are looked at without it
+            log.exception("order_stream_failed", adapter=feed.name)

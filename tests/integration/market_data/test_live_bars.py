@@ -128,7 +128,7 @@ async def test_bars_of_the_stream_equal_the_candles_of_the_venue(
 async def test_no_fault_of_the_stream_leaves_a_hole_or_a_wrong_bar(
     kind: VenueKind, fault: VenueFault, transactions: Transactions
 ) -> None:
-    async with desk(kind, transactions, wait_s=0.5) as at:
+    async with desk(kind, transactions, wait_s=0.2) as at:
         await at.refresh()
         await at.state(lambda told: told.mode is FeedMode.STREAM)
         channel = "ws market_trades" if kind is VenueKind.COINBASE else "ws trade"

@@ -12,10 +12,12 @@ from decimal import Decimal
 import pytest
 from pydantic import SecretStr
 
-from live_venues import bitget_exchange, coinbase, coinbase_exchange, eventually, market
+from live_venues import bitget, bitget_exchange, coinbase, coinbase_exchange, eventually, market
+from marketsentry.adapters.venues.order_feed import CcxtOrderFeed
 from marketsentry.bootstrap import System, open_system
 from marketsentry.core.orders.order import OrderStatus, Side, TimeInForce
 from marketsentry.ports.accounts import SubLedger
+from marketsentry.ports.order_feed import FeedBegun, FeedBroken, OrderNews
 from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.risk import ChangedBy, EventFilter
 from marketsentry.services.execution import EnteredOrder, EnterRequest, enter_orders
@@ -28,6 +30,7 @@ from marketsentry.services.order_stream import OrderWatch
 from marketsentry.settings import Settings
 from marketsentry.simexchange.exchange import SimExchange, VenueKind
 from marketsentry.simexchange.faults import STREAM_FAULTS, VenueFault
+from marketsentry.simexchange.signatures import make_key_pair
 from recorded_prices import add_prices
 
 BY = ChangedBy("test")
@@ -164,6 +167,20 @@ async def test_a_reconnect_makes_up_for_what_was_missed(settings: Settings) -> N
         assert not (await at.stored(order.id)).status.is_final
         at.exchange.disconnect_all()
         assert (await at.over(order.id)).status is OrderStatus.FILLED
+
+
+@pytest.mark.parametrize("kind", list(VenueKind))
+async def test_a_key_that_is_refused_is_told_and_tried_again(kind: VenueKind) -> None:
+    told: list[OrderNews] = []
+    wrong = {"api_secret": make_key_pair(99).pem} if kind is VenueKind.COINBASE else {"passphrase": "wrong"}
+    async with coinbase_exchange() if kind is VenueKind.COINBASE else bitget_exchange() as exchange:
+        make = coinbase if kind is VenueKind.COINBASE else bitget
+        async with make(exchange, timeout_s=5.0, **wrong) as venue:
+            listening = asyncio.create_task(CcxtOrderFeed(venue).run(told.append))
+            await eventually(lambda: sum(isinstance(one, FeedBroken) for one in told) >= 2)
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+    assert not any(isinstance(one, FeedBegun) for one in told)
 
 
 async def test_a_reconnect_starts_a_reconcile_before_its_timer(settings: Settings) -> None:

@@ -91,3 +91,31 @@ async def test_what_the_clock_of_a_rest_raises_is_raised():
     resting = asyncio.create_task(Wakes(fails).rest(1.0))
     (done,), _ = await asyncio.wait({resting})
     assert isinstance(done.exception(), OSError)
+
+
+class Feed:
+    """A stream that does what it is told."""
+
+    def __init__(self, name, run):
+        self.name, self.run = name, run
+
+
+async def test_a_stream_that_fails_takes_no_other_with_it():
+    heard, looks = asyncio.Event(), Looks()
+
+    async def fails(hear):
+        raise ValueError("no such module")
+
+    async def tells(hear):
+        await asyncio.sleep(0)
+        hear(OrderMoved("ms-4-l"))
+        heard.set()
+        await asyncio.Event().wait()
+
+    stop = asyncio.Event()
+    watch = OrderWatch((Feed("bitget_live", fails), Feed("coinbase_live", tells)), looks)
+    running = asyncio.create_task(watch.run(stop))
+    await asyncio.wait_for(heard.wait(), 5)
+    stop.set()
+    await asyncio.wait_for(running, 5)
+    assert looks.at == [4]

@@ -73,7 +73,6 @@ class BarMaker:
         self._given_ns = 0
         self._growing: dict[int, _Growing] = {}
         self.newest_ns = 0
-        self.n_late = 0
 
     def begin(self, at_ns: int) -> None:
         """Every trade from `at_ns` on will come; told again without an interruption it changes nothing."""
@@ -86,13 +85,10 @@ class BarMaker:
         self._growing.clear()
 
     def add(self, one: Print) -> None:
-        """Take a trade; one that was taken before, or is of no whole bar, changes nothing."""
+        """Take a trade; one that was taken before, is of no whole bar or of one that was given out, changes nothing."""
         self.newest_ns = max(self.newest_ns, one.at_ns)
         ts_ns = one.at_ns // self._interval.ns * self._interval.ns
-        if not self.is_whole(ts_ns):
-            return
-        if ts_ns < self._given_ns:
-            self.n_late += 1
+        if not self.is_whole(ts_ns) or ts_ns < self._given_ns:
             return
         known = self._growing.get(ts_ns)
         if known is None:

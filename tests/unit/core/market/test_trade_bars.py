@@ -88,11 +88,10 @@ def test_being_told_again_that_listening_began_spoils_nothing():
     assert [one.ts_ns for one in maker.close(START + MINUTE.ns)] == [START]
 
 
-def test_a_trade_of_a_bar_that_was_given_out_is_counted():
+def test_a_trade_of_a_bar_that_was_given_out_makes_no_second_one():
     maker = BarMaker(MINUTE)
     maker.begin(START)
     maker.add(told(1, 5))
     maker.close(START + MINUTE.ns)
     maker.add(told(2, 6))
-    assert maker.n_late == 1
     assert maker.close(START + 2 * MINUTE.ns) == ()
