@@ -12,6 +12,7 @@ from marketsentry.ports.audits import AuditStore
 from marketsentry.ports.bars import BarStore
 from marketsentry.ports.books import BookStore
 from marketsentry.ports.clock import Clock
+from marketsentry.ports.costs import CostStore
 from marketsentry.ports.datasets import DatasetStore
 from marketsentry.ports.decisions import DecisionStore
 from marketsentry.ports.entities import EntityStore
@@ -43,6 +44,7 @@ __all__ = [
     "BarStore",
     "BookStore",
     "Clock",
+    "CostStore",
     "DatasetStore",
     "DecisionStore",
     "EntityStore",
@@ -123,6 +125,11 @@ class Stores(Protocol):
     @property
     def audits(self) -> AuditStore:
         """Results of the data-quality gate and download checkpoints."""
+        ...
+
+    @property
+    def costs(self) -> CostStore:
+        """What own orders cost, and the fits made of it."""
         ...
 
     @property

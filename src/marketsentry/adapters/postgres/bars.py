@@ -179,6 +179,21 @@ class PostgresBarStore:
             stop = min(stop, as_of_ns - interval.ns + 1)  # a bar is never known before it closes
         return await self._read(symbol, interval, info.source, start, stop, as_of_ns)
 
+    async def window(
+        self, symbol: str, interval: Interval, *, start_ns: int, stop_ns: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Read the few bars of a span; see `BarStore.window`."""
+        given = {
+            "symbol": symbol,
+            "timeframe": str(interval),
+            "as_of": "infinity",
+            "start": ns_to_datetime(start_ns),
+            "stop": _above(stop_ns),
+        }
+        async with self._connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+            await cursor.execute(_READ, given)
+            return decode_bars(await cursor.fetchone())
+
     async def last_bars(
         self,
         symbol: str,

@@ -13,6 +13,7 @@ from marketsentry.ports import (
     AuditStore,
     BarStore,
     BookStore,
+    CostStore,
     DatasetStore,
     DecisionStore,
     EntityStore,
@@ -122,6 +123,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.audits import PostgresAuditStore
 
         return PostgresAuditStore(self._connection)
+
+    @cached_property
+    def costs(self) -> CostStore:
+        """What own orders cost, and the fits made of it."""
+        from marketsentry.adapters.postgres.costs import PostgresCostStore
+
+        return PostgresCostStore(self._connection)
 
     @cached_property
     def datasets(self) -> DatasetStore:

@@ -1,5 +1,6 @@
 """Orders and their execution over HTTP (contract section 1.6)."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from time import perf_counter
 from typing import Annotated, Any
@@ -43,6 +44,7 @@ from marketsentry.services.execution import (
 )
 from marketsentry.services.execution_audit import audit_decision
 from marketsentry.services.execution_request import ORDER_TERMS, RunRequest
+from marketsentry.services.expected_costs import EXPECTED_COST
 
 DIGITS = 8
 LIQUID = "liquid"
@@ -228,6 +230,9 @@ def _columns(told: ToldOrder) -> dict[str, Any]:
     apart = ("execution", ORDER_TERMS)
     metadata = {name: value for name, value in stored.metadata.items() if name not in apart}
     terms = terms_of(stored.metadata.get(ORDER_TERMS) if stored.plan is None else stored.plan.get("terms"))
+    planned = metadata.get("cost")  # under this name a rebalance keeps it
+    is_estimate = isinstance(planned, Mapping) and "basis" in planned
+    expected_cost = metadata.pop(EXPECTED_COST, planned if is_estimate else None)
     if told.execution is not None:
         metadata["execution"] = told.execution
     in_force: InForce = stored.time_in_force.value
@@ -241,5 +246,6 @@ def _columns(told: ToldOrder) -> dict[str, Any]:
         "position_mode": terms.position_mode,
         "margin_mode": terms.margin_mode,
         "time_in_force": in_force,
+        "expected_cost": expected_cost,
         "metadata": metadata,
     }
