@@ -17,6 +17,8 @@ from marketsentry.exceptions import ConflictError
 from marketsentry.roles.supervisor import RoleProcess, supervise
 from programs import Served, clean_environment, eventually, free_port, is_gone, ms, ms_json, serving
 
+pytestmark = pytest.mark.xdist_group("up")  # one program that runs all along
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -68,6 +70,20 @@ def test_status_answers_while_it_runs(up: Served) -> None:
     assert engines["started_for_this_answer"] == []
     assert status["api"] == {"address": f"http://127.0.0.1:{up.port}", "state": "ready"}
     assert status["schema"]["revision"] == status["schema"]["head"]
+
+
+def test_openings_are_stopped_and_orders_listed_while_it_runs(up: Served) -> None:
+    """What a person needs at once works beside the running program, without its addresses."""
+    pulled = ms_json(up.home, "risk", "kill", "liquid", "--reason", "look first")
+    assert pulled["state"] == "triggered"
+    told = ms_json(up.home, "risk", "explain", "liquid", code=3)
+    assert [one["code"] for one in told["facts"]] == ["kill_switch_triggered:liquid:global"]
+    flat = ms_json(up.home, "risk", "flatten", "liquid", "--yes")
+    assert (flat["flat"], flat["orders"]) == (True, [])
+    assert ms_json(up.home, "risk", "reset", "liquid")["state"] == "armed"
+    assert ms_json(up.home, "orders", "reconcile")["agrees"] is True
+    assert ms(up.home, "orders", "list").returncode == ms(up.home, "account", "list").returncode == 0
+    assert up.is_ready()
 
 
 def test_a_killed_role_is_started_again(up: Served) -> None:
