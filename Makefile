@@ -36,7 +36,7 @@ simulate: .venv/.dev ## orders under faults and crashes on a virtual clock (SEED
 	@PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --from $(FROM) $(ARGS)
 
 e2e: .venv/.dev ## tests of the running program, its API and the whole main job
-	$(BIN)/pytest tests/e2e -n 2 --maxschedchunk 1 -q $(ARGS)
+	$(BIN)/pytest tests/e2e -n 2 --dist loadgroup -q $(ARGS)
 
 bench: .venv/.dev .venv-peers/.done ## measure the budgets beside limits and peers (ARGS="backtest-sma import --json")
 	$(BIN)/ms bench $(ARGS)

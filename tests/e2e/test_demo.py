@@ -10,6 +10,7 @@ from market_files import bar_rows, write_parquet
 from programs import eventually, ms, ms_json, serving
 from recorded_hours import copy_hours
 
+pytestmark = pytest.mark.xdist_group("demo")  # one worker runs the demo once
 STEPS = ["engines", "market", "quality gate", "features sound", "train sound", "features peeking", "train peeking",
          "backtest", "report"]  # fmt: skip
 PEEKING = (
