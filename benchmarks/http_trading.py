@@ -87,11 +87,11 @@ def _checks(client: Client, n: int) -> Iterable[float]:
 
 def _runs(client: Client, n: int) -> Iterable[float]:
     price: float | None = None
-    for i in range(n):
+    for _ in range(n):
         order = {
             "target": SYMBOLS[0],
-            "side": "sell" if i % 2 else "buy",
-            "quantity": 0.001,
+            "side": "buy",
+            "quantity": 0.0001,
             "est_price": price,
             "strategy_id": "bench",
         }

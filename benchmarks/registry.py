@@ -27,6 +27,7 @@ ROWS = {
     "kill-switch": "switch:bench_kill_switch",
     "replay-live": "replay_live:bench_replay_live",
     "reconcile": "recovery:bench_reconcile",
+    "flat": "flat:bench_flat",
     "http-ingest": "http_calls:bench_http_ingest",
     "help": "house:bench_help",
     "up": "house:bench_up",

@@ -81,7 +81,8 @@ async def _replay_live(system: System) -> list[dict[str, Any]]:
 
 
 async def _traded(system: System, run: ReplayedRun) -> int:
-    report = await trade_again(run, replayed_trading(system, run.panel.symbols, run.params))
+    async with replayed_trading(system, run.panel.symbols, run.params) as parts:
+        report = await trade_again(run, parts)
     return report.parity.n_fills + report.parity.n_only_in_run
 
 

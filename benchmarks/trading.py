@@ -1,6 +1,5 @@
 """The live path on paper: from the close of a bar to committed orders, and from admitted orders to booked fills."""
 
-import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
@@ -8,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import uvloop
 
 from benchmarks.desk import PER_DAY, SYMBOLS, Desk, make_bars, part, train_on
 from benchmarks.rows import median
@@ -161,4 +162,4 @@ def with_system(
             return await work(system)
 
     with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(run(Path(folder)))
+        return uvloop.run(run(Path(folder)))  # the loop of the roles

@@ -69,4 +69,5 @@ async def trade_run_again(system: System, run_id: int) -> ParityReport:
     """Trade a run again on paper, through the whole stack."""
     context = RunContext(system.transactions, system.artifacts, system.clock, "code-1")
     run = await load_run(run_id, context=context, defaults=EAGER)
-    return await trade_again(run, replayed_trading(system, run.panel.symbols, run.params))
+    async with replayed_trading(system, run.panel.symbols, run.params) as parts:
+        return await trade_again(run, parts)

@@ -23,6 +23,7 @@ from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.adapters.trainer_process import ProcessTrainer
 from marketsentry.adapters.venues.paper import PaperParts, PaperRules
+from marketsentry.adapters.venues.paper_book import RecordedBooks
 from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.adapters.venues.replay_market import ReplayMarket
@@ -341,7 +342,10 @@ def risk_limits(settings: Settings) -> RiskLimits:
     )
 
 
-def replayed_trading(system: System, symbols: Sequence[str], params: ReplayParams) -> "ParityParts":
+@asynccontextmanager
+async def replayed_trading(
+    system: System, symbols: Sequence[str], params: ReplayParams
+) -> AsyncIterator["ParityParts"]:
     """Put the trading plane on a clock and a market that a replay moves.
 
     Parameters
@@ -353,10 +357,11 @@ def replayed_trading(system: System, symbols: Sequence[str], params: ReplayParam
     params
         Capital and costs of the backtest.
 
-    Returns
-    -------
+    Yields
+    ------
     ParityParts
-        Risk rules that a backtest does not have are lifted; its caps are in every decision.
+        Risk rules that a backtest does not have are lifted; its caps are in every decision. Commits do not wait for
+        the disk: what a replay loses in a crash is made again by the next one.
     """
     from marketsentry.services.parity import ParityParts  # brings the kernels
 
@@ -370,12 +375,13 @@ def replayed_trading(system: System, symbols: Sequence[str], params: ReplayParam
         lot_size=Decimal(0),
         capital=Decimal(repr(params.capital_quote)),
     )
-    paper = PaperParts(system.transactions, market, clock, rules=rules, sleep=_yield_only)
-    venues = VenueRegistry(paper)
-    risk = RiskParts(system.transactions, _lifted_limits(), clock)
-    admit = AdmitParts(system.transactions, clock, risk, venues, paper_capital=rules.capital)
-    drive = DriveParts(system.transactions, venues, clock, sleep=_yield_only)
-    return ParityParts(clock, market, admit, drive, new_id=lambda: system.entropy(16).hex())
+    async with _database(system.settings, system.engines, is_durable=False) as database:
+        paper = PaperParts(database.transactions, market, clock, rules=rules, sleep=_yield_only)
+        venues = VenueRegistry(paper)
+        risk = RiskParts(database.transactions, _lifted_limits(), clock)
+        admit = AdmitParts(database.transactions, clock, risk, venues, paper_capital=rules.capital)
+        drive = DriveParts(database.transactions, venues, clock, sleep=_yield_only)
+        yield ParityParts(clock, market, admit, drive, new_id=lambda: system.entropy(16).hex())
 
 
 @asynccontextmanager
@@ -458,9 +464,12 @@ def running_engines(settings: Settings) -> Iterator[EmbeddedEngines]:
 
 def _venues(settings: Settings, transactions: Transactions, clock: Clock) -> VenueRegistry:
     market = RecordedMarket(transactions, max_age=timedelta(seconds=settings.risk_max_price_age_s))
-    rules = PaperRules(capital=settings.paper_capital)
+    rules = PaperRules(capital=settings.paper_capital, seed=settings.paper_seed)
+    books = None
+    if settings.paper_model == "book":
+        books = RecordedBooks(transactions, max_age=timedelta(seconds=settings.paper_max_book_age_s))
     return VenueRegistry(
-        PaperParts(transactions, market, clock, rules),
+        PaperParts(transactions, market, clock, rules, books=books),
         open_live=lambda venue: live_venue(settings, venue),
         coinbase_currency=settings.coinbase_quote_currency,
     )
@@ -474,12 +483,13 @@ def _engines(settings: Settings) -> EmbeddedEngines:
     )
 
 
-def _database(settings: Settings, engines: Engines) -> Database:
+def _database(settings: Settings, engines: Engines, *, is_durable: bool = True) -> Database:
     return Database(
         engines.database_url,
         min_connections=settings.db_pool_min_conn,
         max_connections=settings.db_pool_max_conn,
         statement_timeout_s=settings.statement_timeout_s,
+        is_durable=is_durable,
     )
 
 

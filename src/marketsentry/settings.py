@@ -32,6 +32,7 @@ _OURS = frozenset(  # variables that the contract does not name
         "live_venues",
         "max_body_bytes",
         "paper_capital",
+        "paper_max_book_age_s",
         "risk_max_price_age_s",
         "served_models",
         "stale_after_bars",
@@ -263,7 +264,10 @@ class Settings(BaseSettings):
     dq_max_stale_ratio: Fraction = 0.1
     dq_min_rows: Count = 200
 
-    # What a strategy has to begin with on a paper account, in its quote currency.
+    # What fills paper orders, how old a book may be, and what a strategy has to begin with in its quote currency.
+    paper_model: Annotated[Literal["book", "bars"], BeforeValidator(_lower)] = "book"
+    paper_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
+    paper_max_book_age_s: Positive = 5.0
     paper_capital: Money = Decimal(100_000)
 
     # Training, and the limits of the first verdict.

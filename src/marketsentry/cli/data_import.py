@@ -1,4 +1,4 @@
-"""`ms data import`: files of bars, trades, funding rates and news into the record."""
+"""`ms data import`: files of bars, trades, order books, funding rates and news into the record."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,10 +30,12 @@ def import_(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Import Parquet, CSV, CSV.gz, zip or JSON lines: bars, trades, funding rates, news.
+    """Import Parquet, CSV, CSV.gz, zip or JSON lines: bars, trades, order books, funding rates, news.
 
     Venue, market, symbol and interval are read from folder and file name (binance_spot_1h/BTCUSDT.parquet,
     BTCUSDT-1m-2024-01.zip), or given here. Importing again costs a look at the file.
+
+    A recording of a book becomes at most ten books a second; its other rows are folded into them.
 
     Bad rows never enter: they are counted, shown, and written to a reject file under var/rejects; the good
     rows of their file land. Of a damaged or mislabelled file nothing lands.
@@ -154,6 +156,6 @@ def _counts(file: "FileReport") -> tuple[tuple[str, int], ...]:
         ("new", file.inserted),
         ("changed", file.updated),
         ("known", file.unchanged),
-        ("repeated", file.duplicates),
+        ("folded" if file.kind == "book" else "repeated", file.duplicates),
         ("refused", file.rejected),
     )

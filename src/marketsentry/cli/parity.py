@@ -55,12 +55,11 @@ async def _run(run_id: int) -> "ParityReport":
     async with open_system() as system:
         context = RunContext(system.transactions, system.artifacts, system.clock, system.code_version)
         run = await load_run(run_id, context=context, defaults=backtest_defaults(system.settings))
-        with steps_on_stderr() as on_progress:
-            return await trade_again(
-                run,
-                replayed_trading(system, run.panel.symbols, run.params),
-                progress=lambda done, total: on_progress("bars", done / total),
-            )
+        async with replayed_trading(system, run.panel.symbols, run.params) as parts:
+            with steps_on_stderr() as on_progress:
+                return await trade_again(
+                    run, parts, progress=lambda done, total: on_progress("bars", done / total)
+                )
 
 
 def _document(report: "ParityReport") -> dict[str, object]:

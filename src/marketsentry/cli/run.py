@@ -1,6 +1,5 @@
 """`ms run ROLE`: one role in the foreground."""
 
-import asyncio
 from enum import StrEnum
 from typing import Annotated
 
@@ -38,7 +37,9 @@ def run(
 
     Example:  ms run api
     """
-    asyncio.run(_run_role(role, watch_stdin=until_stdin_closes, listen_fd=listen_fd))
+    import uvloop
+
+    uvloop.run(_run_role(role, watch_stdin=until_stdin_closes, listen_fd=listen_fd))
 
 
 async def _run_role(role: Role, *, watch_stdin: bool, listen_fd: int) -> None:

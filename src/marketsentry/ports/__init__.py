@@ -10,6 +10,7 @@ from marketsentry.ports.artifacts import ArtifactRef, Artifacts
 from marketsentry.ports.attribution import AttributionStore
 from marketsentry.ports.audits import AuditStore
 from marketsentry.ports.bars import BarStore
+from marketsentry.ports.books import BookStore
 from marketsentry.ports.clock import Clock
 from marketsentry.ports.datasets import DatasetStore
 from marketsentry.ports.decisions import DecisionStore
@@ -39,6 +40,7 @@ __all__ = [
     "AttributionStore",
     "AuditStore",
     "BarStore",
+    "BookStore",
     "Clock",
     "DatasetStore",
     "DecisionStore",
@@ -89,6 +91,11 @@ class Stores(Protocol):
     @property
     def bars(self) -> BarStore:
         """Bars and the manifest of series."""
+        ...
+
+    @property
+    def books(self) -> BookStore:
+        """Order books."""
         ...
 
     @property

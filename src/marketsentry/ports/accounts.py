@@ -173,6 +173,10 @@ class AccountStore(Protocol):
         """Read an account and keep other writers out until the transaction ends; raises `NotFoundError`."""
         ...
 
+    async def hold(self, account: Account) -> None:
+        """Lock an account that is known already; the lock is there before anything later is read."""
+        ...
+
     async def sub_ledgers(
         self, *, account_id: int | None = None, track: str | None = None
     ) -> Sequence[SubLedger]:
@@ -186,8 +190,12 @@ class AccountStore(Protocol):
         """
         ...
 
-    async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> int:
-        """Insert entries and move cash by them in one statement; tells how many were new."""
+    async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> frozenset[str]:
+        """Insert entries and move cash by them in one statement; names the references that were new."""
+        ...
+
+    async def put_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> None:
+        """Insert entries and move cash by them like `add_entries`, without being told which were new."""
         ...
 
     async def positions(self, ledger: SubLedger, *, target: str | None = None) -> Sequence[HeldPosition]:

@@ -55,9 +55,18 @@ class BarStore(Protocol):
         ...
 
     async def last_bars(
-        self, symbol: str, interval: Interval, n_bars: int, *, as_of_ns: int | None = None
+        self,
+        symbol: str,
+        interval: Interval,
+        n_bars: int,
+        *,
+        as_of_ns: int | None = None,
+        info: SeriesInfo | None = None,
     ) -> BarSeries:
-        """Read the newest `n_bars` bars known at `as_of_ns`, oldest first; fewer if there are fewer."""
+        """Read the newest `n_bars` bars known at `as_of_ns`, oldest first; fewer if there are fewer.
+
+        `info` is the manifest line of the series where it was read just before.
+        """
         ...
 
     async def add_no_trade(self, symbol: str, interval: Interval, ts_ns: NDArray[np.int64]) -> int:
@@ -75,6 +84,10 @@ class BarStore(Protocol):
 
     async def series_of(self, symbols: Sequence[str], interval: Interval) -> Mapping[str, SeriesInfo]:
         """Read the manifest lines of symbols at once; what has no bars is left out."""
+        ...
+
+    async def shortest_of(self, symbol: str) -> SeriesInfo | None:
+        """Read the manifest line of the shortest bars that there are of a symbol."""
         ...
 
     async def series(self, symbol: str, interval: Interval) -> SeriesInfo | None:

@@ -45,7 +45,10 @@ class RowBlock(Protocol):
 
     `columns` holds arrays of shape (n_rows,) by name. Bars: `ts_ns`, `open`, `high`, `low`, `close`,
     `volume`, and `trades_count`. Trades: `ts_ns`, `known_at_ns`, `price`, `size`, `side`, `trade_id`.
-    Funding: `ts_ns`, `rate`. News: `ts_ns`, `known_at_ns`, `title`, `url`, `source_name`, `payload`.
+    Quotes: `ts_ns`, `known_at_ns`, `bid`, `bid_size`, `ask`, `ask_size`. Books, one row per changed level: `ts_ns`,
+    `known_at_ns`, `price`, `size` (0 takes the level out), `side` (+1 bid), `is_snapshot`, `first_id`, `last_id`,
+    `prev_id` (-1 where not told). Funding: `ts_ns`, `rate`. News: `ts_ns`, `known_at_ns`, `title`, `url`,
+    `source_name`, `payload`.
     `reason` (n_rows,) uint8 is a `Reason`, 0 where the reader could read the row. `line` (n_rows,) int64:
     line of a text file or row of a table, from 1.
     """

@@ -250,7 +250,7 @@ class OrderStore(Protocol):
         *,
         owner: str | None = None,
         patches: Mapping[int, OrderPatch] | None = None,
-    ) -> None:
+    ) -> Sequence[StoredOrder]:
         """Write the events of changes and the rows that they lead to, or nothing at all.
 
         The fills among them are booked by `services.ledger` in the same transaction.
@@ -263,6 +263,11 @@ class OrderStore(Protocol):
             Only while this owner holds the lease of every one of them.
         patches
             Columns to set beside, by order id.
+
+        Returns
+        -------
+        sequence of StoredOrder
+            The rows afterwards, oldest first.
 
         Raises
         ------

@@ -4,15 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol
 
 from marketsentry.core.orders.order import ZERO, Fill, LegKind, Side, TimeInForce
 from marketsentry.ports.venue import LegStatus
 
 
+class Basis(StrEnum):
+    """What of the record an order is filled by; it stays the same from arrival to end."""
+
+    BOOK = "book"
+    BARS = "bars"
+
+
 @dataclass(frozen=True, slots=True)
 class PaperOrder:
-    """An order at the paper venue. `seen_at` is the time of the market that it was matched with last."""
+    """An order at the paper venue. `seen_at` is the time of the market that it was matched with last.
+
+    Of an order that a book fills: `ahead` stands before it in the queue, None where that is not known; `took` is what
+    it took of the book of `seen_at`; trades up to `traded_to` have been counted.
+    """
 
     client_order_id: str
     venue: str
@@ -27,6 +39,10 @@ class PaperOrder:
     seen_at: datetime
     status: LegStatus = LegStatus.OPEN
     fills: tuple[Fill, ...] = ()
+    basis: Basis = Basis.BARS
+    ahead: Decimal | None = None
+    took: Decimal = ZERO
+    traded_to: datetime | None = None
 
     @property
     def filled_qty(self) -> Decimal:
@@ -57,6 +73,14 @@ class PaperStore(Protocol):
         """List the orders that have fills, oldest first."""
         ...
 
+    async def hold_market(self, venue: str, symbol: str) -> None:
+        """Let no other order of a market be matched until the transaction ends."""
+        ...
+
+    async def took_of(self, venue: str, symbol: str, side: Side, *, at: datetime) -> Decimal:
+        """Add up what orders of a side took of the book of a time."""
+        ...
+
     async def priced_symbols(self) -> Sequence[str]:
-        """List the symbols of which the record has a price or a bar."""
+        """List the symbols of which the record has a price, a bar or a book."""
         ...

@@ -12,7 +12,7 @@ from marketsentry.core.risk.hard_rules import LossFigures
 from marketsentry.core.risk.positions import Position
 from marketsentry.exceptions import DataQualityError, DependencyError
 from marketsentry.ports import Clock, Stores
-from marketsentry.ports.accounts import GLOBAL, Account, LedgerState, SubLedger
+from marketsentry.ports.accounts import GLOBAL, Account, EquityMark, LedgerState, SubLedger
 from marketsentry.ports.risk import AccountState
 from marketsentry.services.ledger import PAPER, equity_of
 
@@ -187,6 +187,16 @@ async def _figures(
 ) -> Figures:
     state = await current_state(stores, account, ledger, at=at)
     now = equity_of(state, quote=account.currency, rates={}, at=at)
+    return figures_of(state, now, strategy_id, at=at, max_mark_age=max_mark_age)
+
+
+def figures_of(
+    state: LedgerState, now: EquityMark, strategy_id: str, *, at: datetime, max_mark_age: timedelta
+) -> Figures:
+    """Tell the figures of a state and what it is worth, with the streak of a strategy (`global`: the longest).
+
+    Raises `DataQualityError` if a figure cannot be told; see `core.account.figures.account_figures`.
+    """
     strategies = state.trips if strategy_id == GLOBAL else (strategy_id,)
     return account_figures(
         now.equity,

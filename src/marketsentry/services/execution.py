@@ -15,7 +15,7 @@ from marketsentry.ports.orders import NewOrder, OrderFilter, StoredOrder
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.services.execution_admit import admit
 from marketsentry.services.execution_booking import result_of
-from marketsentry.services.execution_holdings import intent_of, which_open
+from marketsentry.services.execution_holdings import intent_of, read_account_holdings, which_open
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest
 from marketsentry.services.executor import Executor
 from marketsentry.services.risk_switch import hold_switches
@@ -133,9 +133,7 @@ async def enter_orders(request: EnterRequest, parts: ExecutionParts) -> Entered:
     """
     async with parts.transactions() as stores:
         pairs = dict.fromkeys((one.track, one.strategy_id) for one in request.orders)
-        switches = await hold_switches(stores, pairs)
-        for track in sorted({track for track, _ in pairs}):
-            await stores.risk.lock_budget(track)
+        switches = await hold_switches(stores, pairs, spends=True)
         known = await _known(stores, request)
         if known is not None:
             return known
@@ -146,6 +144,7 @@ async def enter_orders(request: EnterRequest, parts: ExecutionParts) -> Entered:
             request,
             orders,
             {(s.track, s.strategy_id): s.code for s in switches if s.code is not None},
+            parts,
         )
         await _decide(stores, request, decision_id, parts)
         return Entered(decision_id, await stores.orders.add(orders))
@@ -282,11 +281,15 @@ async def _refuse_blocked(
     request: EnterRequest,
     orders: Sequence[NewOrder],
     blocked: Mapping[tuple[str, str], str],
+    parts: ExecutionParts,
 ) -> None:
     if not blocked:
         return
     account = await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)
-    opening = await which_open(stores, account, [intent_of(one) for one in orders])
+    holdings = await read_account_holdings(
+        stores, account, [one.track for one in orders], at=parts.admit.clock.now()
+    )
+    opening = which_open(holdings, [intent_of(one) for one in orders])
     for order, opens in zip(orders, opening, strict=True):
         code = blocked.get((order.track, order.strategy_id))
         if opens and code is not None:

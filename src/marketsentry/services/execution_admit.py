@@ -6,23 +6,32 @@ never held back (D9). What a refusal pulls or tells is written after it, for a r
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from decimal import Decimal
 
-from marketsentry.core.market.timestamps import datetime_to_ns
+from marketsentry.core.market.symbols import SYNTHETIC_SOURCE
 from marketsentry.core.orders.change import Change, take
 from marketsentry.core.orders.events import Admitted, Event, Finished
 from marketsentry.core.orders.order import OrderStatus
 from marketsentry.core.risk.codes import no_data_code
+from marketsentry.core.risk.kill_switch import EffectiveSwitch
 from marketsentry.exceptions import LockedError, NotFoundError
 from marketsentry.ports import Stores
-from marketsentry.ports.accounts import Account
+from marketsentry.ports.accounts import GLOBAL, Account, SubLedger
 from marketsentry.ports.orders import OrderPatch, StoredOrder
 from marketsentry.ports.risk import ChangedBy
+from marketsentry.ports.together import together
 from marketsentry.services.execution_booking import executed_qty, result_of
-from marketsentry.services.execution_holdings import held_positions, intent_of, which_open
+from marketsentry.services.execution_holdings import Holdings, intent_of, read_account_holdings, which_open
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest, Sized
-from marketsentry.services.execution_risk import Refusal, judge_market, judge_risk, tell_refusal
+from marketsentry.services.execution_risk import (
+    Refusal,
+    judge_market,
+    judge_risk,
+    mark_strategies,
+    tell_refusal,
+)
+from marketsentry.services.ledger import PAPER, Marked
 from marketsentry.services.risk_switch import hold_switches
 
 
@@ -52,10 +61,11 @@ async def admit(request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> Seq
     """
     async with parts.transactions() as stores:
         orders = await _waiting(stores, request)
-        openers = await _openers(stores, request, orders)
+        if not orders:
+            return []
+        account = await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)
+        openers = _openers(orders, await _holdings(stores, account, orders, parts))
         switches = await _blocking(stores, openers)
-    if not orders:
-        return []
     try:
         if switches:
             raise Refusal(switches[:1], by_switch=True)
@@ -74,11 +84,15 @@ async def _waiting(stores: Stores, request: RunRequest) -> Sequence[StoredOrder]
     return [one for one in orders if one.status.is_waiting]
 
 
-async def _openers(
-    stores: Stores, request: RunRequest, orders: Sequence[StoredOrder]
-) -> Sequence[StoredOrder]:
-    account = await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)
-    opening = await which_open(stores, account, [intent_of(one) for one in orders])
+async def _holdings(
+    stores: Stores, account: Account | None, orders: Sequence[StoredOrder], parts: AdmitParts
+) -> Holdings:
+    tracks = [one.track for one in orders]
+    return await read_account_holdings(stores, account, tracks, at=parts.clock.now())
+
+
+def _openers(orders: Sequence[StoredOrder], holdings: Holdings) -> Sequence[StoredOrder]:
+    opening = which_open(holdings, [intent_of(one) for one in orders])
     return [order for order, opens in zip(orders, opening, strict=True) if opens]
 
 
@@ -90,7 +104,7 @@ async def _blocking(stores: Stores, orders: Sequence[StoredOrder]) -> Sequence[s
 async def admit_within(
     stores: Stores, request: RunRequest, parts: AdmitParts, judged: frozenset[tuple[str, str]]
 ) -> Sequence[StoredOrder]:
-    """Admit the orders of a decision in the transaction of the caller, who made them or read them.
+    """Admit the orders of a decision in the transaction of the caller.
 
     Parameters
     ----------
@@ -117,25 +131,52 @@ async def admit_within(
     pairs = dict.fromkeys((one.track, one.strategy_id) for one in waiting)
     if not pairs:
         return []
-    switches = await hold_switches(stores, pairs)
-    for track in sorted({track for track, _ in pairs}):
-        await stores.risk.lock_budget(track)
-    locked = await stores.orders.lock([one.id for one in waiting])
+    switches = await hold_switches(stores, pairs, spends=True)
+    locked, decision = await together(
+        stores.orders.lock([one.id for one in waiting]), stores.decisions.get(request.decision_id)
+    )
     orders = [one for one in locked if one.status.is_waiting]
     if not orders:
         return []
-    decision = await stores.decisions.get(request.decision_id)
     if not decision.is_approved:
         raise Refusal(tuple(str(one["code"]) for one in decision.violations) or ("decision_not_approved",))
-    openers = await _openers(stores, request, orders)
-    blocked = {(one.track, one.strategy_id): one.code for one in switches if one.code is not None}
+    return await admit_held(stores, request, parts, Held(orders, switches, judged))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Orders of an approved decision under locks: their rows, the switches of their strategies, and the budget.
+
+    `judged` is track and target of what the breaker let pass. `marked` is what their track was just marked at by the
+    prices of the orders, where it was.
+    """
+
+    orders: Sequence[StoredOrder]
+    switches: Sequence[EffectiveSwitch]
+    judged: frozenset[tuple[str, str]]
+    marked: Marked | None = None
+
+
+async def admit_held(
+    stores: Stores, request: RunRequest, parts: AdmitParts, held: Held
+) -> Sequence[StoredOrder]:
+    """Admit orders that nobody else can move; see `admit_within`."""
+    orders = held.orders
+    account = await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)
+    holdings = (
+        await _holdings(stores, account, orders, parts)
+        if held.marked is None
+        else Holdings([held.marked.state])
+    )
+    openers = _openers(orders, holdings)
+    blocked = {(one.track, one.strategy_id): one.code for one in held.switches if one.code is not None}
     for order in openers:
         if (code := blocked.get((order.track, order.strategy_id))) is not None:
             raise Refusal([code], by_switch=True)
-        if (order.track, order.target) not in judged:
+        if (order.track, order.target) not in held.judged:
             raise Refusal((no_data_code(order.target),))
     sized = await _sized(stores, request, parts, orders, openers)
-    account, refusal = None, parts.venues.refusal(request.adapter, request.venue)
+    refusal = parts.venues.refusal(request.adapter, request.venue)
     if refusal is None:  # else nothing can be sent, and there is nothing to be at risk
         account = await stores.accounts.open(
             adapter=request.adapter,
@@ -143,12 +184,34 @@ async def admit_within(
             name=ACCOUNT,
             currency=parts.venues.currency(request.adapter, request.venue),
         )
-        prices = await _prices(stores, account, orders, parts.clock.now())
-        for track in dict.fromkeys(one.track for one in openers):
-            of_track = [one for one in sized if one.order.track == track]
-            await judge_risk(stores, parts, account, of_track, prices)
-    await _reserve(stores, request, parts, sized, account=account, refusal=refusal)
-    return await stores.orders.lock([one.id for one in orders])
+        if openers:
+            await _judge(stores, parts, account, held, sized, holdings)
+    else:
+        account = None
+    return await _reserve(stores, request, parts, sized, account=account, refusal=refusal)
+
+
+async def _judge(
+    stores: Stores,
+    parts: AdmitParts,
+    account: Account,
+    held: Held,
+    sized: Sequence[Sized],
+    holdings: Holdings,
+) -> None:
+    """Let risk judge each track in which something is opened."""
+    prices: Mapping[str, Decimal] = {}
+    if held.marked is None:
+        prices = await _prices(
+            stores, account, [*holdings.targets, *(one.order.target for one in sized)], parts
+        )
+    for track in dict.fromkeys(one.order.track for one in sized if one.opens):
+        of_track = [one for one in sized if one.order.track == track]
+        marked = held.marked
+        if marked is None:
+            taken = await mark_strategies(stores, parts, account, of_track, prices)
+            marked = taken[SubLedger(account.id, GLOBAL, track)]
+        await judge_risk(stores, parts, marked, of_track, prices)
 
 
 async def _sized(
@@ -173,17 +236,15 @@ async def _sized(
 
 
 async def _prices(
-    stores: Stores, account: Account, orders: Sequence[StoredOrder], now: datetime
+    stores: Stores, account: Account, targets: Sequence[str], parts: AdmitParts
 ) -> Mapping[str, Decimal]:
-    """Newest prices of what is held and of what is to be traded."""
-    tracks = dict.fromkeys(one.track for one in orders)
-    held = [one.target for one in await held_positions(stores, account.id, tracks) if one.position.qty]
-    found = {}
-    for target in dict.fromkeys([*held, *(one.target for one in orders)]):
-        price = await stores.predictions.newest_price(target, as_of_ns=datetime_to_ns(now))
-        if price is not None:
-            found[target] = Decimal(str(price.value))
-    return found
+    """Newest prices; what was made up prices paper alone."""
+    found = await stores.accounts.known_prices(tuple(dict.fromkeys(targets)), as_of=parts.clock.now())
+    return {
+        one.target: one.price
+        for one in found
+        if account.adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)
+    }
 
 
 async def _reserve(
@@ -194,7 +255,7 @@ async def _reserve(
     *,
     account: Account | None,
     refusal: str | None,
-) -> None:
+) -> Sequence[StoredOrder]:
     """Write that the orders are admitted; those that cannot be sent at all end here, each with its reason."""
     now = parts.clock.now()
     logs = await stores.orders.orders([one.order for one in sized])
@@ -226,7 +287,7 @@ async def _reserve(
             is_reduce_only=not one.opens,
             metadata=metadata,
         )
-    await stores.orders.append(changes, patches=patches)
+    return await stores.orders.append(changes, patches=patches)
 
 
 def _scaled(one: Sized) -> Decimal | None:

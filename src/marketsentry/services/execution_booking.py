@@ -12,6 +12,7 @@ from marketsentry.exceptions import ConflictError
 from marketsentry.ports import Stores
 from marketsentry.ports.accounts import Booking, SubLedger
 from marketsentry.ports.orders import OrderPatch, StoredOrder
+from marketsentry.ports.together import together
 from marketsentry.services.ledger import book_fills
 
 
@@ -47,7 +48,11 @@ async def write_change(
     if change.after.status.is_final:
         document = result_of(stored, change.after, (*log, *change.events))
         patch = OrderPatch(metadata={"execution": document})
-    await stores.orders.append([change], owner=owner, patches={stored.id: patch})
+    moved = stores.orders.append([change], owner=owner, patches={stored.id: patch})
+    if change.fills and stored.account_id is not None:
+        await together(moved, stores.accounts.lock(stored.account_id))
+    else:
+        await moved
     fills: dict[str, list[Fill]] = {}
     for told in change.fills:
         fills.setdefault(told.client_order_id, []).append(told.fill)

@@ -40,6 +40,8 @@ from marketsentry.exceptions import ConflictError, DependencyError, InputError
 from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.execution import Sleep, Venues
 from marketsentry.ports.orders import StoredOrder, order_of
+from marketsentry.ports.risk import SwitchReading
+from marketsentry.ports.together import together
 from marketsentry.ports.venue import (
     LegRef,
     LegRequest,
@@ -83,13 +85,53 @@ class DriveParts:
     rules: DriveRules = field(default_factory=DriveRules)
 
 
-async def drive(stored: StoredOrder, parts: DriveParts, *, owner: str) -> Order:
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An order that somebody holds now, with its log and the switches as they were when it was taken."""
+
+    stored: StoredOrder
+    log: Sequence[Event]
+    switches: SwitchReading
+    held_until: float
+
+
+async def claim(order_id: int, parts: DriveParts, *, owner: str) -> Claimed | None:
+    """Take an open order that nobody holds; None where there is nothing to take.
+
+    Parameters
+    ----------
+    order_id
+        Which order.
+    parts
+        Record and rules.
+    owner
+        Who takes it.
+
+    Returns
+    -------
+    Claimed or None
+        `held_until` is of the clock of the event loop.
+    """
+    started = asyncio.get_running_loop().time()
+    async with parts.transactions() as stores:
+        taken, logs, switches = await together(
+            stores.orders.claim(owner, lease_s=parts.rules.lease_s, limit=1, order_ids=[order_id]),
+            stores.orders.events([order_id]),
+            stores.risk.all_switches(),
+        )
+    if not taken:
+        return None
+    log = [one.event for one in logs[order_id]]
+    return Claimed(taken[0], log, switches, started + parts.rules.lease_s)
+
+
+async def drive(claimed: Claimed, parts: DriveParts, *, owner: str) -> Order:
     """Execute an order to its end.
 
     Parameters
     ----------
-    stored
-        Its row, held by `owner`.
+    claimed
+        The order, held by `owner`.
     parts
         Record, venues and time.
     owner
@@ -107,8 +149,10 @@ async def drive(stored: StoredOrder, parts: DriveParts, *, owner: str) -> Order:
     DependencyError
         If the record is away; the order stays as it was written last.
     """
-    driver = _Driver(stored, parts, owner)
-    await driver.load()
+    driver = _Driver(claimed, parts, owner)
+    driver.venue = await parts.venues.open(
+        claimed.stored.adapter, claimed.stored.venue, fee_bps=driver.plan.fee_bps
+    )
     while driver.order.status.is_open:
         await driver.step()
     return driver.order
@@ -117,32 +161,21 @@ async def drive(stored: StoredOrder, parts: DriveParts, *, owner: str) -> Order:
 class _Driver:
     """One order on its way."""
 
-    order: Order
     venue: Venue
 
-    def __init__(self, stored: StoredOrder, parts: DriveParts, owner: str) -> None:
-        self.stored, self.parts, self.owner = stored, parts, owner
-        self.plan: Plan = plan_of(stored.plan or {})
-        self.log: list[Event] = []
-        self.held_until = 0.0
-
-    async def load(self) -> None:
-        started = asyncio.get_running_loop().time()
-        async with self.parts.transactions() as stores:
-            await self._renew(stores)
-            events = await stores.orders.events([self.stored.id])
-        self.held_until = started + self.parts.rules.lease_s
-        self.log = [one.event for one in events[self.stored.id]]
+    def __init__(self, claimed: Claimed, parts: DriveParts, owner: str) -> None:
+        self.stored, self.parts, self.owner = claimed.stored, parts, owner
+        self.plan: Plan = plan_of(self.stored.plan or {})
+        self.log = list(claimed.log)
         self.order = order_of(self.stored, self.log)
-        self.venue = await self.parts.venues.open(
-            self.stored.adapter, self.stored.venue, fee_bps=self.plan.fee_bps
-        )
+        self.held_until = claimed.held_until
+        self.switches: SwitchReading | None = claimed.switches  # until they are used once
 
     async def step(self) -> None:
         stop = await self._hold()
         market, product = None, None
         if self.order.open_leg is None and self.order.remaining_qty and stop is None:
-            market, product = await self._market(), await self._product()
+            market, product = await together(self._market(), self._product())
         now = self.parts.clock.now()
         step = next_step(self.order, self.plan, now=now, market=market, product=product, stop=stop)
         match step:
@@ -165,10 +198,14 @@ class _Driver:
         is_ending = self.order.open_leg is not None or started >= self.held_until - rules.lease_s / 2
         if not is_ending and self.order.is_reduce_only:
             return None
+        switches, self.switches = self.switches, None
+        if switches is not None and not is_ending:
+            return self._stop(switches)
+        stored = self.stored
         async with self.parts.transactions() as stores:
             if is_ending:
                 await self._renew(stores)
-            stop = await self._stop(stores)
+            stop = self._stop(await stores.risk.read_switches([stored.track], [stored.strategy_id]))
         if is_ending:
             self.held_until = started + rules.lease_s
         return stop
@@ -177,14 +214,13 @@ class _Driver:
         if not await stores.orders.renew(self.owner, [self.stored.id], lease_s=self.parts.rules.lease_s):
             raise ConflictError(f"the lease of order {self.stored.id} has passed on")
 
-    async def _stop(self, stores: Stores) -> str | None:
+    def _stop(self, reading: SwitchReading) -> str | None:
         """Tell the code of the switch that takes this order from the venue, where there is one.
 
         A switch that cancels openings leaves exits alone. One that demands closing takes those too that wait at a
         price: the rest is closed at the market. That works market legs only, and so it is left alone.
         """
         stored = self.stored
-        reading = await stores.risk.read_switches([stored.track], [stored.strategy_id])
         switch = effective_switch(
             reading.rows, track=stored.track, strategy_id=stored.strategy_id, now=reading.now
         )

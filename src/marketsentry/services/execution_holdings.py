@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from marketsentry.core.orders.order import ZERO, Side
 from marketsentry.core.risk.codes import GLOBAL
 from marketsentry.ports import Stores
-from marketsentry.ports.accounts import Account, HeldPosition, SubLedger
+from marketsentry.ports.accounts import Account, HeldPosition, LedgerState, SubLedger
 from marketsentry.ports.orders import NewOrder, StoredOrder
+from marketsentry.ports.together import together
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,60 @@ def intent_of(order: StoredOrder | NewOrder) -> Intent:
     return Intent(order.track, order.strategy_id, order.target, order.side, qty)
 
 
-async def which_open(stores: Stores, account: Account | None, intents: Sequence[Intent]) -> Sequence[bool]:
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What an account holds, and what its open orders may still trade: the states of whole tracks."""
+
+    states: Sequence[LedgerState] = ()
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """What is held by anybody, in order."""
+        return tuple(dict.fromkeys(one.target for state in self.states for one in state.positions))
+
+    def closable(self) -> dict[tuple[str, str, str], Decimal]:
+        """Tell what can be closed, by track, strategy and target; signed base units.
+
+        An exit on its way is spent, an entry on its way is not there yet.
+        """
+        left = {
+            (one.ledger.track, one.ledger.strategy_id, one.target): one.position.qty
+            for state in self.states
+            for one in state.positions
+        }
+        for state in self.states:
+            for order in state.open_orders:
+                key = (state.ledger.track, order.strategy_id, order.target)
+                before = left.get(key, ZERO)
+                if before * order.qty < 0:
+                    after = before + order.qty
+                    left[key] = after if after * before > 0 else ZERO
+        return left
+
+
+async def read_account_holdings(
+    stores: Stores, account: Account | None, tracks: Iterable[str], *, at: datetime
+) -> Holdings:
+    """Read what an account holds in tracks, under its lock: nothing is booked meanwhile. None holds nothing."""
+    if account is None:
+        return Holdings()
+    await stores.accounts.hold(account)
+    states = await together(
+        *(
+            stores.accounts.state(SubLedger(account.id, GLOBAL, one), trips_since=at, max_trips=0)
+            for one in sorted(set(tracks))
+        ),
+    )
+    return Holdings(states)
+
+
+def which_open(holdings: Holdings, intents: Sequence[Intent]) -> Sequence[bool]:
     """Tell of each intent whether it opens or enlarges a position.
 
     Parameters
     ----------
-    stores
-        Of the caller's transaction.
-    account
-        Where they would trade; None holds nothing.
+    holdings
+        Of the account where they would trade.
     intents
         In the order in which they would: each counts on those before it.
 
@@ -50,7 +97,7 @@ async def which_open(stores: Stores, account: Account | None, intents: Sequence[
     sequence of bool
         False only where no more is closed than is held, less what other orders are closing already.
     """
-    held = {} if account is None else await closable(stores, account, {one.track for one in intents})
+    held = holdings.closable()
     opening = []
     for one in intents:
         before = held.get(one.key, ZERO)
@@ -59,26 +106,6 @@ async def which_open(stores: Stores, account: Account | None, intents: Sequence[
             held[one.key] = before + one.side.sign * one.qty
         opening.append(not closes)
     return opening
-
-
-async def closable(
-    stores: Stores, account: Account, tracks: Iterable[str]
-) -> dict[tuple[str, str, str], Decimal]:
-    """Tell what can be closed, by track, strategy and target; signed base units.
-
-    An exit on its way is spent, an entry on its way is not there yet.
-    """
-    left = {
-        (one.ledger.track, one.ledger.strategy_id, one.target): one.position.qty
-        for one in await held_positions(stores, account.id, sorted(tracks))
-    }
-    for order in await stores.orders.open(account_id=account.id):
-        pending = intent_of(order)
-        before = left.get(pending.key, ZERO)
-        if before * pending.side.sign < 0:
-            after = before + pending.side.sign * (pending.qty - order.filled_qty)
-            left[pending.key] = after if after * before > 0 else ZERO
-    return left
 
 
 async def held_positions(stores: Stores, account_id: int, tracks: Iterable[str]) -> Sequence[HeldPosition]:

@@ -1,7 +1,7 @@
 """What risk says of orders that are to be executed: checks 4 to 6 of contract 1.6, and what a refusal leaves."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from marketsentry.core.account.figures import Figures
@@ -12,14 +12,16 @@ from marketsentry.core.risk.positions import Position
 from marketsentry.core.risk.worsened import worsened
 from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Stores
-from marketsentry.ports.accounts import Account
+from marketsentry.ports.accounts import Account, SubLedger
 from marketsentry.ports.risk import ChangedBy, RiskEvent, Severity
-from marketsentry.services.account_figures import read_track_figures
+from marketsentry.ports.together import together
+from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW, figures_of
 from marketsentry.services.execution_request import AdmitParts, RunRequest, Sized
-from marketsentry.services.ledger import mark, open_ledger
-from marketsentry.services.risk_switch import hold_switches, pull_hard
+from marketsentry.services.ledger import Marked, mark, open_ledger
+from marketsentry.services.risk_switch import pull_hard
 from marketsentry.services.risk_volatility import enforce_market, judge_targets
 
+NO_ACCOUNT_DATA = "insufficient_market_data:account"
 _SHORTFALL_WINDOW = timedelta(hours=24)
 _SHORTFALL_ORDERS = 5000
 
@@ -62,46 +64,85 @@ async def judge_market(
     return asked
 
 
-async def judge_risk(
+async def mark_strategies(
     stores: Stores,
     parts: AdmitParts,
     account: Account,
     sized: Sequence[Sized],
     prices: Mapping[str, Decimal],
-) -> None:
-    """Checks 5 and 6 for one track: the streak of each strategy, then what the decision makes worse."""
-    now = parts.clock.now()
-    track = sized[0].order.track
-    strategies = tuple(dict.fromkeys(one.order.strategy_id for one in sized if one.opens))
-    streaks: dict[str, int] = {}
-    figures: Figures | None = None
-    for strategy in strategies:
-        ledger = await open_ledger(
+) -> Mapping[SubLedger, Marked]:
+    """Mark the strategies that want to open in a track, and the track; each on paper begins with its capital."""
+    now, track = parts.clock.now(), sized[0].order.track
+    ledgers = [
+        await open_ledger(
             stores, account, strategy_id=strategy, track=track, paper_capital=parts.paper_capital, at=now
         )
+        for strategy in _opening(sized)
+    ]
+    try:
+        return await mark(
+            stores,
+            ledgers,
+            prices,
+            at=now,
+            decision_id=sized[0].order.decision_id,
+            trips_since=now - STREAK_WINDOW,
+            max_trips=MAX_TRIPS,
+        )
+    except DataQualityError as error:
+        raise Refusal((NO_ACCOUNT_DATA,)) from error
+
+
+async def judge_risk(
+    stores: Stores,
+    parts: AdmitParts,
+    marked: Marked,
+    sized: Sequence[Sized],
+    prices: Mapping[str, Decimal],
+) -> None:
+    """Checks 5 and 6 for one track: the streak of each strategy, then what the decision makes worse.
+
+    Parameters
+    ----------
+    stores
+        Of the transaction that admits.
+    parts
+        Limits and time.
+    marked
+        The whole track in the account, with its round trips of a day.
+    sized
+        The orders of the track.
+    prices
+        Of what is traded, where an order has none of its own.
+
+    Raises
+    ------
+    Refusal
+        By which codes.
+    """
+    track, limits, now = sized[0].order.track, parts.risk.limits, parts.clock.now()
+    streak = 0
+    for strategy in _opening(sized):
         try:
-            await mark(stores, ledger, prices, at=now, decision_id=sized[0].order.decision_id)
-            figures = await read_track_figures(
-                stores,
-                track=track,
-                strategy_id=strategy,
+            figures = figures_of(
+                marked.state,
+                marked.mark,
+                strategy,
                 at=now,
-                max_mark_age=timedelta(seconds=parts.risk.limits.breaker.max_price_age_s),
-                account_id=account.id,
+                max_mark_age=timedelta(seconds=limits.breaker.max_price_age_s),
             )
         except DataQualityError as error:
-            raise Refusal(("insufficient_market_data:account",)) from error
-        streaks[strategy] = 0 if figures is None else figures.losing_streak
-        if streaks[strategy] > parts.risk.limits.max_consecutive_losses:
+            raise Refusal((NO_ACCOUNT_DATA,)) from error
+        if figures.losing_streak > limits.max_consecutive_losses:
             raise Refusal(
                 (exceeded(Rule.CONSECUTIVE_LOSS, strategy),),
                 triggers=(HardTrigger(track, strategy, (Rule.CONSECUTIVE_LOSS,)),),
                 severity=Severity.CRITICAL,
             )
-    if figures is None or not figures.equity_quote > 0:
+        streak = max(streak, figures.losing_streak)
+    if not figures.equity_quote > 0:
         raise Refusal((exceeded(Rule.DRAWDOWN),))
-    shortfall = await _shortfall(stores, track, now)
-    await _refuse_worse(stores, parts, figures, sized, prices, max(streaks.values()), shortfall)
+    await _refuse_worse(stores, parts, figures, sized, prices, streak)
 
 
 async def _refuse_worse(
@@ -111,31 +152,32 @@ async def _refuse_worse(
     sized: Sequence[Sized],
     prices: Mapping[str, Decimal],
     streak: int,
-    shortfall: float,
 ) -> None:
-    """Judge what the decision makes worse, losses, and the switch; all that is found is told."""
+    """Judge what the decision makes worse, and losses; all that is found is told."""
     track, limits = sized[0].order.track, parts.risk.limits
     before = [Position(target, float(weight), track) for target, weight in figures.weights.items()]
     ordered = [
         Position(one.order.target, float(one.notional(prices) / figures.equity_quote), track) for one in sized
     ]
+    since = parts.clock.now() - _SHORTFALL_WINDOW
+    labels, outcomes = await together(
+        stores.risk.registered_labels([one.key for one in (*before, *ordered)]),
+        stores.orders.outcomes(track, since=since, limit=_SHORTFALL_ORDERS),
+    )
+    shortfall = execution_shortfall_ratio([one.edge for one in outcomes], [one.notional for one in outcomes])
     losses = LossFigures(
         max(0.0, float(figures.drawdown_frac)), max(0.0, float(figures.daily_loss_frac), shortfall), streak
     )
-    strategies = {one.order.strategy_id for one in sized}
-    strategy = strategies.pop() if len(strategies) == 1 else GLOBAL
-    labels = await stores.risk.registered_labels([one.key for one in (*before, *ordered)])
     hard = judge_losses({track: losses}, limits)
     found = (*worsened(before, (*before, *ordered), limits, labels), *hard)
-    switches = await hold_switches(stores, [(track, strategy)])
-    codes = [*(one.code for one in found), *(one.code for one in switches if one.code is not None)]
-    if codes:
-        raise Refusal(codes, triggers=triggers_of(hard, strategy))
+    if found:
+        strategies = {one.order.strategy_id for one in sized}
+        strategy = strategies.pop() if len(strategies) == 1 else GLOBAL
+        raise Refusal([one.code for one in found], triggers=triggers_of(hard, strategy))
 
 
-async def _shortfall(stores: Stores, track: str, now: datetime) -> float:
-    outcomes = await stores.orders.outcomes(track, since=now - _SHORTFALL_WINDOW, limit=_SHORTFALL_ORDERS)
-    return execution_shortfall_ratio([one.edge for one in outcomes], [one.notional for one in outcomes])
+def _opening(sized: Sequence[Sized]) -> Sequence[str]:
+    return tuple(dict.fromkeys(one.order.strategy_id for one in sized if one.opens))
 
 
 async def tell_refusal(refusal: Refusal, request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> None:

@@ -14,8 +14,7 @@ from uuid import uuid4
 import structlog
 
 from marketsentry.exceptions import DependencyError, MarketSentryError
-from marketsentry.ports.orders import StoredOrder
-from marketsentry.services.execution_drive import DriveParts, drive
+from marketsentry.services.execution_drive import DriveParts, claim, drive
 from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
 
 MAX_AT_ONCE = 16
@@ -39,7 +38,7 @@ class Executor:
     def __init__(self, parts: DriveParts, *, owner: str | None = None) -> None:
         self.owner = owner or f"executor-{uuid4().hex[:12]}"
         self._parts = replace(parts, sleep=self._rest)
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._tasks: dict[int, asyncio.Task[bool]] = {}
         self._sleep = parts.sleep
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
 
@@ -62,6 +61,10 @@ class Executor:
                 ours = [self._tasks[one] for one in order_ids if one in self._tasks]
                 if ours and not skips_unknown:
                     await asyncio.wait(ours)
+                    if len(ours) == len(order_ids) and all(
+                        not one.cancelled() and one.result() for one in ours
+                    ):
+                        return
                 while await self._pending(order_ids):
                     await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -106,7 +109,7 @@ class Executor:
         finally:
             await self._slots.acquire()
 
-    def _forget(self, order_id: int, _: asyncio.Task[None]) -> None:
+    def _forget(self, order_id: int, _: asyncio.Task[bool]) -> None:
         self._tasks.pop(order_id, None)
 
     async def _pending(self, order_ids: Sequence[int]) -> bool:
@@ -115,14 +118,15 @@ class Executor:
             open_ids = {one.id for one in await stores.orders.open() if one.status == "executing"}
         return any(order_id in open_ids for order_id in order_ids)
 
-    async def _drive(self, order_id: int) -> None:
+    async def _drive(self, order_id: int) -> bool:
+        """Claim an order and drive it; tells whether it is over."""
         async with self._slots:
             try:
-                held = await self._claim(order_id)
+                held = await claim(order_id, self._parts, owner=self.owner)
                 if held is None:
-                    return
+                    return False
                 try:
-                    await drive(held, self._parts, owner=self.owner)
+                    return (await drive(held, self._parts, owner=self.owner)).status.is_final
                 except BaseException:
                     await self._release(order_id)  # an order that is over holds no lease
                     raise
@@ -130,13 +134,7 @@ class Executor:
                 log.error("order_stopped", order_id=order_id, reason=str(error))
             except Exception:  # outermost loop of an order: the record has where it stands
                 log.exception("order_failed", order_id=order_id)
-
-    async def _claim(self, order_id: int) -> StoredOrder | None:
-        async with self._parts.transactions() as stores:
-            claimed = await stores.orders.claim(
-                self.owner, lease_s=self._parts.rules.lease_s, limit=1, order_ids=[order_id]
-            )
-        return claimed[0] if claimed else None
+        return False
 
     async def _release(self, order_id: int) -> None:
         with suppress(DependencyError):  # the lease ends by itself

@@ -24,7 +24,7 @@ from marketsentry.ports.execution import Sleep
 from marketsentry.ports.orders import NewOrder, StoredOrder
 from marketsentry.ports.risk import RiskEvent, Severity
 from marketsentry.services.execution_admit import admit_within
-from marketsentry.services.execution_holdings import closable
+from marketsentry.services.execution_holdings import read_account_holdings
 from marketsentry.services.execution_request import AdmitParts, RunRequest
 from marketsentry.services.execution_risk import Refusal
 from marketsentry.services.executor import Executor
@@ -239,10 +239,10 @@ class _Run:
     ) -> Sequence[StoredOrder]:
         """Make one decision that closes what is held and on no way out, and admit it, in one transaction."""
         scope, admit = self.scope, self.parts.admit
-        await hold_switches(stores, [(scope.track, scope.strategy_id)])
-        await stores.risk.lock_budget(scope.track)
+        await hold_switches(stores, [(scope.track, scope.strategy_id)], spends=True)
         facts = await read_account(stores, account)
-        left = await closable(stores, account, [scope.track])
+        holdings = await read_account_holdings(stores, account, [scope.track], at=admit.clock.now())
+        left = holdings.closable()
         new = []
         decision_id = decision_id_from(self.parts.entropy(DECISION_ID_BYTES))
         for held in facts.held:

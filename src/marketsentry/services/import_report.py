@@ -25,7 +25,8 @@ class FileReport:
     """One file of an import. Rows are counted in the file; `inserted`, `updated`, `unchanged` in the store.
 
     `rows` = `inserted` + `updated` + `unchanged` + `duplicates` + `rejected`. `reasons` counts rejected rows by
-    code; `first_rejects` holds the first ten; `reject_file` holds all.
+    code; `first_rejects` holds the first ten; `reject_file` holds all. Of a book `inserted` and `unchanged` count books
+    and `duplicates` the rows that are folded into one.
     """
 
     path: str

@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from marketsentry.core.market.intake import Taken, take_bars, take_funding, take_news, take_trades
+from marketsentry.core.market.book import BookBlock
+from marketsentry.core.market.book_build import BookBuilder, take_books
+from marketsentry.core.market.intake import (
+    Taken,
+    take_bars,
+    take_funding,
+    take_news,
+    take_quotes,
+    take_trades,
+)
 from marketsentry.core.market.records import DataKind
 from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.core.market.validation import Reason
@@ -193,7 +202,7 @@ async def _import_file(path: Path, call: _Call, meter: _Meter) -> FileReport:
 
 def _unknown(path: Path, call: _Call, tally: _Tally, seconds: float) -> FileReport:
     """A file of no kind that is imported: an error where it was named, passed over in a folder."""
-    why = "its columns are not those of bars, trades, funding rates or news"
+    why = "its columns are not those of bars, trades, books, funding rates or news"
     if path in call.named:
         error = InputError(f"{path}: {why}")
         return tally.report(path, ImportStatus.FAILED, seconds, error=error)
@@ -221,7 +230,8 @@ async def _load(file: MarketFile, identity: FileIdentity, call: _Call, tally: _T
     with closing(file.blocks()) as blocks, call.files.reject_log(file) as log:
         async with call.transactions() as stores:
             before = () if call.force else await _last_hashes(file, identity, stores)
-            async with aclosing(_ahead(blocks, identity, now_ns)) as taken_blocks:
+            builder = BookBuilder()
+            async with aclosing(_ahead(blocks, identity, now_ns, builder)) as taken_blocks:
                 async for block, taken, content in taken_blocks:
                     index = len(tally.hashes)
                     tally.hashes.append(content)
@@ -232,6 +242,11 @@ async def _load(file: MarketFile, identity: FileIdentity, call: _Call, tally: _T
                     else:
                         tally.stored += await _store(taken.records, identity.kind, stores, now_ns)
                     meter.show(file, block.done_frac, tally.rows)
+            if rest := builder.finish():
+                tally.stored += await stores.books.add_books(
+                    BookBlock(identity.symbol, identity.source, (*rest,))
+                )
+                tally.duplicates -= len(rest)  # its rows were counted as folded into a book to come
             _refuse_if_useless(file, tally)
             file.refuse_if_changed()
             await stores.imports.record(_imported(file, identity, tally))
@@ -248,7 +263,7 @@ _Step = tuple[RowBlock, Taken[Any], str]
 
 
 async def _ahead(
-    blocks: Generator[RowBlock], identity: FileIdentity, now_ns: int
+    blocks: Generator[RowBlock], identity: FileIdentity, now_ns: int, builder: BookBuilder
 ) -> AsyncGenerator[_Step, None]:
     """Read and check the next block in a thread while the last one is being stored."""
 
@@ -256,7 +271,7 @@ async def _ahead(
         block = next(blocks, None)
         if block is None:
             return None
-        taken = _take(block, identity, now_ns)
+        taken = _take(block, identity, now_ns, builder)
         return block, taken, block.content_hash(taken.reason)
 
     task = asyncio.create_task(asyncio.to_thread(step))
@@ -269,7 +284,7 @@ async def _ahead(
         task.exception()  # it was raised above, or the caller has an error of its own
 
 
-def _take(block: RowBlock, identity: FileIdentity, now_ns: int) -> Taken[Any]:
+def _take(block: RowBlock, identity: FileIdentity, now_ns: int, builder: BookBuilder) -> Taken[Any]:
     columns, reason, symbol, source = block.columns, block.reason, identity.symbol, identity.source
     match identity.kind, identity.interval:
         case DataKind.BARS, interval if interval is not None:
@@ -278,6 +293,10 @@ def _take(block: RowBlock, identity: FileIdentity, now_ns: int) -> Taken[Any]:
             return take_funding(columns, reason, symbol=symbol, source=source, now_ns=now_ns)
         case DataKind.TRADES, _:
             return take_trades(columns, reason, symbol=symbol, source=source, now_ns=now_ns)
+        case DataKind.QUOTES, _:
+            return take_quotes(columns, reason, symbol=symbol, source=source, now_ns=now_ns)
+        case DataKind.BOOK, _:
+            return take_books(builder, columns, reason, symbol=symbol, source=source, now_ns=now_ns)
         case _:
             return take_news(columns, reason, source=source, now_ns=now_ns)
 
@@ -289,6 +308,10 @@ async def _store(records: Any, kind: DataKind, stores: Stores, now_ns: int) -> M
         return await stores.events.add_funding(records)
     if kind is DataKind.TRADES:
         return await stores.events.add_trades(records)
+    if kind is DataKind.QUOTES:
+        return await stores.books.add_quotes(records)
+    if kind is DataKind.BOOK:
+        return await stores.books.add_books(records)
     added = await stores.events.add_events(records, now_ns=now_ns)
     return MergeCounts(inserted=added.inserted, unchanged=added.deduplicated)
 

@@ -4,7 +4,7 @@ All of it happens in the transaction of the caller, under the lock of the accoun
 twice. Nothing here corrects a difference to the venue: that takes an adjustment with a reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -26,6 +26,7 @@ from marketsentry.ports.accounts import (
     RoundTrip,
     SubLedger,
 )
+from marketsentry.ports.together import together
 
 PAPER = "paper"
 PAPER_CAPITAL = "paper-capital"
@@ -128,8 +129,10 @@ async def book_fills(stores: Stores, booking: Booking) -> Booked:
         fill.trade_id: settle(fill, booking.side, target, quote=account.currency) for fill in booking.fills
     }
     fees = [settlements[fill.trade_id].fee_quote for fill in booking.fills]
-    new = await stores.accounts.add_fills(booking, fees)
-    position = await _position(stores, ledger, target)
+    new, held = await together(
+        stores.accounts.add_fills(booking, fees), stores.accounts.positions(ledger, target=target)
+    )
+    position = held[0].position if held else Position()
     if not new:
         return Booked(position, ())
     entries: list[Entry] = []
@@ -141,50 +144,75 @@ async def book_fills(stores: Stores, booking: Booking) -> Booked:
         entries += settled.entries(fill, target, quote=account.currency, fill_id=stored.id)
         if moved.trip_quote is not None:
             trips.append(RoundTrip(target, stored.id, moved.trip_quote, fill.at))
-    await stores.accounts.add_entries(ledger, entries)
     if trips:
         await stores.accounts.add_trips(ledger, trips)
     await stores.accounts.put_positions((HeldPosition(ledger, target, position),))
+    await stores.accounts.put_entries(ledger, entries)
     return Booked(position, tuple(stored.fill for stored in new))
 
 
-async def charge_funding(
+@dataclass(frozen=True, slots=True)
+class HoldingCost:
+    """What holding a target cost, positive when paid; `reference` names the charge, which is made once."""
+
+    target: str
+    paid_quote: Decimal
+    reference: str
+
+
+async def charge_holding(
     stores: Stores,
     ledger: SubLedger,
-    target: str,
-    paid_quote: Decimal,
+    costs: Sequence[HoldingCost],
     *,
-    reference: str,
     at: datetime,
     kind: EntryKind = EntryKind.FUNDING,
-) -> Position:
-    """Charge funding or borrowing of a position: positive when paid; a reference is charged once."""
+) -> None:
+    """Charge funding or borrowing of positions; what was charged under its reference before is left alone."""
+    if not costs:
+        return
     account = await stores.accounts.lock(ledger.account_id)
-    position = await _position(stores, ledger, target)
-    entry = Entry(kind, account.currency, -paid_quote, reference, at, target)
-    if not await stores.accounts.add_entries(ledger, (entry,)):
-        return position
-    position = apply_funding(position, paid_quote)
-    await stores.accounts.put_positions((HeldPosition(ledger, target, position),))
-    return position
+    entries = {
+        one: Entry(kind, account.currency, -one.paid_quote, one.reference, at, one.target) for one in costs
+    }
+    held, new = await together(
+        stores.accounts.positions(ledger), stores.accounts.add_entries(ledger, tuple(entries.values()))
+    )
+    positions = {one.target: one.position for one in held}
+    for one, entry in entries.items():
+        if entry.reference in new:
+            positions[one.target] = apply_funding(positions.get(one.target, Position()), one.paid_quote)
+    moved = dict.fromkeys(one.target for one in costs if one.reference in new)
+    if moved:
+        await stores.accounts.put_positions([HeldPosition(ledger, one, positions[one]) for one in moved])
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A sub-ledger as it was marked: its state, and what it was worth."""
+
+    state: LedgerState
+    mark: EquityMark
 
 
 async def mark(
     stores: Stores,
-    ledger: SubLedger,
+    ledgers: Sequence[SubLedger],
     marks: Mapping[str, Decimal],
     *,
     at: datetime,
     decision_id: str | None = None,
-) -> EquityMark:
-    """Value what a strategy holds, and the whole track in its account, and append both to their equity.
+    trips_since: datetime | None = None,
+    max_trips: int = 0,
+) -> Mapping[SubLedger, Marked]:
+    """Value what strategies hold, and the whole track in their account, and append all of it to their equity.
 
     Parameters
     ----------
     stores
         Of the caller's transaction.
-    ledger
-        Whose equity; that of the whole track alone may be asked for too.
+    ledgers
+        Whose equity, of one track in one account; that of the whole track alone may be asked for too.
     marks
         Price by target, quote currency > 0, of time `at`, for every strategy in the account. A currency other than
         the account's is priced by its name. A held target that is not in it keeps its last price, which then is old.
@@ -192,26 +220,36 @@ async def mark(
         When; moved to just after the last mark where it is not later.
     decision_id
         The decision that asked.
+    trips_since
+        Round trips that ended since then are read with the states, at most `max_trips` of each; None means `at`.
+    max_trips
+        How many.
 
     Returns
     -------
-    EquityMark
-        That of `ledger`, as it was stored.
+    mapping of SubLedger to Marked
+        Of each of `ledgers` and of the whole track, as they were stored.
 
     Raises
     ------
     DataQualityError
         If something that is held has no price at all: nothing is written then.
     """
-    account = await stores.accounts.lock(ledger.account_id)
-    await stores.accounts.move_marks(ledger, marks, at=at)
+    whole = ledgers[0].whole
+    account = await stores.accounts.lock(whole.account_id)
+    await stores.accounts.move_marks(whole, marks, at=at)
+    states = await together(
+        *(
+            stores.accounts.state(one, trips_since=trips_since or at, max_trips=max_trips)
+            for one in dict.fromkeys((*ledgers, whole))
+        )
+    )
     taken = {}
-    for one in dict.fromkeys((ledger, ledger.whole)):
-        state = await stores.accounts.state(one, trips_since=at, max_trips=0)
+    for state in states:
         now = equity_of(state, quote=account.currency, rates=marks, at=at)
-        taken[one] = replace(now, decision_id=decision_id)
-    await stores.accounts.add_marks(tuple(taken.items()))
-    return taken[ledger]
+        taken[state.ledger] = Marked(state, replace(now, decision_id=decision_id))
+    await stores.accounts.add_marks([(ledger, one.mark) for ledger, one in taken.items()])
+    return taken
 
 
 def equity_of(state: LedgerState, *, quote: str, rates: Mapping[str, Decimal], at: datetime) -> EquityMark:
@@ -235,8 +273,3 @@ def equity_of(state: LedgerState, *, quote: str, rates: Mapping[str, Decimal], a
         ledger_id=state.newest_entry,
         marks={**rates, **worth.marks},
     )
-
-
-async def _position(stores: Stores, ledger: SubLedger, target: str) -> Position:
-    held = await stores.accounts.positions(ledger, target=target)
-    return held[0].position if held else Position()

@@ -5,7 +5,6 @@ Without a ledger only the caller's numbers are known. A hard rule pulls its swit
 stored, in one transaction: when that fails nothing was approved (K-07).
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +18,7 @@ from marketsentry.core.risk.limits import RiskLimits
 from marketsentry.core.risk.positions import LIQUID, Position
 from marketsentry.core.risk.profiles import Profile
 from marketsentry.ports import Clock, Stores, Transactions
+from marketsentry.ports.quick import quick
 from marketsentry.ports.risk import (
     AccountFigures,
     AccountState,
@@ -29,6 +29,7 @@ from marketsentry.ports.risk import (
     StoredRiskEvent,
     SwitchReading,
 )
+from marketsentry.ports.together import together
 from marketsentry.services.risk_switch import (
     effective_switches,
     hard_block,
@@ -133,7 +134,7 @@ async def check_risk(request: CheckRequest, parts: RiskParts, *, by: ChangedBy) 
         world = await _read_world(request, parts, stores)
     if request.enforce:
         world = await _release(request, parts, world, by=by)
-    judgement = await asyncio.to_thread(_judge, request, parts.limits, world)
+    judgement = await quick(_judge, request, parts.limits, world)
     pairs = [(track, request.strategy_id) for track in judgement.tracks]
     if not request.enforce:
         reading = _as_if_pulled(judgement, world.switches, parts.limits)
@@ -183,15 +184,22 @@ async def record_limits(parts: RiskParts) -> datetime:
 async def _read_world(request: CheckRequest, parts: RiskParts, stores: Stores) -> _World:
     tracks = tuple(dict.fromkeys(one.track for one in request.proposed)) or (LIQUID,)
     keys = tuple(dict.fromkeys(one.key for one in request.proposed))
-    accounts: dict[str, AccountState] = {}
-    if parts.account is not None:
-        for track in tracks:
-            accounts[track] = await parts.account(stores, track=track, strategy_id=request.strategy_id)
-    return _World(
-        labels=await stores.risk.registered_labels(keys) if keys else {},
-        accounts=accounts,
-        switches=await stores.risk.read_switches(tracks, [request.strategy_id]),
+    labels, switches, accounts = await together(
+        stores.risk.registered_labels(keys),
+        stores.risk.read_switches(tracks, [request.strategy_id]),
+        _accounts(request, parts, stores, tracks),
     )
+    return _World(labels, accounts, switches)
+
+
+async def _accounts(
+    request: CheckRequest, parts: RiskParts, stores: Stores, tracks: Sequence[str]
+) -> Mapping[str, AccountState]:
+    if parts.account is None:
+        return {}
+    return {
+        track: await parts.account(stores, track=track, strategy_id=request.strategy_id) for track in tracks
+    }
 
 
 async def _release(request: CheckRequest, parts: RiskParts, world: _World, *, by: ChangedBy) -> _World:

@@ -57,7 +57,9 @@ async def active_switches(transactions: Transactions) -> dict[tuple[str, str], b
     return {(row.track, row.scope): row.blocks_at(reading.now) for row in reading.rows}
 
 
-async def hold_switches(stores: Stores, pairs: Iterable[tuple[str, str]]) -> tuple[EffectiveSwitch, ...]:
+async def hold_switches(
+    stores: Stores, pairs: Iterable[tuple[str, str]], *, spends: bool = False
+) -> tuple[EffectiveSwitch, ...]:
     """Lock the switches of (track, strategy) pairs until the transaction ends, and tell what holds.
 
     Parameters
@@ -66,6 +68,9 @@ async def hold_switches(stores: Stores, pairs: Iterable[tuple[str, str]]) -> tup
         Of the transaction that admits. It must not pull a switch itself: what it writes is undone when it refuses.
     pairs
         Whom to judge.
+    spends
+        Whether the transaction spends the risk budgets of the tracks: they are locked before the switches, so that
+        a trigger waits for one admission of a track and not for all that queue for its budget.
 
     Returns
     -------
@@ -74,6 +79,8 @@ async def hold_switches(stores: Stores, pairs: Iterable[tuple[str, str]]) -> tup
     """
     wanted = tuple(dict.fromkeys(pairs))
     tracks = sorted({track for track, _ in wanted})
+    for track in tracks if spends else ():
+        await stores.risk.lock_budget(track)
     await stores.risk.lock_switches(tracks)
     reading = await stores.risk.read_switches(tracks, [strategy for _, strategy in wanted])
     return effective_switches(reading, wanted)

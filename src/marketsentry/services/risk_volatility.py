@@ -1,12 +1,13 @@
 """Judge whether prices let targets be opened: spot prices where enough are known, else closes of bars (K-39)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from marketsentry.core.risk.breaker import BreakerVerdict, MarketVerdict, judge_market, judge_volatility
 from marketsentry.core.risk.codes import GLOBAL, VOLATILITY_REASON
 from marketsentry.ports import Stores
 from marketsentry.ports.risk import ChangedBy, PricePath, RiskEvent, Severity
+from marketsentry.ports.together import together
 from marketsentry.services.risk import RiskParts
 from marketsentry.services.risk_switch import pull_automatic
 
@@ -32,8 +33,7 @@ async def judge_targets(
     """
     now = as_of or parts.clock.now()
     async with parts.transactions() as stores:
-        verdicts = [await _judge_one(target, parts, stores, now) for target in dict.fromkeys(targets)]
-    return judge_market(verdicts)
+        return judge_market(await _judge_each(tuple(dict.fromkeys(targets)), parts, stores, now))
 
 
 async def enforce_market(verdict: MarketVerdict, track: str, parts: RiskParts, *, by: ChangedBy) -> None:
@@ -71,12 +71,21 @@ async def enforce_market(verdict: MarketVerdict, track: str, parts: RiskParts, *
         await stores.risk.add_events([_event(one, decision_id) for one in verdict.tripped])
 
 
-async def _judge_one(target: str, parts: RiskParts, stores: Stores, now: datetime) -> BreakerVerdict:
-    spot = _judge_path(target, await stores.risk.spot_prices(target, as_of=now), parts, now)
-    if spot.code is None or spot.tripped:
-        return spot
-    bars = _judge_path(target, await stores.risk.bar_closes(target, as_of=now), parts, now)
-    return bars if bars.code is None or bars.tripped else spot
+async def _judge_each(
+    targets: Sequence[str], parts: RiskParts, stores: Stores, now: datetime
+) -> Sequence[BreakerVerdict]:
+    """Judge by spot prices; by bars where those are too few to say that nothing happened."""
+    paths = await together(*(stores.risk.spot_prices(one, as_of=now) for one in targets))
+    found = {
+        target: _judge_path(target, path, parts, now) for target, path in zip(targets, paths, strict=True)
+    }
+    unsure = [target for target, one in found.items() if one.code is not None and not one.tripped]
+    closes = await together(*(stores.risk.bar_closes(one, as_of=now) for one in unsure))
+    for target, path in zip(unsure, closes, strict=True):
+        judged = _judge_path(target, path, parts, now)
+        if judged.code is None or judged.tripped:
+            found[target] = judged
+    return tuple(found.values())
 
 
 def _judge_path(target: str, path: PricePath, parts: RiskParts, now: datetime) -> BreakerVerdict:

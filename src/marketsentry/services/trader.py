@@ -5,15 +5,17 @@ other run of a decision; what it does not let pass is stored as blocked, with th
 The executor carries the orders out. After a crash the trader takes up the state that the last decision left.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
 from marketsentry.core.account.entries import EntryKind
 from marketsentry.core.orders.order import ZERO, OrderStatus
+from marketsentry.core.risk.kill_switch import EffectiveSwitch
 from marketsentry.core.trading.decider import Decided, Decider, Holdings
 from marketsentry.core.trading.orders import Wanted, wanted_orders
 from marketsentry.exceptions import DataQualityError
@@ -22,11 +24,14 @@ from marketsentry.ports.accounts import Account, SubLedger
 from marketsentry.ports.decisions import BookEntry, Decision, DecisionSource
 from marketsentry.ports.orders import NewOrder, StoredOrder
 from marketsentry.ports.risk import ChangedBy
+from marketsentry.ports.together import together
 from marketsentry.ports.trader import TraderState
-from marketsentry.services.execution_admit import admit_within
+from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW
+from marketsentry.services.execution_admit import Held, admit_held
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest
 from marketsentry.services.execution_risk import Refusal, judge_market, tell_refusal
-from marketsentry.services.ledger import charge_funding, mark, open_ledger
+from marketsentry.services.ledger import HoldingCost, Marked, charge_holding, mark, open_ledger
+from marketsentry.services.risk_switch import hold_switches
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
 from marketsentry.services.trader_signals import SignalSource, write_signals
 
@@ -140,23 +145,25 @@ class Trader:
         DependencyError
             If the record is away. The state in memory is ahead of the record then: open the trader again.
         """
-        async with self._parts.transactions() as stores:
-            held = await self._read_held(stores)
-        decided = self._decider.close_bar(
-            bar.ts_ns, bar.bars, bar.predictions, held.holdings(self._decider.symbols)
-        )
-        wanted = wanted_orders(self._decider.symbols, decided, held.qty, lot_size=self._rules.lot_size)
         try:
-            judged = await self._judge_market(wanted)
             async with self._parts.transactions() as stores:
+                held = await self._read_held(stores)
+                decided = self._decider.close_bar(
+                    bar.ts_ns, bar.bars, bar.predictions, held.holdings(self._decider.symbols)
+                )
+                wanted = wanted_orders(
+                    self._decider.symbols, decided, held.qty, lot_size=self._rules.lot_size
+                )
+                judged = await self._judge_market(wanted)
                 return await self._write(stores, bar, decided, wanted, judged)
         except Refusal as refusal:
             return await self._write_refused(bar, decided, wanted, refusal)
 
     async def _read_held(self, stores: Stores) -> _Held:
         assert self._account is not None
-        positions = await stores.accounts.positions(self.ledger)
-        cash = await stores.accounts.cash(self.ledger)
+        positions, cash = await together(
+            stores.accounts.positions(self.ledger), stores.accounts.cash(self.ledger)
+        )
         other = sorted(name for name, amount in cash.items() if amount and name != self._account.currency)
         if other:
             raise DataQualityError(f"cash of the trader must be {self._account.currency} alone, has {other}")
@@ -180,11 +187,22 @@ class Trader:
         held_back: Sequence[Wanted] = (),
         codes: tuple[str, ...] = (),
     ) -> BarStep:
+        assert self._account is not None
         decision_id = self._new_id()
-        equity = await self._write_account(stores, bar, decided)
         asks = bool(wanted or held_back)
+        switches: Sequence[EffectiveSwitch] = ()
+        if wanted:
+            switches = await hold_switches(stores, [(TRACK, self._rules.strategy_id)], spends=True)
+        await stores.accounts.hold(self._account)
+        marked = await self._write_account(stores, bar, decided)
+        equity = marked[self.ledger].mark.equity.equity_quote
+        state = TraderState(bar.end, self._decider.document())
+        writes: list[Coroutine[Any, Any, Any]] = [
+            stores.trader.put(self.ledger.strategy_id, self.ledger.account_id, state)
+        ]
         if asks or np.isfinite(bar.predictions).any():
-            await self._write_decision(stores, decision_id, bar, decided, equity, codes)
+            writes += self._decision(stores, decision_id, bar, decided, equity, codes)
+        await together(*writes)
         orders: Sequence[StoredOrder] = ()
         if asks:
             signals = await write_signals(stores, decision_id, bar, (*wanted, *held_back), self._source)
@@ -197,11 +215,11 @@ class Trader:
                 )
                 for one in held_back
             ]
-            await stores.orders.add([*made, *blocked])
-        if wanted:
-            orders = await admit_within(stores, self._request(decision_id, len(wanted)), self._parts, judged)
-        state = TraderState(bar.end, self._decider.document())
-        await stores.trader.put(self.ledger.strategy_id, self.ledger.account_id, state)
+            added = await stores.orders.add([*made, *blocked])
+            if wanted:
+                held = Held(added[: len(made)], switches, judged, marked[self.ledger.whole])
+                request = self._request(decision_id, len(wanted))
+                orders = await admit_held(stores, request, self._parts, held)
         return BarStep(decided, equity, decision_id if asks else None, orders, codes)
 
     async def _write_refused(
@@ -220,34 +238,38 @@ class Trader:
         await tell_refusal(refusal, self._request(step.decision_id, len(wanted)), self._parts, by=_BY)
         return step
 
-    async def _write_account(self, stores: Stores, bar: ClosedBar, decided: Decided) -> Decimal:
+    async def _write_account(
+        self, stores: Stores, bar: ClosedBar, decided: Decided
+    ) -> Mapping[SubLedger, Marked]:
         """Charge what holding cost and mark; the ledger must come to the equity that was decided on."""
-        for symbol, paid in zip(self._decider.symbols, decided.funding_quote.tolist(), strict=True):
-            if paid:
-                await charge_funding(
-                    stores,
-                    self.ledger,
-                    symbol,
-                    Decimal(repr(paid)),
-                    reference=f"borrow-{symbol}-{bar.end_ns}",
-                    at=bar.end,
-                    kind=EntryKind.BORROW,
-                )
+        costs = [
+            HoldingCost(symbol, Decimal(repr(paid)), f"borrow-{symbol}-{bar.end_ns}")
+            for symbol, paid in zip(self._decider.symbols, decided.funding_quote.tolist(), strict=True)
+            if paid
+        ]
+        await charge_holding(stores, self.ledger, costs, at=bar.end, kind=EntryKind.BORROW)
         marks = {
             symbol: Decimal(repr(price))
             for symbol, price in zip(self._decider.symbols, decided.marks.tolist(), strict=True)
             if price > 0.0
         }
-        taken = await mark(stores, self.ledger, marks, at=bar.end)
-        equity = taken.equity.equity_quote
+        taken = await mark(
+            stores,
+            [self.ledger],
+            marks,
+            at=bar.end,
+            trips_since=self._parts.clock.now() - STREAK_WINDOW,
+            max_trips=MAX_TRIPS,
+        )
+        equity = taken[self.ledger].mark.equity.equity_quote
         if not abs(float(equity) - decided.equity) <= AGREEMENT * max(1.0, abs(decided.equity)):
             raise DataQualityError(
                 f"equity of strategy {self.ledger.strategy_id} must be that of its ledger {equity}, "
                 f"was decided on {decided.equity!r}"
             )
-        return equity
+        return taken
 
-    async def _write_decision(
+    def _decision(
         self,
         stores: Stores,
         decision_id: str,
@@ -255,26 +277,24 @@ class Trader:
         decided: Decided,
         equity: Decimal,
         codes: tuple[str, ...],
-    ) -> None:
-        await stores.decisions.add(
-            Decision(
-                decision_id=decision_id,
-                track=TRACK,
-                strategy_id=self._rules.strategy_id,
-                source=DecisionSource.TRADER,
-                as_of=bar.end,
-                is_approved=True,
-                capital=equity if equity > 0 else None,
-                violations=tuple({"code": code, "tag": "breach"} for code in codes),
-                metadata={"model": self._model.name, "bar_end": bar.end.isoformat()},
-            )
+    ) -> list[Coroutine[Any, Any, Any]]:
+        decision = Decision(
+            decision_id=decision_id,
+            track=TRACK,
+            strategy_id=self._rules.strategy_id,
+            source=DecisionSource.TRADER,
+            as_of=bar.end,
+            is_approved=True,
+            capital=equity if equity > 0 else None,
+            violations=tuple({"code": code, "tag": "breach"} for code in codes),
+            metadata={"model": self._model.name, "bar_end": bar.end.isoformat()},
         )
         book = [
             BookEntry(symbol, TRACK, weight, reason="trader")
             for symbol, weight in zip(self._decider.symbols, decided.wanted.tolist(), strict=True)
             if np.isfinite(weight)
         ]
-        await stores.decisions.add_book(decision_id, book)
+        return [stores.decisions.add(decision), stores.decisions.add_book(decision_id, book)]
 
     def _order(
         self, decision_id: str, one: Wanted, bar: ClosedBar, decided: Decided, signals: Mapping[str, int]

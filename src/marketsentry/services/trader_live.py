@@ -25,6 +25,7 @@ from marketsentry.core.serving.answer import Why
 from marketsentry.core.trading.decider import Decider
 from marketsentry.exceptions import NotFoundError
 from marketsentry.ports import Entropy
+from marketsentry.ports.together import together
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
 from marketsentry.services.predict import ServingParts, predict_universe
@@ -191,17 +192,17 @@ class LiveTrader:
         if desk.traded_end_ns is not None and end_ns <= desk.traded_end_ns:
             next_end = ns_to_datetime(desk.traded_end_ns + desk.interval.ns)
             return Waiting(f"the next {desk.interval} bar closes at {next_end:%Y-%m-%dT%H:%MZ}")
-        pending = await self._pending(desk)
-        if pending:
-            return Waiting(
-                f"orders {', '.join(map(str, pending))} of strategy {self._rules.strategy_id} are open"
-            )
         if self._parts.refresh is not None:
             await self._parts.refresh(desk.symbols, desk.interval)
         try:
-            rows, ts_ns = await self._read_bars(desk, end_ns)
+            pending, rows, ts_ns = await self._read(desk, end_ns)
         except NotFoundError as error:
             return Waiting(f"{error}; see `ms data download`, or set MS_TRADER_SOURCE")
+        if pending:
+            self._parts.executor.start(pending)
+            return Waiting(
+                f"orders {', '.join(map(str, pending))} of strategy {self._rules.strategy_id} are open"
+            )
         newest_ns = end_ns - desk.interval.ns
         is_whole = bool(ts_ns.size) and int(ts_ns[-1]) == newest_ns and np.isfinite(rows[-1]).all()
         if not is_whole and now < ns_to_datetime(end_ns) + self._rules.patience:
@@ -218,29 +219,31 @@ class LiveTrader:
             await self._parts.executor.settle([one.id for one in step.orders], within_s=SETTLE_WITHIN_S)
         return step
 
-    async def _pending(self, desk: "_Desk") -> Sequence[int]:
-        """Ids of orders that may still fill: what is held is not known before they are settled."""
-        async with self._parts.admit.transactions() as stores:
-            found = await stores.orders.open(account_id=desk.trader.ledger.account_id)
-        ids = [one.id for one in found if one.strategy_id == self._rules.strategy_id]
-        if ids:
-            self._parts.executor.start(ids)
-        return ids
+    async def _read(
+        self, desk: "_Desk", end_ns: int
+    ) -> tuple[Sequence[int], NDArray[np.float64], NDArray[np.int64]]:
+        """Read the bars since the last traded one, at most `WARM_BARS`: (T, N, 5) and their open times (T,).
 
-    async def _read_bars(self, desk: "_Desk", end_ns: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Read the bars since the last traded one, at most `WARM_BARS`: (T, N, 5) and their open times (T,)."""
+        Before them the ids of orders that may still fill: what is held is not known before they are settled.
+        """
         first_ns = end_ns - WARM_BARS * desk.interval.ns
         start_ns = first_ns if desk.traded_end_ns is None else max(desk.traded_end_ns, first_ns)
         span = {"start_ns": start_ns, "stop_ns": end_ns}
         async with self._parts.admit.transactions() as stores:
-            infos = await stores.bars.series_of(desk.symbols, desk.interval)
+            orders, infos = await together(
+                stores.orders.open(account_id=desk.trader.ledger.account_id),
+                stores.bars.series_of(desk.symbols, desk.interval),
+            )
+            pending = [one.id for one in orders if one.strategy_id == self._rules.strategy_id]
             for symbol in desk.symbols:
                 if symbol not in infos:
                     raise NotFoundError(f"there are no bars of {symbol} {desk.interval}")
-            series = [
-                await stores.bars.load(symbol, desk.interval, **span, info=infos[symbol])
-                for symbol in desk.symbols
-            ]
+            series = await together(
+                *(
+                    stores.bars.load(symbol, desk.interval, **span, info=infos[symbol])
+                    for symbol in desk.symbols
+                )
+            )
             quiet = [
                 await stores.bars.load_no_trade(symbol, desk.interval, **span)
                 if infos[symbol].n_no_trade
@@ -249,11 +252,11 @@ class LiveTrader:
             ]
         there = [n for n, one in enumerate(series) if one.ts_ns.size]
         if not there:
-            return np.empty((0, len(desk.symbols), len(FIELDS))), np.empty(0, dtype=np.int64)
+            return pending, np.empty((0, len(desk.symbols), len(FIELDS))), np.empty(0, dtype=np.int64)
         panel = align_panel([series[n] for n in there], no_trade_ts_ns=[quiet[n] for n in there])
         rows = np.full((panel.n_bars, len(desk.symbols), len(FIELDS)), np.nan)
         rows[:, there] = panel.values
-        return rows, panel.ts_ns
+        return pending, rows, panel.ts_ns
 
     async def _remember(self, desk: "_Desk", ts_ns: int, bars: NDArray[np.float64]) -> None:
         """Let the core see a bar that nothing is ordered for."""

@@ -34,13 +34,13 @@ async def test_losses_and_weights_of_a_track_and_the_streak_of_a_strategy(
 ) -> None:
     other = replace(ledger, strategy_id="event")
     async with database.transactions() as stores:
-        await mark(stores, ledger, {}, at=AT - timedelta(days=1))
+        await mark(stores, [ledger], {}, at=AT - timedelta(days=1))
         await book_fills(stores, await booking(ledger, a_fill("1", "100", "100")))
         await book_fills(stores, await booking(other, a_fill("2", "10", "100"), target="ETH-USD"))
         lost = await booking(other, a_fill("3", "10", "90"), side=Side.SELL, target="ETH-USD")
         await book_fills(stores, lost)
         await booking(ledger, target="SOL-USD", est_price="50", status="executing", side=Side.SELL)
-        await mark(stores, ledger, {"BTC-USD": Decimal(50)}, at=AT)
+        await mark(stores, [ledger], {"BTC-USD": Decimal(50)}, at=AT)
         asked = {"track": "liquid", "at": AT + AGE, "max_mark_age": AGE}
         trend = await read_track_figures(stores, strategy_id="trend", **asked)
         event = await read_track_figures(stores, strategy_id="event", **asked)

@@ -12,7 +12,15 @@ from marketsentry.adapters.postgres.database import Database
 from marketsentry.core.orders.order import Side
 from marketsentry.exceptions import ConflictError, DataQualityError, NotFoundError
 from marketsentry.ports.accounts import SubLedger
-from marketsentry.services.ledger import adjust, book_fills, charge_funding, mark, open_ledger, pay
+from marketsentry.services.ledger import (
+    HoldingCost,
+    adjust,
+    book_fills,
+    charge_holding,
+    mark,
+    open_ledger,
+    pay,
+)
 
 SPOT = "BTC-USD"
 
@@ -107,9 +115,9 @@ async def test_a_fee_in_a_third_currency_has_no_worth_until_it_has_a_rate(
     assert await cash_of(database, ledger, "BGB") == Decimal("-0.5")
     with pytest.raises(DataQualityError, match="no price of BGB"):
         async with database.transactions() as stores:
-            await mark(stores, ledger, {SPOT: Decimal(100)}, at=AT)
+            await mark(stores, [ledger], {SPOT: Decimal(100)}, at=AT)
     async with database.transactions() as stores:
-        taken = await mark(stores, ledger, {SPOT: Decimal(100), "BGB": Decimal(4)}, at=AT)
+        taken = (await mark(stores, [ledger], {SPOT: Decimal(100), "BGB": Decimal(4)}, at=AT))[ledger].mark
     assert taken.equity.equity_quote == CAPITAL - 2
 
 
@@ -183,9 +191,10 @@ async def test_payments_and_funding_are_written_once(
             await book_fills(stores, bought)
             assert await pay(stores, ledger, Decimal(50), reference="wire 1", at=AT) is is_first
             assert await pay(stores, ledger, Decimal(-20), reference="wire 1", at=AT) is is_first
-            position = await charge_funding(stores, ledger, SPOT, Decimal("0.75"), reference="f1", at=AT)
+            await charge_holding(stores, ledger, [HoldingCost(SPOT, Decimal("0.75"), "f1")], at=AT)
             await adjust(stores, ledger, Decimal("0.01"), currency="USD", reason="dust of the venue", at=AT)
-        assert position.funding_quote == Decimal("0.75")
+            (held,) = await stores.accounts.positions(ledger)
+        assert held.position.funding_quote == Decimal("0.75")
     assert await cash_of(database, ledger) == CAPITAL - 200 + 30 - Decimal("0.75") + Decimal("0.01")
 
 
@@ -194,10 +203,10 @@ async def test_marks_make_equity_and_a_payment_is_no_gain(
 ) -> None:
     bought = await booking(ledger, a_fill("1", "2", "100"))
     async with database.transactions() as stores:
-        first = await mark(stores, ledger, {}, at=AT)
+        first = (await mark(stores, [ledger], {}, at=AT))[ledger].mark
         await book_fills(stores, bought)
         await pay(stores, ledger, Decimal(1000), reference="wire", at=AT)
-        second = await mark(stores, ledger, {SPOT: Decimal(90)}, at=AT)
+        second = (await mark(stores, [ledger], {SPOT: Decimal(90)}, at=AT))[ledger].mark
     assert (first.equity.equity_quote, first.gross_quote) == (CAPITAL, Decimal(0))
     assert second.equity.at == AT + timedelta(microseconds=1)
     assert second.equity.equity_quote == CAPITAL + 1000 - 20
@@ -247,10 +256,10 @@ async def test_the_whole_track_is_the_sum_over_its_strategies(
         await book_fills(stores, await booking(ledger, a_fill("1", "2", "100")))
         await book_fills(stores, await booking(other, a_fill("2", "1", "100"), side=Side.SELL))
         await pay(stores, other, Decimal(1000), reference="wire", at=AT)
-        mine = await mark(stores, ledger, {SPOT: Decimal(80)}, at=AT)
+        mine = (await mark(stores, [ledger], {SPOT: Decimal(80)}, at=AT))[ledger].mark
         whole = await stores.accounts.newest_mark(ledger.whole)
         assert await stores.accounts.newest_mark(other) is None
-        theirs = await mark(stores, other, {}, at=AT)
+        theirs = (await mark(stores, [other], {}, at=AT))[other].mark
     assert whole is not None
     assert mine.equity.equity_quote == CAPITAL - 40
     assert theirs.equity.equity_quote == 1020

@@ -15,7 +15,15 @@ from marketsentry.adapters.postgres.database import Database
 from marketsentry.core.account.entries import EntryKind
 from marketsentry.core.orders.order import Side
 from marketsentry.ports.accounts import SubLedger
-from marketsentry.services.ledger import adjust, book_fills, charge_funding, mark, open_ledger, pay
+from marketsentry.services.ledger import (
+    HoldingCost,
+    adjust,
+    book_fills,
+    charge_holding,
+    mark,
+    open_ledger,
+    pay,
+)
 from marketsentry.services.rebuild import rebuild_accounts
 
 TARGETS = ("BTC-USD", "ETH-USD")
@@ -71,15 +79,14 @@ async def run(database: Database, make: MakeBooking, account: str, walked: list[
                 at += timedelta(seconds=seconds)
                 async with database.transactions() as stores:
                     prices = dict.fromkeys(TARGETS, price) | RATES
-                    await mark(stores, replace(first, strategy_id=strategy), prices, at=at)
+                    await mark(stores, [replace(first, strategy_id=strategy)], prices, at=at)
             case ("pay", str(strategy), Decimal() as amount):
                 async with database.transactions() as stores:
                     await pay(stores, replace(first, strategy_id=strategy), amount, reference=f"p{n}", at=at)
             case ("fund", str(strategy), str(target), Decimal() as amount):
                 async with database.transactions() as stores:
-                    await charge_funding(
-                        stores, replace(first, strategy_id=strategy), target, amount, reference=f"f{n}", at=at
-                    )
+                    cost = HoldingCost(target, amount, f"f{n}")
+                    await charge_holding(stores, replace(first, strategy_id=strategy), [cost], at=at)
 
 
 @settings(
@@ -121,10 +128,9 @@ async def test_a_row_that_was_changed_is_found_and_put_right(
         await book_fills(stores, await booking(ledger, a_fill("2", "2", "110", fee="1"), side=Side.SELL))
         await book_fills(stores, await booking(ledger, a_fill("3", "1", "105", fee="1")))
         await adjust(stores, ledger, Decimal("-0.5"), currency="USD", reason="the venue's dust", at=AT)
-        await charge_funding(
-            stores, ledger, "BTC-USD", Decimal(1), reference="b", at=AT, kind=EntryKind.BORROW
-        )
-        await mark(stores, ledger, {"BTC-USD": Decimal(120)}, at=AT)
+        cost = HoldingCost("BTC-USD", Decimal(1), "b")
+        await charge_holding(stores, ledger, [cost], at=AT, kind=EntryKind.BORROW)
+        await mark(stores, [ledger], {"BTC-USD": Decimal(120)}, at=AT)
     with psycopg.connect(database_url, autocommit=True) as connection:
         assert connection.execute(CORRUPTIONS[what].encode()).rowcount >= 1
     (found,) = await rebuild_accounts(transactions=database.transactions)

@@ -9,18 +9,17 @@ from execution_world import BY, World
 from faulty_venue import CrashError, Faults
 from marketsentry.core.orders.order import Order, OrderStatus, TimeInForce
 from marketsentry.exceptions import ConflictError, LockedError
-from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.venue import OutcomeUnknownError
 from marketsentry.services.execution_admit import admit
-from marketsentry.services.execution_drive import DriveParts, drive
+from marketsentry.services.execution_drive import Claimed, DriveParts, claim, drive
 from marketsentry.services.execution_request import RunRequest
 from marketsentry.services.executor import Executor
 from marketsentry.services.risk_switch import ManualTrigger, trigger_switch
 
 
-async def _claim(world: World, order_id: int, owner: str) -> StoredOrder:
-    async with world.database.transactions() as stores:
-        (claimed,) = await stores.orders.claim(owner, lease_s=30.0, limit=1, order_ids=[order_id])
+async def _claim(world: World, order_id: int, owner: str) -> Claimed:
+    claimed = await claim(order_id, world.drive_parts(), owner=owner)
+    assert claimed is not None
     return claimed
 
 
@@ -117,7 +116,7 @@ async def test_an_order_that_is_held_is_not_driven_by_another(world: World) -> N
     held = await _claim(world, stored.id, "a")
     await world.end_leases()
     taken = await _claim(world, stored.id, "b")
-    with pytest.raises(ConflictError, match="has passed on"):
+    with pytest.raises(ConflictError, match="another executor holds it"):
         await drive(held, world.drive_parts(), owner="a")
     assert (await drive(taken, world.drive_parts(), owner="b")).status is OrderStatus.FILLED
 

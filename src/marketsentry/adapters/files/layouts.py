@@ -56,6 +56,7 @@ _IS_BUYER_MAKER = ("buyerismaker", "isbuyermaker", "m")
 _BOOK = frozenset(
     {"bid", "bidqty", "ask", "askqty", "bidpx", "askpx", "level", "remainingqty", "lastid", "previd"}
 )
+_BOOK_TIME = ("exchts", "ts", "timestamp", "time", "eventtime", "recvts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class Layout:
     `columns` maps our field to the position of the file's column, from 0. `n_columns` is how many columns
     every row has. Fields: `time`, `open`, `high`, `low`, `close`, `volume`, `trades_count`, `rate`,
     `price`, `size`, `trade_id`, `side`, `buyer_is_maker`, `received`, `title`, `text`, `url`,
-    `source_name`, `date_only`.
+    `source_name`, `date_only`, `bid`, `bid_size`, `ask`, `ask_size`, `book_side`, `is_snapshot`, `first_id`,
+    `last_id`, `prev_id`.
     """
 
     name: str
@@ -78,7 +80,7 @@ def layout_of_names(names: Sequence[str]) -> Layout | None:
     """Recognise a file by its column names; None when they are not those of a kind we import."""
     plain = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
     if _BOOK & set(plain):
-        return None
+        return _quotes(plain, len(names)) or _book(plain, len(names))
     for build in (_bars, _funding, _trades, _news):
         layout = build(plain, len(names))
         if layout is not None:
@@ -177,6 +179,42 @@ def _trades(plain: Sequence[str], n_columns: int) -> Layout | None:
     found["side"] = _pick(plain, ("side",))
     found["received"] = _pick(plain, ("recvts",))
     return Layout("trades", DataKind.TRADES, _present(found), n_columns)
+
+
+def _quotes(plain: Sequence[str], n_columns: int) -> Layout | None:
+    found = {
+        "time": _pick(plain, _BOOK_TIME),
+        "bid": _pick(plain, ("bid", "bidpx", "bidprice", "bestbidprice")),
+        "bid_size": _pick(plain, ("bidqty", "bidsz", "bidsize", "bestbidqty")),
+        "ask": _pick(plain, ("ask", "askpx", "askprice", "bestaskprice")),
+        "ask_size": _pick(plain, ("askqty", "asksz", "asksize", "bestaskqty")),
+    }
+    if None in found.values():
+        return None
+    found["received"] = _pick(plain, ("recvts",))
+    return Layout("quotes", DataKind.QUOTES, _present(found), n_columns)
+
+
+def _book(plain: Sequence[str], n_columns: int) -> Layout | None:
+    """Changed levels with the venue's update ids, or whole books of one row per level."""
+    found = {
+        "time": _pick(plain, _BOOK_TIME),
+        "book_side": _pick(plain, ("side",)),
+        "price": _pick(plain, _PRICE),
+        "size": _pick(plain, _SIZE),
+    }
+    if None in found.values():
+        return None
+    found["received"] = _pick(plain, ("recvts",))
+    updates = {
+        "is_snapshot": _pick(plain, ("kind",)),
+        "first_id": _pick(plain, ("firstid",)),
+        "last_id": _pick(plain, ("lastid",)),
+    }
+    if None not in updates.values():
+        updates["prev_id"] = _pick(plain, ("previd",))
+        return Layout("book_updates", DataKind.BOOK, _present(found | updates), n_columns)
+    return Layout("book_snapshots", DataKind.BOOK, _present(found), n_columns) if "level" in plain else None
 
 
 def _news(plain: Sequence[str], n_columns: int) -> Layout | None:

@@ -103,7 +103,9 @@ class _LocalFile:
     def blocks(self) -> Generator[RowBlock]:
         """Read all rows."""
         if self._layout is None:
-            raise InputError(f"{self.path}: columns are not those of bars, trades, funding rates or news")
+            raise InputError(
+                f"{self.path}: columns are not those of bars, trades, books, funding rates or news"
+            )
         try:
             yield from cut_blocks(self._finished(self._layout))
         except DataQualityError as exc:

@@ -20,7 +20,10 @@ from marketsentry.exceptions import DataQualityError
 
 _BATCH_ROWS = 8_192
 _SNIFFED_LINES = 1_000
-_NUMBERS = frozenset({"open", "high", "low", "close", "volume", "trades_count", "rate", "price", "size"})
+_NUMBERS = frozenset(
+    {"open", "high", "low", "close", "volume", "trades_count", "rate", "price", "size"}
+    | {"bid", "bid_size", "ask", "ask_size", "first_id", "last_id", "prev_id"}
+)
 
 
 @dataclass(frozen=True, slots=True)

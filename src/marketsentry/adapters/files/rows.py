@@ -24,8 +24,12 @@ _DAY_NS = 86_400 * NS_PER_S
 SIDE_WORDS = {
     "buyer_is_maker": {"true": -1, "1": -1, "false": 1, "0": 1},
     "side": {"buy": 1, "b": 1, "bid": 1, "sell": -1, "s": -1, "ask": -1},
+    "book_side": {"b": 1, "bid": 1, "bids": 1, "buy": 1, "a": -1, "ask": -1, "asks": -1, "s": -1, "sell": -1},
+    "is_snapshot": {"snapshot": 1, "partial": 1},
 }
-"""What a taker did, by how a file says it; the maker's flag wins where both are there."""
+"""What a taker did, by how a file says it (the maker's flag wins where both are there); the side of a level, and
+whether a row belongs to a whole book."""
+NO_ID = -1
 
 Columns = dict[str, NDArray[Any]]
 TextOf = Callable[[int], str]
@@ -107,7 +111,9 @@ def finish(kind: DataKind, raw: Columns) -> Columns:
             "side": _side(raw, ts_ns.size),
             "trade_id": _ids(raw),
         }
-    return _finish_news(ts_ns, raw)
+    if kind is DataKind.NEWS:
+        return _finish_news(ts_ns, raw)
+    return _finish_book(kind, ts_ns, raw)
 
 
 def cut_blocks(batches: Iterable[Parts]) -> Iterator[Rows]:
@@ -164,7 +170,8 @@ def _to_ns(raw: Columns, name: str) -> NDArray[np.int64]:
 
 def _side(raw: Columns, n_rows: int) -> NDArray[np.int8]:
     """+1 the taker bought, -1 sold, 0 not told; from words, or from numbers that are sides already."""
-    for field, words in SIDE_WORDS.items():
+    for field in ("buyer_is_maker", "side"):
+        words = SIDE_WORDS[field]
         if field in raw and raw[field].dtype == object:
             return np.fromiter(
                 (words.get(str(word).lower(), 0) for word in raw[field]), np.int8, count=n_rows
@@ -172,6 +179,36 @@ def _side(raw: Columns, n_rows: int) -> NDArray[np.int8]:
         if field in raw:
             return raw[field].astype(np.int8)
     return np.zeros(n_rows, dtype=np.int8)
+
+
+def _finish_book(kind: DataKind, exchange_ns: NDArray[np.int64], raw: Columns) -> Columns:
+    """Times are the exchange's, the recorder's where the exchange told none."""
+    received = _to_ns(raw, "received") if "received" in raw else exchange_ns
+    ts_ns = np.where(exchange_ns == NO_TIME_NS, received, exchange_ns)
+    times = {"ts_ns": ts_ns, "known_at_ns": np.maximum(ts_ns, received)}
+    if kind is DataKind.QUOTES:
+        return {**times, **{name: raw[name] for name in ("bid", "bid_size", "ask", "ask_size")}}
+    n_rows = ts_ns.size
+    ids = {
+        name: _integers(raw[name]) if name in raw else np.full(n_rows, NO_ID, dtype=np.int64)
+        for name in ("first_id", "last_id", "prev_id")
+    }
+    is_snapshot = _words(raw, "is_snapshot") if "is_snapshot" in raw else np.ones(n_rows, dtype=np.int8)
+    levels = {"price": raw["price"], "size": raw["size"], "side": _words(raw, "book_side")}
+    return {**times, **levels, "is_snapshot": is_snapshot, **ids}
+
+
+def _words(raw: Columns, field: str) -> NDArray[np.int8]:
+    values, words = raw[field], SIDE_WORDS[field]
+    if values.dtype != object:
+        return values.astype(np.int8)
+    return np.fromiter((words.get(str(word).lower(), 0) for word in values), np.int8, count=values.size)
+
+
+def _integers(values: NDArray[Any]) -> NDArray[np.int64]:
+    if values.dtype == np.float64:
+        return np.where(np.isfinite(values), values, NO_ID).astype(np.int64)
+    return values.astype(np.int64)
 
 
 def _ids(raw: Columns) -> NDArray[np.object_]:

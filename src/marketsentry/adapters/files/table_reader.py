@@ -19,13 +19,17 @@ from numpy.typing import NDArray
 
 from marketsentry.adapters.files.arrow_stream import Batch, iter_batches
 from marketsentry.adapters.files.layouts import Layout, layout_of_cells, layout_of_names
-from marketsentry.adapters.files.rows import SIDE_WORDS, Parts
+from marketsentry.adapters.files.rows import NO_ID, SIDE_WORDS, Parts
 from marketsentry.core.market.records import DataKind
 from marketsentry.core.market.timestamps import NO_TIME_NS
 from marketsentry.core.market.validation import Reason
 from marketsentry.exceptions import DataQualityError
 
-_NUMBERS = frozenset({"open", "high", "low", "close", "volume", "trades_count", "rate", "price", "size"})
+_NUMBERS = frozenset(
+    {"open", "high", "low", "close", "volume", "trades_count", "rate", "price", "size"}
+    | {"bid", "bid_size", "ask", "ask_size"}
+)
+_UPDATE_IDS = frozenset({"first_id", "last_id", "prev_id"})
 _TIMES = frozenset({"time", "received"})
 _MEMORY_LIMIT = "160MB"
 _SAMPLE_BYTES = 1 << 16
@@ -231,6 +235,8 @@ def _expression(field: str, ref: str, type_name: str) -> str:
     """SQL that reads one field from a column of a DuckDB type into int64, float64 or text."""
     if field in _NUMBERS:
         return f"TRY_CAST({ref} AS DOUBLE) AS {field}"
+    if field in _UPDATE_IDS:
+        return f"coalesce(TRY_CAST({ref} AS BIGINT), {NO_ID}) AS {field}"
     if field in _TIMES:
         if type_name.startswith("TIMESTAMP") or type_name == "DATE":
             at = f"CAST({ref} AS TIMESTAMP)" if type_name == "DATE" else ref

@@ -75,7 +75,7 @@ WITH added AS (
          AS given (kind, target, currency, amount, fill_id, reference, at, place)
     ORDER BY given.place
     ON CONFLICT (account_id, strategy_id, kind, reference) DO NOTHING
-    RETURNING currency, amount
+    RETURNING currency, amount, reference
 ), moved AS (
     INSERT INTO cash_balances (account_id, strategy_id, track, currency, amount)
     SELECT %(account_id)s, %(strategy_id)s, %(track)s, currency, sum(amount)
@@ -83,7 +83,7 @@ WITH added AS (
     ON CONFLICT (account_id, strategy_id, currency) DO UPDATE
     SET amount = cash_balances.amount + excluded.amount, updated_at = now()
 )
-SELECT count(*) AS n FROM added
+SELECT reference FROM added
 """
 
 _POSITIONS = """
@@ -209,15 +209,17 @@ class PostgresAccountStore:
 
     def __init__(self, connection: AsyncConnection[Any]) -> None:
         self._connection = connection
+        self._found: dict[tuple[str, str, str], Account] = {}  # what an account is called never changes
+        self._locked: dict[int, Account] = {}
 
     async def open(self, *, adapter: str, venue: str, name: str, currency: str) -> Account:
         """Create an account, or find the one that is there; see `AccountStore.open`."""
-        given = {"adapter": adapter, "venue": venue, "name": name, "currency": currency}
-        rows = await self._rows(_FIND, given)
-        if not rows:
+        account = await self.find(adapter=adapter, venue=venue, name=name)
+        if account is None:
+            given = {"adapter": adapter, "venue": venue, "name": name, "currency": currency}
             await self._connection.execute(_OPEN, given)
-            rows = await self._rows(_FIND, given)
-        account = Account(**rows[0])
+            account = await self.find(adapter=adapter, venue=venue, name=name)
+        assert account is not None
         if account.currency != currency:
             raise ConflictError(
                 f"account {name} of {adapter} at {venue} is in {account.currency}, was asked for in {currency}"
@@ -230,8 +232,13 @@ class PostgresAccountStore:
 
     async def find(self, *, adapter: str, venue: str, name: str) -> Account | None:
         """Find an account by its names."""
-        rows = await self._rows(_FIND, {"adapter": adapter, "venue": venue, "name": name})
-        return Account(**rows[0]) if rows else None
+        key = (adapter, venue, name)
+        if key not in self._found:
+            rows = await self._rows(_FIND, {"adapter": adapter, "venue": venue, "name": name})
+            if not rows:
+                return None
+            self._found[key] = Account(**rows[0])
+        return self._found[key]
 
     async def list(self) -> Sequence[Account]:
         """List all accounts, oldest first."""
@@ -239,7 +246,16 @@ class PostgresAccountStore:
 
     async def lock(self, account_id: int) -> Account:
         """Read an account and keep other writers out; see `AccountStore.lock`."""
-        return await self._one(_LOCK, account_id)
+        if account_id not in self._locked:
+            self._locked[account_id] = await self._one(_LOCK, account_id)
+        return self._locked[account_id]
+
+    async def hold(self, account: Account) -> None:
+        """Lock an account that is known already; see `AccountStore.hold`."""
+        if account.id not in self._locked:
+            await self._connection.execute(_LOCK, {"account_id": account.id})
+            self._locked[account.id] = account
+            self._found[account.adapter, account.venue, account.name] = account
 
     async def sub_ledgers(
         self, *, account_id: int | None = None, track: str | None = None
@@ -276,22 +292,14 @@ class PostgresAccountStore:
             told.setdefault(fill.trade_id, fill)
         return [StoredFill(row["id"], told[row["venue_trade_id"]]) for row in rows]
 
-    async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> int:
+    async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> frozenset[str]:
         """Insert entries and move cash by them; see `AccountStore.add_entries`."""
-        rows = await self._rows(
-            _ADD_ENTRIES,
-            {
-                **_key(ledger),
-                "kinds": [entry.kind for entry in entries],
-                "targets": [entry.target for entry in entries],
-                "currencies": [entry.currency for entry in entries],
-                "amounts": [entry.amount for entry in entries],
-                "fill_ids": [entry.fill_id for entry in entries],
-                "references": [entry.reference for entry in entries],
-                "times": [entry.at for entry in entries],
-            },
-        )
-        return int(rows[0]["n"])
+        rows = await self._rows(_ADD_ENTRIES, _entry_columns(ledger, entries))
+        return frozenset(row["reference"] for row in rows)
+
+    async def put_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> None:
+        """Insert entries and move cash by them; see `AccountStore.put_entries`."""
+        await self._connection.execute(_ADD_ENTRIES, _entry_columns(ledger, entries))
 
     async def positions(self, ledger: SubLedger, *, target: str | None = None) -> Sequence[HeldPosition]:
         """Read positions; see `AccountStore.positions`."""
@@ -401,6 +409,19 @@ def equity_mark(row: Mapping[str, Any]) -> EquityMark:
         marks={target: Decimal(price) for target, price in row["marks"].items()},
         decision_id=row["decision_id"],
     )
+
+
+def _entry_columns(ledger: SubLedger, entries: Sequence[Entry]) -> dict[str, Any]:
+    return {
+        **_key(ledger),
+        "kinds": [entry.kind for entry in entries],
+        "targets": [entry.target for entry in entries],
+        "currencies": [entry.currency for entry in entries],
+        "amounts": [entry.amount for entry in entries],
+        "fill_ids": [entry.fill_id for entry in entries],
+        "references": [entry.reference for entry in entries],
+        "times": [entry.at for entry in entries],
+    }
 
 
 def _key(ledger: SubLedger) -> dict[str, Any]:

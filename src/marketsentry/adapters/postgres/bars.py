@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from marketsentry.adapters.postgres.bar_rows import compare_bars, decode_bars, encode_bars
 from marketsentry.adapters.postgres.binary import COPY_HEADER, COPY_TRAILER, array_of, epoch_ns
+from marketsentry.adapters.postgres.pipelined import wait_each
 from marketsentry.core.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, BarSeries
 from marketsentry.core.market.coverage import (
     Coverage,
@@ -40,6 +41,8 @@ FROM market_series
 _ONE_SERIES = _SERIES_COLUMNS + "WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s"
 
 _SOME_SERIES = _SERIES_COLUMNS + "WHERE symbol = ANY(%(symbols)s::text[]) AND timeframe = %(timeframe)s"
+
+_OF_SYMBOL = _SERIES_COLUMNS + "WHERE symbol = %(symbol)s"
 
 _SAVE_SERIES = """
 INSERT INTO market_series (symbol, timeframe, source, is_synthetic, first_ts, last_ts, n_bars, n_missing,
@@ -173,12 +176,18 @@ class PostgresBarStore:
         return await self._read(symbol, interval, info.source, start, stop, as_of_ns)
 
     async def last_bars(
-        self, symbol: str, interval: Interval, n_bars: int, *, as_of_ns: int | None = None
+        self,
+        symbol: str,
+        interval: Interval,
+        n_bars: int,
+        *,
+        as_of_ns: int | None = None,
+        info: SeriesInfo | None = None,
     ) -> BarSeries:
         """Read the newest bars; a stretch with gaps is searched in growing windows."""
         if n_bars < 1:
             raise InputError(f"n_bars must be >= 1, was {n_bars}")
-        info = await self._existing(symbol, interval)
+        info = info or await self._existing(symbol, interval)
         stop = info.last_ns + interval.ns
         if as_of_ns is not None:
             stop = min(stop, as_of_ns - interval.ns + 1)
@@ -243,6 +252,13 @@ class PostgresBarStore:
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_SOME_SERIES, {"symbols": list(symbols), "timeframe": str(interval)})
             return {row["symbol"]: _info(row) for row in await cursor.fetchall()}
+
+    async def shortest_of(self, symbol: str) -> SeriesInfo | None:
+        """Read the manifest line of the shortest bars that there are of a symbol."""
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(_OF_SYMBOL, {"symbol": symbol})
+            known = map(_info, await cursor.fetchall())
+        return min(known, key=lambda one: one.interval.ns, default=None)
 
     async def all_series(self) -> tuple[SeriesInfo, ...]:
         """Read the manifest."""
@@ -316,6 +332,7 @@ class PostgresBarStore:
         rows = np.flatnonzero(wanted)
         if rows.size == 0:
             return
+        await wait_each(self._connection)
         async with self._connection.cursor().copy(_COPY) as copy:
             await copy.write(COPY_HEADER)
             for part in np.array_split(rows, -(-rows.size // _WRITE_ROWS)):

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from marketsentry.adapters.postgres.pipelined import PipelinedConnection
 from marketsentry.adapters.postgres.stores import PostgresStores
 from marketsentry.exceptions import ConflictError, DependencyError
 from marketsentry.ports import Stores
@@ -30,6 +31,8 @@ class Database:
         Connections at most.
     statement_timeout_s
         PostgreSQL ends any statement that takes longer.
+    is_durable
+        Whether a commit waits for the disk. Without it the last half second is lost when PostgreSQL dies.
     """
 
     def __init__(
@@ -39,16 +42,19 @@ class Database:
         min_connections: int = 1,
         max_connections: int = 8,
         statement_timeout_s: float = 120.0,
+        is_durable: bool = True,
     ) -> None:
         milliseconds = max(1, round(statement_timeout_s * 1000))
+        commits = "" if is_durable else " -c synchronous_commit=off"
         self._pool = AsyncConnectionPool(
             url,
+            connection_class=PipelinedConnection,
             min_size=min_connections,
             max_size=max_connections,
             open=False,
             timeout=_CONNECT_LIMIT_S,
             kwargs={
-                "options": f"-c statement_timeout={milliseconds} -c timezone=UTC",
+                "options": f"-c statement_timeout={milliseconds} -c timezone=UTC{commits}",
                 "connect_timeout": int(_CONNECT_LIMIT_S),
                 "application_name": "marketsentry",
             },
@@ -106,6 +112,8 @@ class Database:
     async def transactions(self) -> AsyncIterator[Stores]:
         """Open a transaction: it commits when the block ends well and rolls back when an exception leaves it.
 
+        A write that fails is told by the next read or at the end; see `PipelinedConnection`.
+
         Yields
         ------
         Stores
@@ -118,10 +126,15 @@ class Database:
         DependencyError
             If PostgreSQL is away, too slow, or has another schema.
         """
-        async with self.connection() as connection:
-            yield PostgresStores(connection)
+        with translated_errors():
+            connection = await self._living_connection()
+            try:
+                async with connection.sent_ahead():
+                    yield PostgresStores(connection)
+            finally:
+                await self._pool.putconn(connection)
 
-    async def _living_connection(self) -> AsyncConnection[Any]:
+    async def _living_connection(self) -> PipelinedConnection:
         """Take a connection; those that died with the server are thrown away at once, not one by one with pauses."""
         while True:
             connection = await self._pool.getconn()

@@ -13,6 +13,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from marketsentry.adapters.postgres.binary import COPY_HEADER, COPY_TRAILER, postgres_us, row_template
+from marketsentry.adapters.postgres.pipelined import wait_each
 from marketsentry.adapters.postgres.snapshot_rows import jsonb_order, snapshot_rows
 from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.exceptions import ConflictError
@@ -235,6 +236,7 @@ class PostgresDatasetStore:
             return snapshot_rows(columns, names, values[block])
 
         query = _COPY_SNAPSHOTS if stamp.dataset_id is None else _COPY_TRAINING_SNAPSHOTS
+        await wait_each(self._connection)
         async with self._connection.cursor() as cursor, cursor.copy(query) as copy:
             await copy.write(COPY_HEADER)
             await _send_ahead(copy, encode, range(0, len(rows), _WRITE_ROWS))
@@ -260,6 +262,7 @@ class PostgresDatasetStore:
         order = jsonb_order(names)
         times: list[NDArray[np.int64]] = []
         blocks: list[NDArray[np.float64]] = []
+        await wait_each(self._connection)
         async with self._connection.cursor() as cursor, cursor.copy(_READ_SNAPSHOTS, key | span) as copy:
             async for lines in _line_blocks(copy):
                 time_us, block = await asyncio.to_thread(_parse_lines, lines, order)
@@ -305,17 +308,20 @@ class PostgresDatasetStore:
         return written
 
     async def _copy_in(self, query: str, columns: Mapping[str, NDArray[Any]]) -> None:
+        await wait_each(self._connection)
         async with self._connection.cursor() as cursor, cursor.copy(query) as copy:
             await copy.write(COPY_HEADER)
             await copy.write(_number_rows(columns))
             await copy.write(COPY_TRAILER)
 
     async def _rows_changed(self, query: str, values: dict[str, Any]) -> int:
+        await wait_each(self._connection)
         async with self._connection.cursor() as cursor:
             await cursor.execute(query, values)
             return cursor.rowcount
 
     async def _row(self, query: str, values: dict[str, Any]) -> Any:
+        await wait_each(self._connection)
         async with self._connection.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(query, values)
             return await cursor.fetchone() if cursor.description else None

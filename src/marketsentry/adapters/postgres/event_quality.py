@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, tuple_row
 
+from marketsentry.adapters.postgres.pipelined import wait_each
 from marketsentry.core.quality.agreement import Review
 from marketsentry.core.quality.event_stats import QualityCounts
 from marketsentry.exceptions import NotFoundError
@@ -119,6 +120,7 @@ class PostgresEventQualityStore:
 
     async def review(self, entry: ReviewEntry) -> None:
         """Record a review; see `EventQualityStore.review`."""
+        await wait_each(self._connection)
         async with self._connection.cursor() as cursor:
             await cursor.execute(_REVIEW, asdict(entry))
             if cursor.rowcount == 0:

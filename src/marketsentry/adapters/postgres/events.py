@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
+from marketsentry.adapters.postgres.pipelined import wait_each
 from marketsentry.core.market.events import (
     AUDIT_NOTE,
     EVENT_TYPES,
@@ -210,6 +211,7 @@ class PostgresEventStore:
         n_rows = int(block.ts_ns.size)
         if n_rows == 0:
             return MergeCounts()
+        await wait_each(self._connection)
         cursor = await self._connection.execute(
             _ADD_TRADES,
             {

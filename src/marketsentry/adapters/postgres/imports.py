@@ -48,6 +48,12 @@ _HAS_ROWS = {
     DataKind.TRADES: """
         SELECT EXISTS (SELECT FROM trades_ticks WHERE symbol = %(symbol)s AND source = %(source)s)
     """,
+    DataKind.BOOK: """
+        SELECT EXISTS (SELECT FROM orderbook_depth WHERE symbol = %(symbol)s AND source = %(source)s)
+    """,
+    DataKind.QUOTES: """
+        SELECT EXISTS (SELECT FROM orderbook_l2 WHERE symbol = %(symbol)s AND source = %(source)s)
+    """,
     DataKind.NEWS: "SELECT EXISTS (SELECT FROM events)",
 }
 

@@ -43,9 +43,7 @@ class PostgresOrderStore:
         if not orders:
             return []
         rows = await self._rows(sql.ADD, {"orders": Jsonb([_new_row(one) for one in orders])})
-        stored = [_stored(row) for row in rows]
-        await self._publish([one.id for one in stored])
-        return stored
+        return [_stored(row) for row in rows]
 
     async def get(self, order_id: int) -> StoredOrder:
         """Read an order; see `OrderStore.get`."""
@@ -85,8 +83,9 @@ class PostgresOrderStore:
 
     async def orders(self, stored: Sequence[StoredOrder]) -> Mapping[int, Order]:
         """Rebuild orders from their logs."""
-        logs = await self.events([one.id for one in stored])
-        return {one.id: order_of(one, (told.event for told in logs[one.id])) for one in stored}
+        begun = [one.id for one in stored if one.version]
+        logs = await self.events(begun) if begun else {}
+        return {one.id: order_of(one, (told.event for told in logs.get(one.id, ()))) for one in stored}
 
     async def fills(
         self, *, decision_id: str | None = None, order_id: int | None = None
@@ -132,23 +131,23 @@ class PostgresOrderStore:
         *,
         owner: str | None = None,
         patches: Mapping[int, OrderPatch] | None = None,
-    ) -> None:
+    ) -> Sequence[StoredOrder]:
         """Write events and rows; see `OrderStore.append`."""
         changes = [one for one in changes if one.events]
         if not changes:
-            return
+            return []
         patches = patches or {}
         moved = [_moved_row(one, patches.get(one.before.id, _NO_PATCH)) for one in changes]
-        rows = await self._rows(sql.MOVE, {"orders": Jsonb(moved), "owner": owner})
-        found = {row["id"] for row in rows}
+        given = {"orders": Jsonb(moved), "events": Jsonb(list(_event_rows(changes))), "owner": owner}
+        after = await self._orders(sql.MOVE, given)
+        found = {one.id for one in after}
         for change in changes:
             if change.before.id not in found:
                 raise ConflictError(
                     f"order {change.before.id} is not at version {change.before.version} any more, "
                     f"or another executor holds it"
                 )
-        await self._connection.execute(sql.ADD_EVENTS, {"events": Jsonb(list(_event_rows(changes)))})
-        await self._publish(sorted(found))
+        return after
 
     async def lock(self, order_ids: Sequence[int]) -> Sequence[StoredOrder]:
         """Read orders and hold their rows; see `OrderStore.lock`."""
@@ -174,9 +173,6 @@ class PostgresOrderStore:
     async def release(self, owner: str, order_ids: Sequence[int]) -> None:
         """Let go of orders; see `OrderStore.release`."""
         await self._connection.execute(sql.RELEASE, {"owner": owner, "order_ids": list(order_ids)})
-
-    async def _publish(self, order_ids: Sequence[int]) -> None:
-        await self._connection.execute(sql.PUBLISH, {"order_ids": order_ids})
 
     async def _orders(self, query: LiteralString, given: Mapping[str, Any]) -> list[StoredOrder]:
         return [_stored(row) for row in await self._rows(query, given)]

@@ -8,8 +8,25 @@ _SHAPE = """
 
 _SELECT = "SELECT" + _SHAPE + "FROM orders_sim\n"
 
+_TOLD = """jsonb_build_object(
+    'order_id', id, 'decision_id', decision_id, 'track', track, 'target', target, 'strategy_id', strategy_id,
+    'side', side, 'status', status, 'filled_qty', filled_qty::text, 'reject_reason', reject_reason,
+    'version', version)
+"""
+
+_PUBLISHED = (
+    """), published AS (
+    INSERT INTO outbox (topic, key, payload)
+    SELECT 'orders', id::text, """  # noqa: S608 - fixed texts
+    + _TOLD
+    + """    FROM moved ORDER BY id
+)
+"""
+)
+
 ADD = (
     """
+WITH moved AS (
 INSERT INTO orders_sim (decision_id, signal_id, target, track, side, quantity, base_quantity, notional, est_price,
                         price_ts, est_cost_bps, reduce_only, status, adapter, venue, time_in_force, max_slippage_bps,
                         strategy_id, reject_reason, metadata)
@@ -22,8 +39,12 @@ FROM ROWS FROM (jsonb_to_recordset(%(orders)s) AS (
     adapter text, venue text, time_in_force text, max_slippage_bps numeric, strategy_id text, reject_reason text,
     metadata jsonb)) WITH ORDINALITY AS given
 ORDER BY ordinality
-RETURNING"""
+RETURNING *
+"""
+    + _PUBLISHED
+    + "SELECT"
     + _SHAPE
+    + "FROM moved ORDER BY id"
 )
 
 GET = _SELECT + "WHERE id = %(order_id)s"
@@ -63,7 +84,9 @@ WHERE order_id = ANY(%(order_ids)s)
 ORDER BY order_id, version
 """
 
-MOVE = """
+MOVE = (
+    """
+WITH moved AS (
 UPDATE orders_sim AS stored
 SET status = given.status, version = given.version, filled_qty = given.filled_qty,
     reject_reason = given.reject_reason,
@@ -84,16 +107,20 @@ FROM jsonb_to_recordset(%(orders)s) AS given(
     max_slippage_bps numeric, base_quantity numeric, notional numeric, reduce_only boolean, metadata jsonb)
 WHERE stored.id = given.id AND stored.version = given.before_version
   AND (%(owner)s::text IS NULL OR (stored.lease_owner = %(owner)s AND stored.lease_until > clock_timestamp()))
-RETURNING stored.id
-"""
-
-ADD_EVENTS = """
-INSERT INTO order_events (order_id, version, kind, client_order_id, at, payload)
-SELECT order_id, version, kind, client_order_id, at, payload
-FROM jsonb_to_recordset(%(events)s) AS given(
-    order_id bigint, version integer, kind text, client_order_id text, at timestamptz, payload jsonb)
-ORDER BY order_id, version
-"""
+RETURNING stored.*
+), logged AS (
+    INSERT INTO order_events (order_id, version, kind, client_order_id, at, payload)
+    SELECT order_id, given.version, kind, client_order_id, at, payload
+    FROM jsonb_to_recordset(%(events)s) AS given(
+        order_id bigint, version integer, kind text, client_order_id text, at timestamptz, payload jsonb)
+    JOIN moved ON moved.id = given.order_id
+    ORDER BY order_id, given.version
+"""  # noqa: S608 - fixed texts
+    + _PUBLISHED
+    + "SELECT"
+    + _SHAPE
+    + "FROM moved ORDER BY id"
+)
 
 _FILL_SHAPE = """
     id, order_id, account_id, decision_id, strategy_id, track, target, side, qty, price, fee, fee_currency, fee_quote,
@@ -169,17 +196,6 @@ SELECT id, model_name, track, model_version, artifact_path, artifact_sha256, met
        created_at
 FROM model_registry
 WHERE id = ANY(%(ids)s::bigint[])
-ORDER BY id
-"""
-
-PUBLISH = """
-INSERT INTO outbox (topic, key, payload)
-SELECT 'orders', id::text, jsonb_build_object(
-    'order_id', id, 'decision_id', decision_id, 'track', track, 'target', target, 'strategy_id', strategy_id,
-    'side', side, 'status', status, 'filled_qty', filled_qty::text, 'reject_reason', reject_reason,
-    'version', version)
-FROM orders_sim
-WHERE id = ANY(%(order_ids)s)
 ORDER BY id
 """
 

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from marketsentry.core.orders.documents import fill_document, fill_of
 from marketsentry.core.orders.order import LegKind, Side, TimeInForce
-from marketsentry.ports.paper import PaperOrder
+from marketsentry.ports.paper import Basis, PaperOrder
 from marketsentry.ports.venue import LegStatus
 
 _ADD = """
@@ -38,7 +38,25 @@ _WITH_FILLS = (
 )
 
 _SYMBOLS = """
-SELECT symbol FROM market_series UNION SELECT DISTINCT symbol FROM prices ORDER BY symbol
+WITH RECURSIVE priced AS (
+    (SELECT symbol FROM prices ORDER BY symbol LIMIT 1)
+    UNION ALL
+    SELECT (SELECT next.symbol FROM prices AS next WHERE next.symbol > priced.symbol ORDER BY next.symbol LIMIT 1)
+    FROM priced WHERE priced.symbol IS NOT NULL
+)
+SELECT symbol FROM market_series
+UNION SELECT symbol FROM priced WHERE symbol IS NOT NULL
+UNION SELECT symbol FROM book_series
+ORDER BY symbol
+"""
+
+_HOLD = "SELECT pg_advisory_xact_lock(hashtextextended('paper:' || %(venue)s || ':' || %(symbol)s, 0))"
+
+_TOOK = """
+SELECT coalesce(sum((state ->> 'took')::numeric), 0)
+FROM paper_orders
+WHERE venue = %(venue)s AND state ->> 'symbol' = %(symbol)s AND state ->> 'seen_at' = %(seen_at)s
+  AND state ->> 'side' = %(side)s
 """
 
 
@@ -69,8 +87,19 @@ class PostgresPaperStore:
         """List the orders that have fills; see `PaperStore.with_fills`."""
         return [_order(row) for row in await self._rows(_WITH_FILLS, {"venue": venue})]
 
+    async def hold_market(self, venue: str, symbol: str) -> None:
+        """Let no other order of a market be matched; see `PaperStore.hold_market`."""
+        await self._connection.execute(_HOLD, {"venue": venue, "symbol": symbol})
+
+    async def took_of(self, venue: str, symbol: str, side: Side, *, at: datetime) -> Decimal:
+        """Add up what was taken of a book; see `PaperStore.took_of`."""
+        given = {"venue": venue, "symbol": symbol, "side": str(side), "seen_at": at.isoformat()}
+        cursor = await self._connection.execute(_TOOK, given)
+        row = await cursor.fetchone()
+        return Decimal(row[0]) if row else Decimal(0)
+
     async def priced_symbols(self) -> Sequence[str]:
-        """List the symbols of which the record has a price or a bar."""
+        """List the symbols of which the record has a price, a bar or a book."""
         return [row["symbol"] for row in await self._rows(_SYMBOLS, {})]
 
     async def _rows(self, query: LiteralString, given: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -91,7 +120,14 @@ def _row(order: PaperOrder) -> dict[str, Any]:
         "seen_at": order.seen_at.isoformat(),
         "status": str(order.status),
         "fills": [fill_document(fill) for fill in order.fills],
+        "basis": str(order.basis),
     }
+    if order.basis is Basis.BOOK:
+        state |= {
+            "ahead": None if order.ahead is None else str(order.ahead),
+            "took": str(order.took),
+            "traded_to": None if order.traded_to is None else order.traded_to.isoformat(),
+        }
     return {
         "client_order_id": order.client_order_id,
         "venue": order.venue,
@@ -117,4 +153,8 @@ def _order(row: Mapping[str, Any]) -> PaperOrder:
         seen_at=datetime.fromisoformat(state["seen_at"]),
         status=LegStatus(state["status"]),
         fills=tuple(fill_of(one) for one in state["fills"]),
+        basis=Basis(state.get("basis", Basis.BARS)),
+        ahead=None if state.get("ahead") is None else Decimal(state["ahead"]),
+        took=Decimal(state.get("took", 0)),
+        traded_to=datetime.fromisoformat(state["traded_to"]) if state.get("traded_to") else None,
     )

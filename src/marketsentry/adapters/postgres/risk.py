@@ -125,7 +125,10 @@ WITH known AS (
      ORDER BY timestamp DESC, id DESC LIMIT 97)
     UNION
     SELECT last.id, last.timestamp, last.price
-    FROM generate_series(0, 575) AS slot
+    FROM generate_series(0, CASE WHEN EXISTS (
+        SELECT FROM prices
+        WHERE symbol = %(symbol)s AND timestamp <= %(as_of)s AND timestamp > %(as_of)s::timestamptz - interval '2 days'
+    ) THEN 575 ELSE -1 END) AS slot
     CROSS JOIN LATERAL (
         SELECT id, timestamp, price FROM prices
         WHERE symbol = %(symbol)s AND known_at <= %(as_of)s

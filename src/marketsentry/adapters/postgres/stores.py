@@ -12,6 +12,7 @@ from marketsentry.ports import (
     AttributionStore,
     AuditStore,
     BarStore,
+    BookStore,
     DatasetStore,
     DecisionStore,
     EntityStore,
@@ -78,6 +79,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.bars import PostgresBarStore
 
         return PostgresBarStore(self._connection)
+
+    @cached_property
+    def books(self) -> BookStore:
+        """Order books."""
+        from marketsentry.adapters.postgres.books import PostgresBookStore
+
+        return PostgresBookStore(self._connection)
 
     @cached_property
     def imports(self) -> ImportStore:

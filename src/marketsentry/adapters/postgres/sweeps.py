@@ -6,6 +6,7 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.pipelined import wait_each
 from marketsentry.ports.models import Trial
 
 _COPY = "COPY trials (track, kind, model_name, params_hash, metrics) FROM STDIN"
@@ -27,6 +28,7 @@ class PostgresSweepStore:
 
     async def add(self, trials: Sequence[Trial]) -> None:
         """Append the trials of some settings."""
+        await wait_each(self._connection)
         async with self._connection.cursor() as cursor, cursor.copy(_COPY) as copy:
             for one in trials:
                 await copy.write_row(

@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from marketsentry.adapters.postgres.pipelined import wait_each
 from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.symbols import SYNTHETIC_SOURCE, perp_of
 
@@ -72,6 +73,7 @@ class PostgresSyntheticStore:
     async def erase(self, symbol: str) -> int:
         """Delete a symbol's synthetic market; see `SyntheticStore.erase`."""
         values = {"symbol": symbol, "perp": perp_of(symbol), "source": SYNTHETIC_SOURCE}
+        await wait_each(self._connection)
         async with self._connection.cursor() as cursor:
             await cursor.execute(_ERASE_BARS, values)
             n_bars = cursor.rowcount

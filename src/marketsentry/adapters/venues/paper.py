@@ -2,22 +2,27 @@
 
 Its books are its own table of the record, written in transactions of its own, so that it outlives the program like a
 real venue and can be asked after a crash (ADR 0190). Each look at the market may fill an order further, but one state
-of the market fills it only once.
+of the market fills it only once. What fills an order is decided when it arrives: the recorded book where there is one
+that is young enough, else prices and bars; the status that it shows says which (ADR 0226).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from marketsentry.adapters.venues.paper_book import BookFills, RecordedBooks
 from marketsentry.adapters.venues.paper_market import PaperMarket
 from marketsentry.core.market.symbols import base_of, market_of_symbol
+from marketsentry.core.orders.book_match import BookLook
+from marketsentry.core.orders.latency import Latency
 from marketsentry.core.orders.market_look import MarketLook
 from marketsentry.core.orders.order import ZERO, Fill, LegKind, TimeInForce
 from marketsentry.core.orders.product import Product
 from marketsentry.ports import Clock, Transactions
-from marketsentry.ports.paper import PaperOrder
+from marketsentry.ports.paper import Basis, PaperOrder
+from marketsentry.ports.quick import quick
 from marketsentry.ports.venue import (
     Balance,
     LegRef,
@@ -38,10 +43,13 @@ class PaperRules:
     """How the paper venue behaves: its delay, what taking costs, and the cash that it shows at the start.
 
     Quantities are whole lots; a `lot_size` of zero takes any. With `charges_mid` a fee counts at the middle of the
-    market, as in a backtest, else at the price of its fill.
+    market, as in a backtest, else at the price of its fill. Against a book an order takes up to `jitter_frac` longer,
+    as `seed` and its id decide.
     """
 
     latency_s: float = 0.05
+    jitter_frac: float = 0.5
+    seed: int = 7
     half_spread_bps: float = 3.0
     impact_coefficient: float = 1.0
     participation_frac: float = 0.1
@@ -52,13 +60,14 @@ class PaperRules:
 
 @dataclass(frozen=True, slots=True)
 class PaperParts:
-    """What the paper venue stands on."""
+    """What the paper venue stands on; without `books` prices and bars fill every order."""
 
     transactions: Transactions
     market: PaperMarket
     clock: Clock
     rules: PaperRules = field(default_factory=PaperRules)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    books: RecordedBooks | None = None
 
 
 class PaperVenue:
@@ -80,31 +89,30 @@ class PaperVenue:
 
     def __init__(self, parts: PaperParts, *, venue: str, currency: str, fee_bps: Decimal) -> None:
         self._parts, self._venue, self._currency, self._fee_bps = parts, venue, currency, fee_bps
+        self._latency = Latency(parts.rules.latency_s, parts.rules.jitter_frac, parts.rules.seed)
+        self._by_book = (
+            None
+            if parts.books is None
+            else BookFills(parts.books, currency=currency, lot_size=parts.rules.lot_size)
+        )
 
     async def submit(self, request: LegRequest) -> LegView:
         """Hand in an order; see `Venue.submit`."""
         self._refuse_size(request)
+        sent_at = self._parts.clock.now()
         await self._parts.sleep(self._parts.rules.latency_s)
+        book, arrived_at = await self._book_at_arrival(request, sent_at)
+        if book is not None:
+            return self._view(await self._arrived(self._order(request, arrived_at, Basis.BOOK), book))
         now = self._parts.clock.now()
         look = await self._parts.market.look(request.symbol, at=now)
         if look is None:
             raise VenueRefusedError("no_market_data", f"there is no fresh price of {request.symbol}")
-        order = PaperOrder(
-            client_order_id=request.client_order_id,
-            venue=self._venue,
-            symbol=request.symbol,
-            side=request.side,
-            kind=request.kind,
-            qty=request.qty,
-            limit_price=request.limit_price,
-            time_in_force=request.time_in_force,
-            fee_bps=self._fee_bps,
-            placed_at=now,
-            seen_at=datetime.fromtimestamp(0, UTC),
+        matched = await self._matched(
+            request.client_order_id, look, now, new=self._order(request, now, Basis.BARS)
         )
-        matched = await self._matched(request.client_order_id, look, now, new=order)
         assert matched is not None
-        return _view(matched)
+        return self._view(matched)
 
     async def cancel(self, leg: LegRef) -> None:
         """Cancel an order; see `Venue.cancel`."""
@@ -116,14 +124,23 @@ class PaperVenue:
     async def order(self, leg: LegRef) -> LegView | None:
         """Look an order up, after the market has had its chance to fill it; see `Venue.order`."""
         now = self._parts.clock.now()
+        if self._by_book is not None:
+            async with self._parts.transactions() as stores:
+                await stores.paper.hold_market(self._venue, leg.symbol)
+                order = await stores.paper.lock(leg.client_order_id)
+                if order is not None and order.basis is Basis.BOOK and not order.status.is_over:
+                    order = await self._by_book.go_on(stores, order, now)
+                    await stores.paper.put(order)
+            if order is None or order.basis is Basis.BOOK or order.status.is_over:
+                return None if order is None else self._view(order)
         look = await self._parts.market.look(leg.symbol, at=now)
         order = await self._matched(leg.client_order_id, look, now)
-        return None if order is None else _view(order)
+        return None if order is None else self._view(order)
 
     async def open_orders(self) -> Sequence[LegView]:
         """List the orders that may still fill."""
         async with self._parts.transactions() as stores:
-            return [_view(one) for one in await stores.paper.open(self._venue)]
+            return [self._view(one) for one in await stores.paper.open(self._venue)]
 
     async def fills(self, leg: LegRef) -> Sequence[Fill]:
         """List all fills of one order."""
@@ -176,7 +193,11 @@ class PaperVenue:
 
     async def quote(self, symbol: str) -> Quote:
         """Read the best prices; see `Venue.quote`."""
-        look = await self._parts.market.look(symbol, at=self._parts.clock.now())
+        now = self._parts.clock.now()
+        book = None if self._parts.books is None else await self._parts.books.look(symbol, at=now)
+        if book is not None:
+            return Quote(symbol, book.bids[0].price, book.asks[0].price, book.at)
+        look = await self._parts.market.look(symbol, at=now)
         if look is None:
             raise VenueRefusedError("no_market_data", f"there is no fresh price of {symbol}")
         half = look.mid * Decimal(repr(self._parts.rules.half_spread_bps)) / 10_000
@@ -188,6 +209,46 @@ class PaperVenue:
 
     async def close(self) -> None:
         """Let go of nothing."""
+
+    async def _book_at_arrival(
+        self, request: LegRequest, sent_at: datetime
+    ) -> tuple[BookLook | None, datetime]:
+        """Find the book that an order meets, and when: its latency after it was sent, whatever the clock took."""
+        books, latency_s = self._parts.books, self._latency.of(request.client_order_id)
+        arrived_at = sent_at + timedelta(seconds=latency_s)
+        if books is None or not await books.has(request.symbol):
+            return None, arrived_at
+        await self._parts.sleep(latency_s - self._parts.rules.latency_s)
+        return await books.look(request.symbol, at=arrived_at), arrived_at
+
+    async def _arrived(self, new: PaperOrder, book: BookLook) -> PaperOrder:
+        assert self._by_book is not None
+        async with self._parts.transactions() as stores:
+            await stores.paper.hold_market(self._venue, new.symbol)
+            is_new = await stores.paper.add(new)
+            order = await stores.paper.lock(new.client_order_id)
+            assert order is not None
+            _refuse_other(order, new)
+            if is_new:
+                order = await self._by_book.arrive(stores, order, book, new.placed_at)
+                await stores.paper.put(order)
+            return order
+
+    def _order(self, request: LegRequest, at: datetime, basis: Basis) -> PaperOrder:
+        return PaperOrder(
+            client_order_id=request.client_order_id,
+            venue=self._venue,
+            symbol=request.symbol,
+            side=request.side,
+            kind=request.kind,
+            qty=request.qty,
+            limit_price=request.limit_price,
+            time_in_force=request.time_in_force,
+            fee_bps=self._fee_bps,
+            placed_at=at,
+            seen_at=datetime.fromtimestamp(0, UTC),
+            basis=basis,
+        )
 
     def _refuse_size(self, request: LegRequest) -> None:
         lot = self._parts.rules.lot_size
@@ -205,21 +266,39 @@ class PaperVenue:
     ) -> PaperOrder | None:
         """Let the market fill an order as it is now, once for each state of the market."""
         async with self._parts.transactions() as stores:
-            if new is not None:
-                await stores.paper.add(new)
+            if new is not None and look is not None:
+                filled = await self._filled(new, look, now)
+                if await stores.paper.add(filled):
+                    return filled
             order = await stores.paper.lock(client_order_id)
-            if new is not None and order is not None and not _is_same(order, new):
-                raise VenueRefusedError(
-                    "venue_rejected:duplicate_client_order_id", f"{client_order_id} names another order"
-                )
-            if order is None or order.status.is_over or look is None or look.at <= order.seen_at:
+            if new is not None and order is not None:
+                _refuse_other(order, new)
+            if order is None or order.basis is Basis.BOOK or order.status.is_over:
+                return order
+            if look is None or look.at <= order.seen_at:
                 return order
             after = await self._filled(order, look, now)
             await stores.paper.put(after)
             return after
 
+    def _view(self, order: PaperOrder) -> LegView:
+        """Show an order; where books could fill it, its status says by what it was filled."""
+        status = str(order.status).upper()
+        return LegView(
+            client_order_id=order.client_order_id,
+            venue_order_id=_venue_id(order),
+            symbol=order.symbol,
+            side=order.side,
+            status=order.status,
+            qty=order.qty,
+            filled_qty=order.filled_qty,
+            venue_status=status if self._by_book is None else f"{status}_ON_{order.basis.upper()}",
+            fills=order.fills,
+        )
+
     async def _filled(self, order: PaperOrder, look: MarketLook, now: datetime) -> PaperOrder:
-        from marketsentry.core.orders.paper_match import PaperCosts, PaperLeg, match_leg
+        from marketsentry.core.orders.paper_leg import PaperLeg
+        from marketsentry.core.orders.paper_match import PaperCosts, match_leg
 
         rules, left = self._parts.rules, order.qty - order.filled_qty
         costs = PaperCosts(
@@ -232,7 +311,7 @@ class PaperVenue:
         leg = PaperLeg(
             order.side, order.kind, left, order.limit_price, order.time_in_force, float(order.fee_bps)
         )
-        found = await asyncio.to_thread(match_leg, leg, look, costs)
+        found = await quick(match_leg, leg, look, costs)
         fills = order.fills
         if found.qty:
             trade_id = f"{order.client_order_id}-{len(fills) + 1}"
@@ -246,24 +325,13 @@ class PaperVenue:
         return replace(order, fills=fills, status=status, seen_at=look.at)
 
 
-def _is_same(order: PaperOrder, other: PaperOrder) -> bool:
-    """Tell whether two hand in the same thing: the same client order id twice is then one order."""
-    return all(getattr(order, name) == getattr(other, name) for name in _REQUESTED)
+def _refuse_other(order: PaperOrder, other: PaperOrder) -> None:
+    """Refuse a client order id that names another order; the same thing handed in twice is one order."""
+    if any(getattr(order, name) != getattr(other, name) for name in _REQUESTED):
+        raise VenueRefusedError(
+            "venue_rejected:duplicate_client_order_id", f"{order.client_order_id} names another order"
+        )
 
 
 def _venue_id(order: PaperOrder) -> str:
     return f"paper-{order.client_order_id}"
-
-
-def _view(order: PaperOrder) -> LegView:
-    return LegView(
-        client_order_id=order.client_order_id,
-        venue_order_id=_venue_id(order),
-        symbol=order.symbol,
-        side=order.side,
-        status=order.status,
-        qty=order.qty,
-        filled_qty=order.filled_qty,
-        venue_status=str(order.status).upper(),
-        fills=order.fills,
-    )

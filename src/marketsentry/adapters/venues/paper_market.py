@@ -8,9 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from marketsentry.core.market.bars import CLOSE, VOLUME
+from marketsentry.core.market.records import SeriesInfo
 from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
 from marketsentry.core.orders.market_look import MarketLook
 from marketsentry.ports import Stores, Transactions
+from marketsentry.ports.together import together
 
 _N_BARS = 97
 
@@ -45,10 +47,12 @@ class RecordedMarket:
         """Tell the market as it was known at a time; see `PaperMarket.look`."""
         at_ns = datetime_to_ns(at)
         async with self._transactions() as stores:
-            price = await stores.predictions.newest_price(symbol, as_of_ns=at_ns)
+            price, shortest = await together(
+                stores.predictions.newest_price(symbol, as_of_ns=at_ns), stores.bars.shortest_of(symbol)
+            )
             if price is None or at - ns_to_datetime(price.at_ns) > self._max_age:
                 return None
-            volume, volatility = await _bar_facts(stores, symbol, at_ns)
+            volume, volatility = await _bar_facts(stores, symbol, shortest, at_ns)
         return MarketLook(symbol, Decimal(repr(price.value)), ns_to_datetime(price.at_ns), volume, volatility)
 
     async def symbols(self) -> Sequence[str]:
@@ -57,13 +61,13 @@ class RecordedMarket:
             return await stores.paper.priced_symbols()
 
 
-async def _bar_facts(stores: Stores, symbol: str, at_ns: int) -> tuple[float | None, float | None]:
-    """Volume of the newest of the shortest bars, and the deviation of their returns."""
-    known = [one for one in await stores.bars.all_series() if one.symbol == symbol]
-    if not known:
+async def _bar_facts(
+    stores: Stores, symbol: str, series: SeriesInfo | None, at_ns: int
+) -> tuple[float | None, float | None]:
+    """Volume of the newest bar, and the deviation of returns."""
+    if series is None:
         return None, None
-    shortest = min(known, key=lambda one: one.interval.ns)
-    bars = await stores.bars.last_bars(symbol, shortest.interval, _N_BARS, as_of_ns=at_ns)
+    bars = await stores.bars.last_bars(symbol, series.interval, _N_BARS, as_of_ns=at_ns, info=series)
     if bars.ts_ns.size < 2:
         return None, None
     closes = bars.values[:, CLOSE]

@@ -13,8 +13,14 @@ from marketsentry.core.market.bars import FIELDS, BarSeries
 from marketsentry.core.market.events import Event
 from marketsentry.core.market.headlines import event_of_headline
 from marketsentry.core.market.interval import Interval
-from marketsentry.core.market.records import FundingSeries, TradeBlock
-from marketsentry.core.market.validation import check_bars, check_funding, check_news, check_trades
+from marketsentry.core.market.records import FundingSeries, QuoteBlock, TradeBlock
+from marketsentry.core.market.validation import (
+    check_bars,
+    check_funding,
+    check_news,
+    check_quotes,
+    check_trades,
+)
 
 T = TypeVar("T")
 Columns = dict[str, NDArray[Any]]
@@ -112,6 +118,19 @@ def take_trades(
         columns["side"][rows],
     )
     return Taken(block, reason, good.size - rows.size)
+
+
+def take_quotes(
+    columns: Columns, reason: NDArray[np.uint8], *, symbol: str, source: str, now_ns: int
+) -> Taken[QuoteBlock]:
+    """Check a block of best bids and offers: `ts_ns`, `known_at_ns`, `bid`, `bid_size`, `ask`, `ask_size`."""
+    ts_ns = columns["ts_ns"]
+    prices = np.column_stack([columns["bid"], columns["ask"]])
+    sizes = np.column_stack([columns["bid_size"], columns["ask_size"]])
+    reason = _either(reason, check_quotes(ts_ns, prices, sizes, now_ns=now_ns))
+    rows, n_duplicates = _ascending(ts_ns, reason)
+    names = ("ts_ns", "known_at_ns", "bid", "bid_size", "ask", "ask_size")
+    return Taken(QuoteBlock(symbol, source, *(columns[name][rows] for name in names)), reason, n_duplicates)
 
 
 def take_news(

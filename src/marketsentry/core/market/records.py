@@ -1,4 +1,4 @@
-"""Recorded facts besides bars: funding rates, trades, news, and the manifest line of a bar series."""
+"""Recorded facts besides bars: funding rates, trades, quotes, news, and the manifest line of a bar series."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +18,8 @@ class DataKind(StrEnum):
     TRADES = "trades"
     FUNDING = "funding"
     NEWS = "news"
+    BOOK = "book"
+    QUOTES = "quotes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,24 @@ class TradeBlock:
     price: NDArray[np.float64]
     size: NDArray[np.float64]
     side: NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteBlock:
+    """Best bids and offers of one market, oldest first, each time once.
+
+    Arrays have shape (n,): prices in quote currency, sizes in base units, times UTC epoch ns; see `TradeBlock` for
+    `known_at_ns`.
+    """
+
+    symbol: str
+    source: str
+    ts_ns: NDArray[np.int64]
+    known_at_ns: NDArray[np.int64]
+    bid: NDArray[np.float64]
+    bid_size: NDArray[np.float64]
+    ask: NDArray[np.float64]
+    ask_size: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

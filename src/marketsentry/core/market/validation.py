@@ -34,6 +34,7 @@ class Reason(IntEnum):
     MISSING_ID = 12
     EMPTY_TITLE = 13
     RATE_OUT_OF_RANGE = 14
+    CROSSED_QUOTE = 15
 
     @property
     def code(self) -> str:
@@ -116,6 +117,41 @@ def check_funding(ts_ns: NDArray[np.int64], rate: NDArray[np.float64], *, now_ns
             (Reason.FUTURE_TIME, ts_ns > now_ns),
             (Reason.NOT_FINITE, ~np.isfinite(rate)),
             (Reason.RATE_OUT_OF_RANGE, np.abs(rate) > MAX_FUNDING_RATE),
+        )
+
+
+def check_quotes(
+    ts_ns: NDArray[np.int64], prices: NDArray[np.float64], sizes: NDArray[np.float64], *, now_ns: int
+) -> NDArray[np.uint8]:
+    """Judge every best bid and offer: `prices` and `sizes` have shape (n, 2), the bid first."""
+    with np.errstate(invalid="ignore"):
+        return _first_reason(
+            (Reason.BAD_TIME, ts_ns < MIN_TIME_NS),
+            (Reason.FUTURE_TIME, ts_ns > now_ns),
+            (Reason.NOT_FINITE, ~(np.isfinite(prices) & np.isfinite(sizes)).all(axis=1)),
+            (Reason.PRICE_NOT_POSITIVE, (prices <= 0).any(axis=1)),
+            (Reason.SIZE_NOT_POSITIVE, (sizes <= 0).any(axis=1)),
+            (Reason.CROSSED_QUOTE, prices[:, 0] > prices[:, 1]),
+        )
+
+
+def check_levels(
+    ts_ns: NDArray[np.int64],
+    price: NDArray[np.float64],
+    size: NDArray[np.float64],
+    side: NDArray[np.int8],
+    *,
+    now_ns: int,
+) -> NDArray[np.uint8]:
+    """Judge every changed level of a book: a side, a positive price, and a size of zero or more."""
+    with np.errstate(invalid="ignore"):
+        return _first_reason(
+            (Reason.MALFORMED_ROW, side == 0),
+            (Reason.BAD_TIME, ts_ns < MIN_TIME_NS),
+            (Reason.FUTURE_TIME, ts_ns > now_ns),
+            (Reason.NOT_FINITE, ~(np.isfinite(price) & np.isfinite(size))),
+            (Reason.PRICE_NOT_POSITIVE, price <= 0),
+            (Reason.NEGATIVE_VOLUME, size < 0),
         )
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from marketsentry.core.orders.market_look import MarketLook
-from marketsentry.core.orders.order import ZERO, LegKind, Side, TimeInForce
+from marketsentry.core.orders.order import ZERO, TimeInForce
+from marketsentry.core.orders.paper_leg import PaperLeg
 from marketsentry.core.orders.product import whole_lots
 from marketsentry.kernels.cost import impact_bps, quote
 from marketsentry.kernels.fill import match
@@ -30,18 +31,6 @@ class PaperCosts:
     participation_frac: float = 0.1
     lot_size: Decimal = Decimal("1e-8")
     charges_mid: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PaperLeg:
-    """A leg that wants `qty` more, in base units; what is filled pays `fee_bps`."""
-
-    side: Side
-    kind: LegKind
-    qty: Decimal
-    limit_price: Decimal
-    time_in_force: TimeInForce
-    fee_bps: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

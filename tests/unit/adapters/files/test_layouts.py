@@ -30,6 +30,9 @@ HEADERS = [
     ("instrument_name,trade_id,side,price,size,created_time", DataKind.TRADES),
     ("recv_ts,exch_ts,trade_ts,trade_id,price,qty,buyer_is_maker,order_kind", DataKind.TRADES),
     ("recv_ts,trade_id,price,qty", DataKind.TRADES),
+    ("recv_ts,exch_ts,kind,first_id,last_id,prev_id,side,price,qty", DataKind.BOOK),
+    ("recv_ts,side,level,price,qty", DataKind.BOOK),
+    ("recv_ts,exch_ts,update_id,bid,bid_qty,ask,ask_qty", DataKind.QUOTES),
     ("ts,text,sentiment,date_only", DataKind.NEWS),
     ("published_at,title,url", DataKind.NEWS),
 ]
@@ -70,8 +73,6 @@ def test_the_base_volume_is_taken_and_not_the_quote_volume() -> None:
     "header",
     [
         "ts,open,high,low,close",
-        "recv_ts,exch_ts,update_id,bid,bid_qty,ask,ask_qty",
-        "recv_ts,exch_ts,kind,first_id,last_id,prev_id,side,price,qty",
         "recv_ts,exch_ts,order_id,action,side,price,remaining_qty",
         "name,age",
         "",

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from marketsentry.core.orders.market_look import MarketLook
 from marketsentry.core.orders.order import LegKind, Side, TimeInForce
-from marketsentry.core.orders.paper_match import PaperCosts, PaperLeg, match_leg
+from marketsentry.core.orders.paper_leg import PaperLeg
+from marketsentry.core.orders.paper_match import PaperCosts, match_leg
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 COSTS = PaperCosts()
