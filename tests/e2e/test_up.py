@@ -17,8 +17,6 @@ from marketsentry.exceptions import ConflictError
 from marketsentry.roles.supervisor import RoleProcess, supervise
 from programs import Served, clean_environment, eventually, free_port, is_gone, ms, ms_json, serving
 
-pytestmark = pytest.mark.xdist_group("up")  # one program that runs all along
-
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
