@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from programs import BIN, CHECKOUT, clean_environment, eventually, free_port
+from programs import BIN, CHECKOUT, PATIENCE_S, clean_environment, eventually, free_port
 
 README = CHECKOUT / "README.md"
 SECTION = re.compile(r"^## Trade on paper and at a simulated exchange\n(.*?)^## ", re.MULTILINE | re.DOTALL)
@@ -85,9 +85,9 @@ def test_an_order_at_the_simulated_exchange_is_seen_stopped_explained_and_closed
     with running(exchange, folder, environment, tmp_path / "exchange.txt"):
         assert eventually((folder / "exchange.env").is_file), (tmp_path / "exchange.txt").read_text()
         with running(program, folder, environment, said) as up:
-            assert eventually(lambda: up.poll() is not None or "is ready" in said.read_text()), (
-                said.read_text()
-            )
+            assert eventually(
+                lambda: up.poll() is not None or "is ready" in said.read_text(), 5 * PATIENCE_S
+            ), said.read_text()
             assert up.poll() is None, said.read_text()
             seen = _typed(person, folder, environment)
     _check(seen)
