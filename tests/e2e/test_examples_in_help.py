@@ -90,6 +90,7 @@ STORIES = (
             "ms risk flatten liquid --yes --json": OK,
             'ms risk reset liquid --reason "venue is back"': OK,
             "ms orders reconcile --json": OK,
+            "ms orders costs --fit": OK,
             "ms db downgrade 0003 --yes": OK,
         },
         before=(("data", "synth", "--symbols", "BTC,ETH,SOL", "--interval", "1h", "--days", "150"),),

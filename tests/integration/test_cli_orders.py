@@ -45,4 +45,13 @@ async def test_orders_are_listed_and_explained(
     assert "signal     -" in screen
 
     assert ms(environment, "orders", "why", "1").returncode == 3
+
+    assert json.loads(ms(environment, "orders", "costs", "--json").stdout)["fits"] == []
+    fitted = json.loads(ms(environment, "orders", "costs", "--fit", "--json").stdout)
+    assert [(one["adapter"], one["symbol"], one["n_orders"]) for one in fitted["fits"]] == [
+        ("paper", "BTC", 1)
+    ]
+    assert (fitted["fitted_now"], fitted["prior"]["name"]) == (1, "standard")
+    shown = ms(environment, "orders", "costs").stdout.splitlines()
+    assert [line.split()[:2] for line in shown[1:3]] == [["prior", "standard"], ["paper", "BTC"]]
     assert ms(environment, "orders", "list", "--status", "lost").returncode == 2

@@ -1,4 +1,7 @@
-"""What routers ask for: the open system and its parts, as FastAPI dependencies."""
+"""What routers ask for: the open system and its parts, as FastAPI dependencies.
+
+They are coroutines, for FastAPI runs anything else in a thread.
+"""
 
 from typing import Annotated
 
@@ -8,7 +11,7 @@ from marketsentry.api.metrics import ApiMetrics
 from marketsentry.bootstrap import System
 
 
-def _system(request: Request) -> System:
+async def _system(request: Request) -> System:
     system: System = request.app.state.system
     return system
 
@@ -16,7 +19,7 @@ def _system(request: Request) -> System:
 SystemDep = Annotated[System, Depends(_system)]
 
 
-def _metrics(request: Request) -> ApiMetrics:
+async def _metrics(request: Request) -> ApiMetrics:
     metrics: ApiMetrics = request.app.state.metrics
     return metrics
 

@@ -11,6 +11,7 @@ from marketsentry.api.app import create_app
 from marketsentry.bootstrap import System
 from marketsentry.exceptions import ConflictError
 from marketsentry.services.holdings_check import HoldingsWatch
+from marketsentry.services.own_costs import CostWatch
 from marketsentry.services.risk import record_limits
 from marketsentry.services.risk_watch import RiskWatch
 
@@ -88,6 +89,7 @@ async def serve_api(system: System, listening: socket.socket, *, stop: asyncio.E
         asyncio.create_task(system.executor.run(stop)),
         asyncio.create_task(RiskWatch(system.flatten).run(stop)),
         asyncio.create_task(HoldingsWatch(system.execution.admit).run(stop)),
+        asyncio.create_task(CostWatch(system.transactions, system.clock).run(stop)),
     }
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

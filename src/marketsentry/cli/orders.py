@@ -117,6 +117,40 @@ def reconcile(as_json: Json = False) -> None:
 
 
 @app.command()
+def costs(
+    fit: Annotated[bool, typer.Option(help="Fit anew first, what was filled since the last fit.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what own fills cost, by adapter and symbol, and so what the next orders are expected to cost.
+
+    Each line is the newest fit: half the spread, the coefficient of impact, the fee, how many orders it rests on and
+    how much they weigh against the prior. What was never filled is expected to cost the prior, which is told too.
+    Exit code 0, also when there are no fits.
+
+    Example:  ms orders costs --fit
+    """
+    import asyncio
+
+    from marketsentry.bootstrap import open_system
+    from marketsentry.cli.orders_output import print_costs
+    from marketsentry.services.own_costs import costs_document, fit_own_costs
+
+    async def run() -> dict[str, Any]:
+        async with open_system() as system:
+            made = 0
+            if fit:
+                made = len(await fit_own_costs(transactions=system.transactions, clock=system.clock))
+            async with system.transactions() as stores:
+                return {**costs_document(await stores.costs.all_newest()), "fitted_now": made}
+
+    found = asyncio.run(run())
+    if as_json:
+        print_json(found)
+    else:
+        print_costs(found)
+
+
+@app.command()
 def why(
     order_id: Annotated[int, typer.Argument(metavar="ORDER", help="Id of the order; see `ms orders list`.")],
     as_json: Json = False,

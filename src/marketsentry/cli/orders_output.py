@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 NOTHING = "-"
+_COST_COLUMNS = ("adapter", "target", "spread", "impact", "fee", "orders", "own", "errors", "fitted")
 _COLUMNS = ("order", "time", "target", "side", "wanted", "filled", "price", "status", "reason")
 
 
@@ -52,6 +53,26 @@ def print_why(found: Mapping[str, Any]) -> None:
     _part(console, "snapshot", found["feature_snapshot"], ("id", "event_time", "as_of", "feature_version"))
     _part(console, "model", found["model"], ("id", "model_name", "model_version", "artifact_sha256"))
     _part(console, "data", found["data"], ("data_version", "lineage_id", "train_lineage_id", "code_version"))
+
+
+def print_costs(found: Mapping[str, Any]) -> None:
+    """Print what own fills cost beside the prior."""
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for i, column in enumerate(_COST_COLUMNS):
+        table.add_column(column, no_wrap=True, justify="right" if 1 < i < 8 else "left")
+    prior = found["prior"]
+    bps = (f"{prior[name]:.2f}" for name in ("half_spread_bps", "impact_coefficient", "fee_bps"))
+    table.add_row("prior", prior["name"], *bps, NOTHING, "0 %", NOTHING, NOTHING)
+    for one in found["fits"]:
+        bps = (f"{one[name]:.2f}" for name in ("half_spread_bps", "impact_coefficient", "fee_bps"))
+        told = (str(one["n_orders"]), f"{100 * one['own_share']:.0f} %", f"{one['spread_of_errors_bps']:.2f}")
+        table.add_row(one["adapter"], one["symbol"], *bps, *told, one["fitted_at"][:10])
+    console.print(table)
+    console.print(
+        "half the spread, fee and errors in bps; impact in deviations of a bar for a whole bar's volume",
+        soft_wrap=True,
+    )
 
 
 def print_reconciled(found: Mapping[str, Any]) -> None:

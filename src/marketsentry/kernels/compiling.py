@@ -19,6 +19,12 @@ def kernel(function: _Function) -> _Function:
     return compiled
 
 
+def interpreted(kernel: _Function) -> _Function:
+    """Give a kernel as plain Python: for a single number where a first compilation must not be waited for."""
+    plain: _Function = getattr(kernel, "py_func", kernel)
+    return plain
+
+
 def inlined(function: _Function) -> _Function:
     """Compile like `kernel`, always into its caller: for the steps of the loop over bars."""
     options = {"cache": True, "error_model": "numpy", "_nrt": False, "forceinline": True}

@@ -1,10 +1,18 @@
 """TreeSHAP: what each feature of a row did to the sum of the trees, as Shapley values.
 
 The game of a tree: features of a coalition take the row's way, at all other splits the tree goes both ways in the
-proportion of its training rows. The walk carries a path of the distinct features above a node, with the share of
-coalitions of each size (algorithm 2 of Lundberg et al. (2020), "From local explanations to global understanding with
-explainable AI for trees", Nature Machine Intelligence 2, 56-67). Depth first, without recursion: a node at level l
-extends row l of the scratch, and the row of its parent stands until both children are done.
+proportion of its training rows. Of the D distinct features on the way to a leaf, feature i has ``zero_i``, the share of
+training rows that go on where it is not in the coalition, and ``one_i``, 1 if the row goes on where it is, else 0. The
+weight of a coalition of s other features is ``s! (D - 1 - s)! / D!``, the integral of ``t^s (1 - t)^(D - 1 - s)`` over
+0..1, so the part of a leaf is
+
+    value * (one_i - zero_i) * integral of the product over j != i of (zero_j (1 - t) + one_j t)
+
+Gauss-Legendre points give that integral exactly: of degree D - 1 it needs D / 2 of them. Products are made on the way
+down a tree, sums over leaves on the way up, and no coalition is ever counted (in the spirit of Yu et al. (2022),
+"Linear TreeShap", and without the division by differences that makes counting lose digits). Where a feature splits
+again further down, its factor there takes the place of the one above, and what the one above was credited with for
+those leaves is taken off.
 """
 
 import numpy as np
@@ -12,21 +20,47 @@ import numpy as np
 from marketsentry.kernels.compiling import inlined, kernel
 from marketsentry.kernels.trees import clean_row
 
-# Fields of a path (levels, PATH_FIELDS, levels + 1).
-FEATURE = 0
-ZERO = 1  # share of training rows that go on where the feature is not in the coalition
-ONE = 2  # 1 if the row goes on where it is, else 0
-WEIGHT = 3  # by place: of coalitions that hold as many of the path's features
-PATH_FIELDS = 4
 
-# Entries of the stack of nodes to visit (levels, STACK_FIELDS).
-NODE_AT = 0
-LEVEL = 1
-N_ABOVE = 2  # entries of the parent's path
-ENTRY = 3  # feature, zero and one of the split that leads here
-STACK_FIELDS = 6
+@kernel
+def lay_out_paths(
+    columns: np.ndarray,
+    nodes: np.ndarray,
+    covers: np.ndarray,
+    roots: np.ndarray,
+    parents: np.ndarray,
+    above: np.ndarray,
+    zeros: np.ndarray,
+    widest: np.ndarray,
+) -> None:
+    """Find for each node what the way to it holds.
 
-_NO_FEATURE = -1.0
+    Writes `widest` (n_trees,): the most distinct features on a way of each tree; `above` (n_nodes,): the nearest node
+    above that another split of the same feature leads to, -1 without one; and `zeros` (n_nodes,): the share of training
+    rows that all splits of that feature on the way let through.
+    `parents` (n_nodes,) is scratch. Parents stand before their children.
+    """
+    tree = -1
+    for node in range(nodes.shape[0]):
+        if tree + 1 < roots.shape[0] and node == roots[tree + 1]:
+            tree += 1
+            parents[node], above[node], zeros[node], widest[tree] = -1, -1, 1.0, 0
+        left = int(nodes[node].left)
+        if left == node:
+            n_features, at = 0, node
+            while parents[at] >= 0:
+                n_features += int(above[at] < 0)
+                at = parents[at]
+            widest[tree] = max(widest[tree], n_features)
+            continue
+        feature = columns[nodes[node].column].feature
+        at = node
+        while parents[at] >= 0 and columns[nodes[parents[at]].column].feature != feature:
+            at = parents[at]
+        same = at if parents[at] >= 0 else -1
+        for child in range(left, left + 2):
+            parents[child] = node
+            above[child] = same
+            zeros[child] = covers[child] / covers[node] * (zeros[same] if same >= 0 else 1.0)
 
 
 @kernel
@@ -35,126 +69,105 @@ def add_contributions(
     columns: np.ndarray,
     nodes: np.ndarray,
     values: np.ndarray,
-    covers: np.ndarray,
-    roots: np.ndarray,
+    above: np.ndarray,
+    zeros: np.ndarray,
+    bounds: np.ndarray,
+    n_points: np.ndarray,
+    points: np.ndarray,
     clean: np.ndarray,
-    paths: np.ndarray,
-    stack: np.ndarray,
-    inverse: np.ndarray,
+    ones: np.ndarray,
+    scratch: np.ndarray,
     out: np.ndarray,
 ) -> None:
     """Add to `out` (n, F + 1) the contributions of every row of `X` (n, F); the last column is not touched.
 
-    `nodes`, `values`, `covers` (n_nodes,), the last the training rows of each node, all >= 1. `clean` (n_columns,),
-    `paths` (levels, PATH_FIELDS, levels + 1) and `stack` (levels + 1, STACK_FIELDS) are scratch for trees of at most
-    so many levels. `inverse` (levels + 2,) holds the inverses of its indexes.
+    `nodes`, `values`, `above`, `zeros` (n_nodes,); `bounds` (n_trees + 1,) are the roots and the end of the nodes;
+    `n_points` (n_trees,) are the points that a tree needs, `points` (G + 1, 2, G) by their number the places in 0..1
+    and the weights of the quadrature. Scratch for the largest tree: `clean`
+    (n_columns,), `ones` (n,), `scratch` (3, n, G).
     """
     for i in range(X.shape[0]):
         clean_row(X[i], columns, clean)
-        for tree in range(roots.shape[0]):
-            _add_tree(roots[tree], columns, nodes, values, covers, clean, paths, stack, inverse, out[i])
+        for tree in range(bounds.shape[0] - 1):
+            root, stop = bounds[tree], bounds[tree + 1]
+            used = points[n_points[tree], :, : n_points[tree]]
+            _go_down(root, stop, columns, nodes, above, zeros, used, clean, ones, scratch)
+            _come_up(root, stop, columns, nodes, values, above, zeros, used, ones, scratch, out[i])
 
 
 @inlined
-def _add_tree(
+def _go_down(
     root: int,
+    stop: int,
+    columns: np.ndarray,
+    nodes: np.ndarray,
+    above: np.ndarray,
+    zeros: np.ndarray,
+    points: np.ndarray,
+    clean: np.ndarray,
+    ones: np.ndarray,
+    scratch: np.ndarray,
+) -> None:
+    """Write of each node the inverse of its own factor, scratch 0, and the product of all on its way, scratch 1."""
+    inverse, product = scratch[0], scratch[1]
+    ones[0] = 1.0
+    for g in range(points.shape[1]):
+        product[0, g] = 1.0
+    for node in range(root, stop):
+        left = int(nodes[node].left)
+        if left == node:
+            continue
+        hot = left + int(not clean[nodes[node].column] <= nodes[node].threshold)
+        for child in range(left, left + 2):
+            at, same = child - root, above[child] - root
+            one = 1.0 if child == hot else 0.0
+            zero = zeros[child]
+            if above[child] < 0:
+                for g in range(points.shape[1]):
+                    factor = zero * (1.0 - points[0, g]) + one * points[0, g]
+                    inverse[at, g] = 1.0 / factor
+                    product[at, g] = product[node - root, g] * factor
+            else:
+                one *= ones[same]
+                for g in range(points.shape[1]):
+                    factor = zero * (1.0 - points[0, g]) + one * points[0, g]
+                    inverse[at, g] = 1.0 / factor
+                    product[at, g] = product[node - root, g] * inverse[same, g] * factor
+            ones[at] = one
+
+
+@inlined
+def _come_up(
+    root: int,
+    stop: int,
     columns: np.ndarray,
     nodes: np.ndarray,
     values: np.ndarray,
-    covers: np.ndarray,
-    clean: np.ndarray,
-    paths: np.ndarray,
-    stack: np.ndarray,
-    inverse: np.ndarray,
+    above: np.ndarray,
+    zeros: np.ndarray,
+    points: np.ndarray,
+    ones: np.ndarray,
+    scratch: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    n_left = 0
-    n_left = _push(stack, n_left, root, 0, 0, _NO_FEATURE, 1.0, 1.0)
-    while n_left > 0:
-        n_left -= 1
-        node, level, n = int(stack[n_left, NODE_AT]), int(stack[n_left, LEVEL]), int(stack[n_left, N_ABOVE])
-        path = paths[level]
-        for field in range(PATH_FIELDS):
-            for k in range(n):
-                path[field, k] = paths[level - 1, field, k]
-        _extend(path, n, stack[n_left, ENTRY], stack[n_left, ENTRY + 1], stack[n_left, ENTRY + 2], inverse)
-        left = int(nodes[node].left)
+    """Sum the leaves below each node, scratch 2, and credit the splits that lead to them."""
+    inverse, product, below = scratch[0], scratch[1], scratch[2]
+    for node in range(stop - 1, root - 1, -1):
+        here, left = node - root, int(nodes[node].left)
         if left == node:
-            _add_leaf(path, n, values[node], inverse, out)
+            for g in range(points.shape[1]):
+                below[here, g] = values[node] * product[here, g]
             continue
-        feature = float(columns[nodes[node].column].feature)
-        zero, one, n_above = 1.0, 1.0, n + 1
-        for k in range(1, n + 1):
-            if path[FEATURE, k] == feature:
-                zero, one, n_above = path[ZERO, k], path[ONE, k], n
-                _unwind(path, n, k, inverse)
-                break
-        goes_right = not clean[nodes[node].column] <= nodes[node].threshold
-        hot, cold = left + int(goes_right), left + int(not goes_right)
-        n_left = _push(
-            stack, n_left, cold, level + 1, n_above, feature, zero * covers[cold] / covers[node], 0.0
-        )
-        n_left = _push(
-            stack, n_left, hot, level + 1, n_above, feature, zero * covers[hot] / covers[node], one
-        )
-
-
-@inlined
-def _push(
-    stack: np.ndarray, at: int, node: int, level: int, n_above: int, feature: float, zero: float, one: float
-) -> int:
-    stack[at, NODE_AT], stack[at, LEVEL], stack[at, N_ABOVE] = node, level, n_above
-    stack[at, ENTRY], stack[at, ENTRY + 1], stack[at, ENTRY + 2] = feature, zero, one
-    return at + 1
-
-
-@inlined
-def _extend(path: np.ndarray, n: int, feature: float, zero: float, one: float, inverse: np.ndarray) -> None:
-    """Put entry `n` on the path: each coalition without the feature and with it."""
-    path[FEATURE, n], path[ZERO, n], path[ONE, n] = feature, zero, one
-    path[WEIGHT, n] = 1.0 if n == 0 else 0.0
-    each = inverse[n + 1]
-    for i in range(n - 1, -1, -1):
-        weight = path[WEIGHT, i] * each
-        path[WEIGHT, i + 1] += one * weight * (i + 1)
-        path[WEIGHT, i] = zero * weight * (n - i)
-
-
-@inlined
-def _unwind(path: np.ndarray, n: int, k: int, inverse: np.ndarray) -> None:
-    """Take entry `k` off a path of entries 0 to `n`: the inverse of `_extend`, which commutes."""
-    zero, following = path[ZERO, k], path[WEIGHT, n]
-    if path[ONE, k] == 0.0:
-        for i in range(n):
-            path[WEIGHT, i] *= (n + 1) * inverse[n - i] / zero
-    else:
-        for i in range(n - 1, -1, -1):
-            before = path[WEIGHT, i]
-            path[WEIGHT, i] = following * ((n + 1) * inverse[i + 1])
-            following = before - following * (zero * ((n - i) * inverse[i + 1]))
-    for i in range(k, n):
-        path[FEATURE, i], path[ZERO, i], path[ONE, i] = (
-            path[FEATURE, i + 1],
-            path[ZERO, i + 1],
-            path[ONE, i + 1],
-        )
-
-
-@inlined
-def _add_leaf(path: np.ndarray, n: int, value: float, inverse: np.ndarray, out: np.ndarray) -> None:
-    """Give each entry 1 to `n` its part of a leaf: the sum of weights without it, times one less zero, times value.
-
-    Where one is 0 the sum has the factor 1 / zero, which cancels: all such entries get the same.
-    """
-    without = 0.0
-    for i in range(n):
-        without += path[WEIGHT, i] * (n + 1) * inverse[n - i]
-    for k in range(1, n + 1):
-        if path[ONE, k] == 0.0:
-            out[int(path[FEATURE, k])] -= without * value
-            continue
-        zero, following, total = path[ZERO, k], path[WEIGHT, n], 0.0
-        for i in range(n - 1, -1, -1):
-            total += following * inverse[i + 1]
-            following = path[WEIGHT, i] - following * (zero * ((n - i) * inverse[i + 1]))
-        out[int(path[FEATURE, k])] += total * (n + 1) * (1.0 - zero) * value
+        a, b = left - root, left + 1 - root
+        to_left, to_right, total = 0.0, 0.0, 0.0
+        for g in range(points.shape[1]):
+            to_left += points[1, g] * below[a, g] * inverse[a, g]
+            to_right += points[1, g] * below[b, g] * inverse[b, g]
+            below[here, g] = below[a, g] + below[b, g]
+        total = (ones[a] - zeros[left]) * to_left + (ones[b] - zeros[left + 1]) * to_right
+        if above[left] >= 0:
+            same, credited = above[left] - root, 0.0
+            for g in range(points.shape[1]):
+                credited += points[1, g] * below[here, g] * inverse[same, g]
+            total -= (ones[same] - zeros[above[left]]) * credited
+        out[columns[nodes[node].column].feature] += total

@@ -2,13 +2,14 @@
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marketsentry.exceptions import InputError
-from marketsentry.kernels.tree_shap import PATH_FIELDS, STACK_FIELDS, add_contributions
+from marketsentry.kernels.tree_shap import add_contributions, lay_out_paths
 from marketsentry.kernels.trees import COLUMN, NODE, ROWS_AT_ONCE, predict_rows
 from marketsentry.models.tree_text import MISSING_NONE, Tree, TreeText
 
@@ -23,7 +24,10 @@ _NEVER_MISSING: _ColumnKey = (0, MISSING_NONE, False)
 class TreeWalk:
     """Trees laid out for the kernels: nodes of a tree breadth first, the two children of a node side by side.
 
-    `covers` (n_nodes,): training rows of each node, as its leaves count them.
+    `covers` (n_nodes,): training rows of each node, as its leaves count them. `above` and `zeros` (n_nodes,): what the
+    attributions need of the way to a node, see `kernels.tree_shap`; `n_points` (n_trees,): of their quadrature.
+    `bounds` (n_trees + 1,): the roots and the end of the nodes. `base`: the mean prediction over the training rows,
+    NaN where a tree counts none.
     """
 
     n_features: int
@@ -33,26 +37,42 @@ class TreeWalk:
     covers: Floats
     roots: NDArray[np.int64]
     depths: NDArray[np.int64]
+    above: NDArray[np.int64]
+    zeros: Floats
+    n_points: NDArray[np.int64]
+    bounds: NDArray[np.int64]
+    base: float
 
     @classmethod
     def of(cls, text: TreeText) -> Self:
         """Lay out the trees of a text model."""
         keys: dict[_ColumnKey, int] = {_NEVER_MISSING: 0}  # what leaves look at
         parts = [_lay_out(tree, keys) for tree in text.trees]
-        roots = np.cumsum([0, *(part.nodes.size for part in parts)])[:-1]
+        roots = np.cumsum([0, *(part.nodes.size for part in parts)])[:-1].astype(np.int64)
         for root, part in zip(roots, parts, strict=True):
             part.nodes["left"] += np.uint32(root)
         columns = np.zeros(len(keys), dtype=COLUMN)
         for (feature, missing, goes_left), index in keys.items():
             columns[index] = (feature, missing, -np.inf if goes_left else np.nan)
+        nodes = np.concatenate([part.nodes for part in parts])
+        values = np.concatenate([part.values for part in parts])
+        covers = np.concatenate([part.covers for part in parts])
+        above, zeros = np.empty(nodes.size, dtype=np.int64), np.empty(nodes.size)
+        widest = np.empty(roots.size, dtype=np.int64)
+        lay_out_paths(columns, nodes, covers, roots, np.empty_like(above), above, zeros, widest)
         return cls(
             n_features=text.n_features,
             columns=columns,
-            nodes=np.concatenate([part.nodes for part in parts]),
-            values=np.concatenate([part.values for part in parts]),
-            covers=np.concatenate([part.covers for part in parts]),
-            roots=roots.astype(np.int64),
+            nodes=nodes,
+            values=values,
+            covers=covers,
+            roots=roots,
             depths=np.array([part.depth for part in parts], dtype=np.int64),
+            n_points=np.maximum(1, (widest + 1) // 2),
+            bounds=np.append(roots, nodes.size),
+            above=above,
+            zeros=zeros,
+            base=_base(nodes, values, covers, roots),
         )
 
     def predict(self, X: Floats) -> Floats:
@@ -105,24 +125,40 @@ class TreeWalk:
         if levels > MAX_LEVELS:
             raise InputError(f"trees are explained up to {MAX_LEVELS} levels, one has {levels}")
         out = np.zeros((rows.shape[0], self.n_features + 1))
-        scratch = np.empty(self.columns.size), np.empty((levels, PATH_FIELDS, levels + 1))
-        stack = np.empty((levels + 1, STACK_FIELDS))
-        inverse = 1.0 / np.maximum(np.arange(levels + 2), 1)
-        trees = self.columns, self.nodes, self.values, self.covers, self.roots
-        add_contributions(rows, *trees, *scratch, stack, inverse, out)
-        out[:, -1] = self.base()
+        largest, most = int(np.diff(self.bounds).max()), int(self.n_points.max())
+        add_contributions(
+            rows,
+            self.columns,
+            self.nodes,
+            self.values,
+            self.above,
+            self.zeros,
+            self.bounds,
+            self.n_points,
+            _quadratures(most),
+            np.empty(self.columns.size),
+            np.empty(largest),
+            np.empty((3, largest, most)),
+            out,
+        )
+        out[:, -1] = self.base
         return out
 
-    def base(self) -> float:
-        """Give the mean prediction over the training rows."""
-        is_leaf = self.nodes["left"] == np.arange(self.nodes.size)
-        total = 0.0
-        for first, stop in zip(self.roots, (*self.roots[1:], self.nodes.size), strict=True):
-            leaves = is_leaf[first:stop]
-            total += float(
-                np.average(self.values[first:stop][leaves], weights=self.covers[first:stop][leaves])
-            )
-        return total
+
+@cache
+def _quadratures(most: int) -> Floats:
+    """Give places in 0..1 and weights, (most + 1, 2, most): those of n integrate degrees below 2 n exactly."""
+    found = np.zeros((most + 1, 2, most))
+    for n in range(1, most + 1):
+        places, weights = np.polynomial.legendre.leggauss(n)
+        found[n, :, :n] = (places + 1.0) / 2.0, weights / 2.0
+    return found
+
+
+def _base(nodes: NDArray[np.void], values: Floats, covers: Floats, roots: NDArray[np.int64]) -> float:
+    rows = np.where(nodes["left"] == np.arange(nodes.size), covers, 0.0)
+    with np.errstate(invalid="ignore"):
+        return float((np.add.reduceat(rows * values, roots) / np.add.reduceat(rows, roots)).sum())
 
 
 @dataclass(frozen=True, slots=True)

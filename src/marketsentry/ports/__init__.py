@@ -12,6 +12,7 @@ from marketsentry.ports.audits import AuditStore
 from marketsentry.ports.bars import BarStore
 from marketsentry.ports.books import BookStore
 from marketsentry.ports.clock import Clock
+from marketsentry.ports.costs import CostStore
 from marketsentry.ports.datasets import DatasetStore
 from marketsentry.ports.decisions import DecisionStore
 from marketsentry.ports.entities import EntityStore
@@ -26,6 +27,7 @@ from marketsentry.ports.paper import PaperStore
 from marketsentry.ports.predictions import PredictionStore
 from marketsentry.ports.risk import RiskStore
 from marketsentry.ports.runs import RunStore
+from marketsentry.ports.serving import ServingStore
 from marketsentry.ports.signals import SignalStore
 from marketsentry.ports.sweeps import SweepStore
 from marketsentry.ports.synthetic import SyntheticStore
@@ -42,6 +44,7 @@ __all__ = [
     "BarStore",
     "BookStore",
     "Clock",
+    "CostStore",
     "DatasetStore",
     "DecisionStore",
     "EntityStore",
@@ -56,6 +59,7 @@ __all__ = [
     "PredictionStore",
     "RiskStore",
     "RunStore",
+    "ServingStore",
     "SignalStore",
     "Stores",
     "SweepStore",
@@ -124,6 +128,11 @@ class Stores(Protocol):
         ...
 
     @property
+    def costs(self) -> CostStore:
+        """What own orders cost, and the fits made of it."""
+        ...
+
+    @property
     def datasets(self) -> DatasetStore:
         """Datasets, snapshots, indicators, labelled samples."""
         ...
@@ -166,6 +175,11 @@ class Stores(Protocol):
     @property
     def runs(self) -> RunStore:
         """Backtest runs."""
+        ...
+
+    @property
+    def serving(self) -> ServingStore:
+        """What a live prediction reads and writes."""
         ...
 
     @property

@@ -54,6 +54,12 @@ class BarStore(Protocol):
         """
         ...
 
+    async def window(
+        self, symbol: str, interval: Interval, *, start_ns: int, stop_ns: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Read the few bars that open in [start, stop) without asking the manifest: times (T,) and values (T, 5)."""
+        ...
+
     async def last_bars(
         self,
         symbol: str,

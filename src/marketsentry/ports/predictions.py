@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from marketsentry.core.serving.answer import Answer
 from marketsentry.core.serving.cold_start import Price
 from marketsentry.core.serving.explain import ContextEvent, Explanation
-from marketsentry.ports.datasets import SnapshotStamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +29,19 @@ class ContextQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotRef:
-    """Names one stored snapshot: its row id and the end of the bar that it describes."""
+class ServedSnapshot:
+    """The features that a prediction read: `values` (F,) by `names`, NaN = missing, of the bar that ends then.
 
-    id: int
+    Times are UTC epoch ns.
+    """
+
     event_time_ns: int
+    as_of_ns: int
+    feature_version: str
+    data_version: str
+    schema_hash: str
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class PredictionRecord:
     feature_set_id: str
     lineage_id: str
     model_id: int | None = None
-    snapshot: SnapshotRef | None = None
+    snapshot: ServedSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,29 +116,6 @@ class PredictionStore(Protocol):
 
     async def context_events(self, query: ContextQuery, *, limit: int) -> Sequence[ContextEvent]:
         """Read the events about a target that occurred last, newest first."""
-        ...
-
-    async def add_snapshot(
-        self,
-        stamp: SnapshotStamp,
-        names: Sequence[str],
-        values: NDArray[np.float64],
-        *,
-        event_time_ns: int,
-        as_of_ns: int,
-    ) -> SnapshotRef | None:
-        """Insert a snapshot of inference and its lineage, or find the equal one that is there.
-
-        `values` (F,), NaN = missing. None when the lineage has another snapshot of this target and bar.
-        """
-        ...
-
-    async def add_lineage(self, lineage_id: str) -> None:
-        """Name a lineage of inference, if it is not there."""
-        ...
-
-    async def add(self, prediction: PredictionRecord) -> StoredPrediction:
-        """Append a prediction with its explanation."""
         ...
 
     async def add_bar(self, predictions: BarPredictions) -> Mapping[str, int]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from marketsentry.core.ids import DECISION_ID_BYTES, decision_id_from
+from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.core.orders.order import OrderStatus, Side, TimeInForce
 from marketsentry.exceptions import ConflictError, InputError, LockedError, NotFoundError
 from marketsentry.ports import Entropy, Stores, Transactions
@@ -18,6 +19,7 @@ from marketsentry.services.execution_booking import result_of
 from marketsentry.services.execution_holdings import intent_of, read_account_holdings, which_open
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest
 from marketsentry.services.executor import Executor
+from marketsentry.services.expected_costs import EXPECTED_COST, CostBook, read_costs, rounded_bps
 from marketsentry.services.risk_switch import hold_switches
 
 WAIT_S = 30.0
@@ -132,13 +134,19 @@ async def enter_orders(request: EnterRequest, parts: ExecutionParts) -> Entered:
         If the key was used for another request, or the decision was not approved.
     """
     async with parts.transactions() as stores:
+        costs = await read_costs(
+            stores,
+            [(one.track, one.target) for one in request.orders],
+            adapter=request.adapter,
+            as_of_ns=datetime_to_ns(parts.admit.clock.now()),
+        )
         pairs = dict.fromkeys((one.track, one.strategy_id) for one in request.orders)
         switches = await hold_switches(stores, pairs, spends=True)
         known = await _known(stores, request)
         if known is not None:
             return known
         decision_id = request.decision_id or decision_id_from(parts.entropy(DECISION_ID_BYTES))
-        orders = [_new_order(one, request, decision_id) for one in request.orders]
+        orders = [_new_order(one, request, decision_id, costs) for one in request.orders]
         await _refuse_blocked(
             stores,
             request,
@@ -253,8 +261,11 @@ async def _known(stores: Stores, request: EnterRequest) -> Entered | None:
     return Entered(request.decision_id, joined) if joined else None
 
 
-def _new_order(one: EnteredOrder, request: EnterRequest, decision_id: str) -> NewOrder:
+def _new_order(one: EnteredOrder, request: EnterRequest, decision_id: str, costs: CostBook) -> NewOrder:
     metadata = dict(one.metadata)
+    notional = None if one.est_price is None else one.quantity * one.est_price
+    cost = costs.estimate(one.target, notional)
+    metadata[EXPECTED_COST] = costs.document(one.target, cost)
     if request.idempotency is not None and request.decision_id is not None:
         metadata |= {_KEY: request.idempotency.key, _HASH: request.idempotency.request_hash}
     return NewOrder(
@@ -264,8 +275,9 @@ def _new_order(one: EnteredOrder, request: EnterRequest, decision_id: str) -> Ne
         side=one.side,
         quantity=one.quantity,
         base_quantity=one.quantity,
-        notional=None if one.est_price is None else one.quantity * one.est_price,
+        notional=notional,
         est_price=one.est_price,
+        est_cost_bps=rounded_bps(cost),
         status=OrderStatus.SUBMITTED,
         adapter=request.adapter,
         venue=request.venue,

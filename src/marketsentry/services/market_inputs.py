@@ -1,11 +1,13 @@
 """Read a panel and what stands beside it from the record, as of one instant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marketsentry.core.features.context import ContextInputs, known_funding
 from marketsentry.core.market.bars import BarPanel, align_panel
+from marketsentry.core.market.events import EventSeries
 from marketsentry.core.market.interval import Interval
+from marketsentry.core.market.records import FundingSeries
 from marketsentry.core.market.symbols import perp_of
 from marketsentry.ports import Stores
 
@@ -63,6 +65,11 @@ async def load_context(
     funding = {
         symbol: await stores.events.load_funding(perp_of(symbol), as_of_ns=as_of_ns) for symbol in symbols
     }
+    return context_inputs(funding, events)
+
+
+def context_inputs(funding: Mapping[str, FundingSeries], events: Mapping[str, EventSeries]) -> ContextInputs:
+    """Put by symbol of the panel what was read; a symbol without rates has no funding."""
     return ContextInputs(
         funding={symbol: known_funding(one) for symbol, one in funding.items() if one.ts_ns.size},
         events=events,

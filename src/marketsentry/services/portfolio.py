@@ -26,11 +26,12 @@ from marketsentry.core.portfolio.terms import Bucket
 from marketsentry.core.portfolio.trade_cost import measure_liquidity
 from marketsentry.core.risk.kill_switch import EffectiveSwitch
 from marketsentry.core.risk.limits import RiskLimits
-from marketsentry.core.risk.positions import Position
+from marketsentry.core.risk.positions import LIQUID, Position
 from marketsentry.core.risk.profiles import Profile
 from marketsentry.core.risk.violations import Cure, Violation
 from marketsentry.exceptions import InputError, LockedError, NotFoundError
 from marketsentry.ports import Clock, Entropy, Stores, Transactions
+from marketsentry.ports.costs import CostFit
 from marketsentry.ports.decisions import (
     BookEntry,
     Decision,
@@ -42,11 +43,12 @@ from marketsentry.ports.decisions import (
 from marketsentry.ports.orders import NewOrder, StoredOrder
 from marketsentry.ports.risk import RiskEvent, Severity
 from marketsentry.ports.signals import StoredSignal
+from marketsentry.services.expected_costs import PRIOR, CostBook, rounded_bps
 from marketsentry.services.risk_switch import effective_switches, hold_switches
 from marketsentry.services.target_markets import TargetMarket, read_markets
 
 REASON = "rebalance_v2"
-_COST_DIGITS = 8
+_ADAPTER = "paper"  # on which a stored decision runs unless its run names another
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class _World:
     signals: tuple[WeightedSignal, ...]
     labels: Mapping[tuple[str, str], Profile]
     markets: Mapping[tuple[str, str], TargetMarket]
+    costs: CostBook
 
 
 async def rebalance(
@@ -152,7 +155,7 @@ async def rebalance(
         _refuse_blocked(await hold_switches(stores, ask.pairs))
         added = await stores.decisions.add(decision)
         if added.is_new:
-            await _write(stores, ask, plan, decision)
+            await _write(stores, ask, plan, decision, world.costs)
         return await _read(stores, added.decision)
 
 
@@ -163,7 +166,11 @@ def _refuse_blocked(switches: Sequence[EffectiveSwitch]) -> None:
 
 
 async def _read_world(stores: Stores, ask: RebalanceAsk, now: datetime) -> _World:
+    fits: Mapping[str, CostFit] = {}
+    if ask.cost_profile == PRIOR:  # a profile that a client chooses is what it wants to reckon with
+        fits = await stores.costs.newest(_ADAPTER, [target for _, target in ask.targets])
     return _World(
+        costs=CostBook(fits),
         signals=await _linked(stores, ask.signals, now),
         labels=await stores.risk.registered_labels(ask.targets),
         markets=await read_markets(stores, ask.targets, as_of_ns=datetime_to_ns(now)),
@@ -209,7 +216,12 @@ def _plan(ask: RebalanceAsk, world: _World, limits: RiskLimits) -> RebalancePlan
         cost=cost_profile(ask.cost_profile),
     )
     market = {
-        key: MarketView(one.price, one.price_at, measure_liquidity(one.close, one.volume))
+        key: MarketView(
+            one.price,
+            one.price_at,
+            measure_liquidity(one.close, one.volume),
+            own_cost=world.costs.profile(key[1]) if key[0] == LIQUID else None,
+        )
         for key, one in world.markets.items()
     }
     return plan_rebalance(request, limits, registry=world.labels, market=market)
@@ -244,13 +256,15 @@ def _decision(
     )
 
 
-async def _write(stores: Stores, ask: RebalanceAsk, plan: RebalancePlan, decision: Decision) -> None:
+async def _write(
+    stores: Stores, ask: RebalanceAsk, plan: RebalancePlan, decision: Decision, costs: CostBook
+) -> None:
     book = [
         BookEntry(one.target, one.track, one.weight, one.sector, one.style_bucket, REASON)
         for one in plan.positions
     ]
     await stores.decisions.add_book(decision.decision_id, book)
-    await stores.orders.add([_order(one, ask, plan, decision) for one in plan.orders])
+    await stores.orders.add([_order(one, ask, plan, decision, costs) for one in plan.orders])
     await stores.risk.add_events(
         [
             RiskEvent(
@@ -269,9 +283,10 @@ async def _write(stores: Stores, ask: RebalanceAsk, plan: RebalancePlan, decisio
     )
 
 
-def _order(planned: PlannedOrder, ask: RebalanceAsk, plan: RebalancePlan, decision: Decision) -> NewOrder:
+def _order(
+    planned: PlannedOrder, ask: RebalanceAsk, plan: RebalancePlan, decision: Decision, costs: CostBook
+) -> NewOrder:
     breaches = [one.code for one in plan.violations if one.cure is Cure.BREACH]
-    cost = planned.cost
     return NewOrder(
         decision_id=decision.decision_id,
         target=planned.target,
@@ -282,7 +297,7 @@ def _order(planned: PlannedOrder, ask: RebalanceAsk, plan: RebalancePlan, decisi
         notional=planned.notional,
         est_price=planned.price,
         price_ts=planned.price_at,
-        est_cost_bps=Decimal(repr(round(cost.total_bps, _COST_DIGITS))),
+        est_cost_bps=rounded_bps(planned.cost),
         is_reduce_only=planned.is_reduce_only,
         status=OrderStatus.BLOCKED if breaches else OrderStatus.SIMULATED,
         strategy_id=ask.strategy_id,
@@ -290,11 +305,7 @@ def _order(planned: PlannedOrder, ask: RebalanceAsk, plan: RebalancePlan, decisi
         reject_reason=",".join(breaches) or None,
         metadata={
             "weight_delta": planned.weight_delta,
-            "cost": {
-                "fee_bps": cost.fee_bps,
-                "half_spread_bps": cost.half_spread_bps,
-                "impact_bps": cost.impact_bps,
-            },
+            "cost": costs.document(planned.target, planned.cost),
         },
     )
 

@@ -2,16 +2,16 @@
 
 The configured version answers on features of the newest closed bar, computed by the step that training used. What
 it cannot serve is answered by the cold-start rule, labelled and never tradeable; inputs that are missing or stale
-make it abstain. Snapshot, prediction and explanation are stored in one transaction.
+make it abstain. Lineage, snapshot, prediction and explanation of all symbols are stored by one statement.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from marketsentry.core.market.symbols import base_of
 from marketsentry.core.market.timestamps import datetime_to_ns, utc_text
 from marketsentry.core.serving.answer import Answer, Reason, Source, Why
 from marketsentry.core.serving.cold_start import (
@@ -21,17 +21,20 @@ from marketsentry.core.serving.cold_start import (
     price_outputs,
     vc_cold_start,
 )
-from marketsentry.core.serving.explain import ContextEvent, explain
+from marketsentry.core.serving.explain import explain
 from marketsentry.core.serving.lineage_name import infer_lineage_id
 from marketsentry.exceptions import InputError, NotFoundError
 from marketsentry.ports import Artifacts, Clock, Stores, Transactions
-from marketsentry.ports.datasets import SnapshotStamp
 from marketsentry.ports.models import RegisteredModel
-from marketsentry.ports.predictions import ContextQuery, PredictionRecord, SnapshotRef, StoredPrediction
-from marketsentry.services.serving import ServedModel, ServingCache, choose_models, load_served, read_rows
+from marketsentry.ports.predictions import ContextQuery, PredictionRecord, ServedSnapshot, StoredPrediction
+from marketsentry.ports.serving import TargetFacts
+from marketsentry.services.serving import ServedModel, ServingCache, find_model, load_served, refusal
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from marketsentry.core.serving.readiness import ServedRow
+    from marketsentry.services.serving_rows import OpenedRows
 
 CONTEXT_EVENTS = 8
 ABSTAINING = frozenset(
@@ -91,10 +94,11 @@ class ServingParts:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A stored prediction; `price` is the one used, None for a company."""
+    """A stored prediction; `price` is the one used, None for a company. `snapshot` holds what the model read."""
 
     stored: StoredPrediction
     price: Price | None
+    snapshot: ServedSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +106,23 @@ class _Asked:
     """A liquid request with what was read for it."""
 
     request: LiquidRequest
-    price: Price
-    events: Sequence[ContextEvent]
+    facts: TargetFacts
     now: datetime
     as_of_ns: int
     is_replay: bool
 
+    @property
+    def price(self) -> Price:
+        assert self.facts.price is not None
+        return self.facts.price
+
 
 async def predict_liquid(
-    request: LiquidRequest, parts: ServingParts, *, as_of: datetime | None = None
+    request: LiquidRequest,
+    parts: ServingParts,
+    *,
+    as_of: datetime | None = None,
+    may_commit_late: bool = False,
 ) -> Served:
     """Predict the gross return of a symbol over a horizon, and store it with its explanation.
 
@@ -122,6 +134,8 @@ async def predict_liquid(
         Ports, memory and rules.
     as_of
         Predict with what was known then; None means now. What is said of the past never trades.
+    may_commit_late
+        See `predict_universe`.
 
     Returns
     -------
@@ -135,16 +149,23 @@ async def predict_liquid(
     NotFoundError
         If the symbol has no price.
     """
-    found = await predict_universe([request.symbol], request.horizon, parts, as_of=as_of)
+    found = await predict_universe(
+        [request.symbol], request.horizon, parts, as_of=as_of, may_commit_late=may_commit_late
+    )
     if not found:
         raise NotFoundError(f"there is no price of {request.symbol}")
     return found[request.symbol]
 
 
 async def predict_universe(
-    symbols: Sequence[str], horizon: str, parts: ServingParts, *, as_of: datetime | None = None
+    symbols: Sequence[str],
+    horizon: str,
+    parts: ServingParts,
+    *,
+    as_of: datetime | None = None,
+    may_commit_late: bool = False,
 ) -> Mapping[str, Served]:
-    """Predict several symbols by one model: what they share is read once, and all is stored in one transaction.
+    """Predict several symbols by one model: all is read by one round trip and stored by one statement.
 
     Parameters
     ----------
@@ -156,6 +177,9 @@ async def predict_universe(
         Ports, memory and rules.
     as_of
         See `predict_liquid`.
+    may_commit_late
+        The caller commits something durable that rests on these predictions before it tells anybody: then their own
+        commit does not wait for the disk; see `ServingStore.set_up`.
 
     Returns
     -------
@@ -172,25 +196,22 @@ async def predict_universe(
         raise InputError(f"horizon must be one of {', '.join(known)}, was {horizon}")
     now = parts.clock.now()
     as_of_ns = datetime_to_ns(as_of or now)
-    asked: list[_Asked] = []
-    async with parts.transactions() as stores:
-        for symbol in symbols:
-            price = await stores.predictions.newest_price(symbol, as_of_ns=as_of_ns)
-            if price is None:
-                continue
-            names = (symbol, base_of(symbol))
-            events = await stores.predictions.context_events(
-                ContextQuery(names, names, as_of_ns), limit=CONTEXT_EVENTS
-            )
-            request = LiquidRequest(symbol, horizon)
-            asked.append(_Asked(request, price, events, now, as_of_ns, is_replay=as_of is not None))
-        chosen = await choose_models(stores, [one.request.symbol for one in asked], horizon, known)
-    told = await _told(asked, chosen, parts)
-    async with parts.transactions() as stores:
-        return {
-            one.request.symbol: await _store(stores, one, answered, parts)
-            for one, answered in zip(asked, told, strict=True)
-        }
+    model = await find_model(*known[horizon], parts.cache, parts.transactions)
+    chosen = {
+        symbol: model if isinstance(model, Why) else refusal(model, symbol, horizon) or model
+        for symbol in symbols
+    }
+    served: ServedModel | Why | None = None
+    if not isinstance(model, Why) and any(one is model for one in chosen.values()):
+        served = await load_served(model, parts.cache, parts.artifacts)
+    async with _opened(symbols, served, parts, as_of_ns=as_of_ns, may_commit_late=may_commit_late) as read:
+        asked = [
+            _Asked(LiquidRequest(symbol, horizon), facts, now, as_of_ns, is_replay=as_of is not None)
+            for symbol in symbols
+            if (facts := read.facts[symbol]).price is not None
+        ]
+        told = [await _tell(one, chosen[one.request.symbol], served, read.rows, parts) for one in asked]
+        return await _store(read.stores, asked, told, parts.rules) if asked else {}
 
 
 async def predict_vc(request: VcRequest, parts: ServingParts) -> Served:
@@ -237,8 +258,8 @@ async def predict_vc(request: VcRequest, parts: ServingParts) -> Served:
             feature_set_id=VC_FEATURE_VERSION,
             lineage_id=lineage_id,
         )
-        await stores.predictions.add_lineage(lineage_id)
-        return Served(await stores.predictions.add(record), None)
+        stored = await stores.serving.add([record])
+        return Served(stored[name], None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,47 +268,53 @@ class _Told:
 
     answer: Answer
     model_id: int | None = None
-    served: ServedModel | None = None
-    row: "ServedRow | None" = None
+    snapshot: ServedSnapshot | None = None
 
 
-async def _told(
-    asked: Sequence[_Asked], chosen: Mapping[str, RegisteredModel | Why], parts: ServingParts
-) -> Sequence[_Told]:
-    """Answer each by its model, by the rule without one, or not at all."""
-    registered = next((one for one in chosen.values() if not isinstance(one, Why)), None)
-    served: ServedModel | Why | None = None
-    rows: Mapping[str, ServedRow | Why] = {}
-    if registered is not None:
-        served = await load_served(registered, parts.cache, parts.artifacts)
+def _opened(
+    symbols: Sequence[str],
+    served: ServedModel | Why | None,
+    parts: ServingParts,
+    *,
+    as_of_ns: int,
+    may_commit_late: bool,
+) -> "AbstractAsyncContextManager[OpenedRows]":
+    from marketsentry.services.serving_rows import open_facts, open_rows
+
+    if not isinstance(served, ServedModel):
+        return open_facts(symbols, parts.transactions, as_of_ns=as_of_ns, may_commit_late=may_commit_late)
+    return open_rows(
+        served,
+        symbols,
+        parts.cache,
+        parts.transactions,
+        as_of_ns=as_of_ns,
+        may_commit_late=may_commit_late,
+    )
+
+
+async def _tell(
+    asked: _Asked,
+    chosen: RegisteredModel | Why,
+    served: ServedModel | Why | None,
+    rows: "Mapping[str, ServedRow | Why]",
+    parts: ServingParts,
+) -> _Told:
+    """Answer by the model, by the rule without one, or not at all."""
+    if isinstance(chosen, Why):
+        return _without_model(asked, chosen, parts)
     if isinstance(served, ServedModel):
-        rows = await read_rows(
-            served,
-            [symbol for symbol, one in chosen.items() if not isinstance(one, Why)],
-            as_of_ns=asked[0].as_of_ns,
-            cache=parts.cache,
-            transactions=parts.transactions,
-        )
-    told = []
-    for one in asked:
-        found = chosen[one.request.symbol]
-        if isinstance(found, Why):
-            told.append(_without_model(one, found, parts))
-        elif isinstance(served, ServedModel):
-            told.append(await _by_model(one, served, rows[one.request.symbol], parts))
-        else:
-            assert served is not None
-            is_abstaining = served.reason in ABSTAINING
-            told.append(
-                _abstained(one, served, found, parts) if is_abstaining else _without_model(one, served, parts)
-            )
-    return told
+        return await _by_model(asked, served, rows[asked.request.symbol], parts)
+    assert served is not None
+    if served.reason in ABSTAINING:
+        return _abstained(asked, served, chosen, parts)
+    return _without_model(asked, served, parts)
 
 
 def _without_model(asked: _Asked, why: Why, parts: ServingParts) -> _Told:
     return _Told(
         liquid_cold_start(
-            asked.events,
+            asked.facts.events,
             asked.request.horizon,
             as_of_ns=asked.as_of_ns,
             feature_version=parts.rules.feature_version,
@@ -304,7 +331,7 @@ def _abstained(asked: _Asked, why: Why, registered: RegisteredModel, parts: Serv
         confidence=None,
         outputs={"expected_return": None, "vol_forecast": None, "signal_confidence": None},
         explanation=explain(
-            asked.events,
+            asked.facts.events,
             ((), None),
             as_of_ns=asked.as_of_ns,
             model_version=f"{model.name}-{model.version}",
@@ -334,27 +361,51 @@ async def _by_model(asked: _Asked, served: ServedModel, row: "ServedRow | Why", 
     )
     if why is None:
         assert not isinstance(row, Why)
-        found = await asyncio.to_thread(
-            answer_of, row, served, asked.events, as_of_ns=asked.as_of_ns, is_replay=asked.is_replay
+        answer = partial(
+            answer_of, row, served, asked.facts.events, as_of_ns=asked.as_of_ns, is_replay=asked.is_replay
         )
+        found = answer() if served.is_built_in else await asyncio.to_thread(answer)
         if isinstance(found, Answer):
-            return _Told(found, scoring.registered.id, served, row)
+            return _Told(found, scoring.registered.id, _snapshot(asked, served, row, parts.rules))
         why = found
     return _abstained(asked, why, scoring.registered, parts)
 
 
-async def _store(stores: Stores, asked: _Asked, told: _Told, parts: ServingParts) -> Served:
-    """Store snapshot, prediction and explanation together, under a lineage of this second or the next free one."""
-    rules, symbol, second, answer = parts.rules, asked.request.symbol, asked.now, told.answer
-    lineage_id, snapshot = infer_lineage_id(second, "liquid", symbol), None
-    if told.served is None or told.row is None:
-        await stores.predictions.add_lineage(lineage_id)
-    else:
-        while (
-            snapshot := await _add_snapshot(stores, lineage_id, asked, told.served, told.row, rules)
-        ) is None:
-            second += timedelta(seconds=1)
-            lineage_id = infer_lineage_id(second, "liquid", symbol)
+def _snapshot(asked: _Asked, served: ServedModel, row: "ServedRow", rules: ServingRules) -> ServedSnapshot:
+    return ServedSnapshot(
+        event_time_ns=row.event_time_ns,
+        as_of_ns=asked.as_of_ns,
+        feature_version=served.feature_set.schema.version,
+        data_version=rules.data_version,
+        schema_hash=served.scoring.schema_hash,  # equal to that of the feature set, or it were not loaded
+        names=served.scoring.feature_names,
+        values=row.values,
+    )
+
+
+async def _store(
+    stores: Stores, asked: Sequence[_Asked], told: Sequence[_Told], rules: ServingRules
+) -> Mapping[str, Served]:
+    """Store all together, each under a lineage of this second or of the next one that is free."""
+    waiting = {one.request.symbol: (one, answered) for one, answered in zip(asked, told, strict=True)}
+    stored: dict[str, StoredPrediction] = {}
+    n_tried = 0
+    while waiting:
+        # the second try stays in its second: what another transaction was just writing may be equal
+        later = timedelta(seconds=max(0, n_tried - 1))
+        records = [_record(*one, second=one[0].now + later, rules=rules) for one in waiting.values()]
+        stored.update(await stores.serving.add(records))
+        waiting = {symbol: one for symbol, one in waiting.items() if symbol not in stored}
+        n_tried += 1
+    return {
+        one.request.symbol: Served(stored[one.request.symbol], one.price, answered.snapshot)
+        for one, answered in zip(asked, told, strict=True)
+    }
+
+
+def _record(asked: _Asked, told: _Told, *, second: datetime, rules: ServingRules) -> PredictionRecord:
+    symbol, answer = asked.request.symbol, told.answer
+    lineage_id = infer_lineage_id(second, "liquid", symbol)
     outputs: dict[str, Any] = {
         **answer.outputs,
         **price_outputs(asked.price),
@@ -364,7 +415,7 @@ async def _store(stores: Stores, asked: _Asked, told: _Told, parts: ServingParts
         "lineage_id": lineage_id,
         "data_version": rules.data_version,
     }
-    record = PredictionRecord(
+    return PredictionRecord(
         track="liquid",
         target=symbol,
         horizon=asked.request.horizon,
@@ -372,29 +423,5 @@ async def _store(stores: Stores, asked: _Asked, told: _Told, parts: ServingParts
         feature_set_id=answer.explanation.feature_version,
         lineage_id=lineage_id,
         model_id=told.model_id,
-        snapshot=snapshot,
-    )
-    return Served(await stores.predictions.add(record), asked.price)
-
-
-async def _add_snapshot(
-    stores: Stores,
-    lineage_id: str,
-    asked: _Asked,
-    served: ServedModel,
-    row: "ServedRow",
-    rules: ServingRules,
-) -> SnapshotRef | None:
-    schema = served.feature_set.schema
-    stamp = SnapshotStamp(
-        target=asked.request.symbol,
-        track="liquid",
-        feature_version=schema.version,
-        data_version=rules.data_version,
-        schema_hash=schema.hash,
-        lineage_id=lineage_id,
-        dataset_id=None,
-    )
-    return await stores.predictions.add_snapshot(
-        stamp, schema.names, row.values, event_time_ns=row.event_time_ns, as_of_ns=asked.as_of_ns
+        snapshot=told.snapshot,
     )

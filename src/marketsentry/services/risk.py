@@ -44,9 +44,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class LimitRecord:
-    """Remembers when the limits in force first were, so that reading them asks the record once."""
+    """Remembers the name of the limits in force and when they first were, so that each is made once."""
 
     first_seen_at: datetime | None = None
+    _version: str | None = None
+
+    def version_of(self, limits: RiskLimits) -> str:
+        """Name the limits in force, always the same ones."""
+        if self._version is None:
+            self._version = limits.version
+        return self._version
 
 
 def _short_id() -> str:

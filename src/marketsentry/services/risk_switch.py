@@ -4,7 +4,7 @@ What admits an order calls `hold_switches` inside the transaction that admits it
 under way, and what comes later sees it: once a call that pulls a switch has returned, nothing later is admitted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -58,7 +58,7 @@ async def active_switches(transactions: Transactions) -> dict[tuple[str, str], b
 
 
 async def hold_switches(
-    stores: Stores, pairs: Iterable[tuple[str, str]], *, spends: bool = False
+    stores: Stores, pairs: Collection[tuple[str, str]], *, spends: bool = False
 ) -> tuple[EffectiveSwitch, ...]:
     """Lock the switches of (track, strategy) pairs until the transaction ends, and tell what holds.
 
@@ -77,11 +77,22 @@ async def hold_switches(
     tuple of EffectiveSwitch
         One for each distinct pair, in order. Nothing may be opened where one is triggered.
     """
-    wanted = tuple(dict.fromkeys(pairs))
-    tracks = sorted({track for track, _ in wanted})
+    await lock_switches(stores, pairs, spends=spends)
+    return await read_locked(stores, pairs)
+
+
+async def lock_switches(stores: Stores, pairs: Iterable[tuple[str, str]], *, spends: bool = False) -> None:
+    """Lock the switches of (track, strategy) pairs, and the budgets of their tracks; see `hold_switches`."""
+    tracks = sorted({track for track, _ in pairs})
     for track in tracks if spends else ():
         await stores.risk.lock_budget(track)
     await stores.risk.lock_switches(tracks)
+
+
+async def read_locked(stores: Stores, pairs: Iterable[tuple[str, str]]) -> tuple[EffectiveSwitch, ...]:
+    """Tell what holds for (track, strategy) pairs that are locked; see `hold_switches`."""
+    wanted = tuple(dict.fromkeys(pairs))
+    tracks = sorted({track for track, _ in wanted})
     reading = await stores.risk.read_switches(tracks, [strategy for _, strategy in wanted])
     return effective_switches(reading, wanted)
 

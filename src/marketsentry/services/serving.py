@@ -1,69 +1,101 @@
-"""The served model and the newest features of its universe: loaded once, kept, and checked against the record.
+"""The served model and what a process keeps of it: nothing that the record could not give again.
 
-Each version is parsed once by the hash of its files. Its features are kept as a stream (`core.serving.stream`):
-the first answer steps over the history, every other one over what is new.
+A registered version never changes, so its line is read once and its files are parsed once, by their hash. Its
+features are kept as a stream (`core.serving.stream`): the first answer steps over the history, every other one over
+what is new.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from marketsentry.core.market.interval import Interval
 from marketsentry.core.serving.answer import Reason, Why
-from marketsentry.exceptions import ConflictError, InputError, NotFoundError
-from marketsentry.ports import Artifacts, Stores, Transactions
+from marketsentry.exceptions import InputError, NotFoundError
+from marketsentry.models.protocol import Explains
+from marketsentry.ports import Artifacts, Transactions
 from marketsentry.ports.models import RegisteredModel
 
 if TYPE_CHECKING:  # brings the kernels, which a program that does not predict need not wait for
     from marketsentry.core.features.feature_set import FeatureSet
     from marketsentry.core.market.records import SeriesInfo
-    from marketsentry.core.serving.readiness import ServedRow
-    from marketsentry.core.serving.stream import FeatureStream, LiveBar
+    from marketsentry.core.serving.stream import FeatureStream
+    from marketsentry.ports.serving import LiveSeries
     from marketsentry.services.backtest_model import ScoringModel
-
-DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A parsed version with the feature set that it reads and its universe."""
+    """A parsed version with the feature set that it reads, its universe, and whether it tells contributions."""
 
     scoring: "ScoringModel"
     feature_set: "FeatureSet"
     symbols: tuple[str, ...]
+    explains: bool
 
     @property
     def sha256(self) -> str:
         return self.scoring.registered.model.artifact_sha256
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the model is one of ours, whose rows cost microseconds; a user's own may take its time."""
+        return self.scoring.registered.model.manifest["recipe"]["model"]["code_sha256"] is None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStream:
+    """A stream that has started, with the manifest line of each symbol as it was when it was last advanced."""
+
+    stream: "FeatureStream"
+    lines: "Mapping[str, SeriesInfo]"
+
+    def is_unchanged(self, now: "LiveSeries | None") -> bool:
+        """Tell whether nothing of a series that the stream has stepped over has changed since.
+
+        A series that ended before the stream did may have got older bars without a revision: they follow its own end.
+        """
+        if now is None:
+            return False
+        line, before = now.info, self.lines[now.info.symbol]
+        is_whole = (
+            before.last_ns + self.stream.interval.ns >= self.stream.next_ts_ns
+            or line.last_ns == before.last_ns
+        )
+        return is_whole and (line.revision, line.source) == (before.revision, before.source)
+
 
 @dataclass(slots=True)
 class ServingCache:
-    """What one process keeps between predictions: nothing that the record could not give again."""
+    """What one process keeps between predictions; `registered` is by name and version."""
 
+    registered: dict[tuple[str, str], RegisteredModel] = field(default_factory=dict)
     models: dict[str, ServedModel] = field(default_factory=dict)
-    streams: "dict[str, FeatureStream]" = field(default_factory=dict)
+    streams: dict[str, KeptStream] = field(default_factory=dict)
     locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
 
-async def choose_models(
-    stores: Stores, targets: Sequence[str], horizon: str, served: Mapping[str, tuple[str, str]]
-) -> Mapping[str, RegisteredModel | Why]:
-    """Find the version that is configured for a horizon, or say of each target why it cannot serve it.
+async def find_model(
+    name: str, version: str, cache: ServingCache, transactions: Transactions
+) -> RegisteredModel | Why:
+    """Find the version that is configured, or say that it is not there.
 
     No other version is ever taken instead: what serves is what was chosen (K-65).
     """
-    name, version = served[horizon]
+    known = cache.registered.get((name, version))
+    if known is not None:
+        return known
     try:
-        registered = await stores.models.get(name, version, track="liquid")
+        async with transactions() as stores:
+            found = await stores.models.get(name, version, track="liquid")
     except NotFoundError as error:
-        return dict.fromkeys(targets, Why(Reason.MODEL_NOT_REGISTERED, str(error)))
-    return {target: _refusal(registered, target, horizon) or registered for target in targets}
+        return Why(Reason.MODEL_NOT_REGISTERED, str(error))
+    return cache.registered.setdefault((name, version), found)
 
 
-def _refusal(registered: RegisteredModel, target: str, horizon: str) -> Why | None:
+def refusal(registered: RegisteredModel, target: str, horizon: str) -> Why | None:
+    """Say why a version cannot serve a target at a horizon; None when it can."""
     model = registered.model
     named = f"model {model.name}:{model.version}"
     if model.state == "refused":
@@ -114,133 +146,5 @@ def _load(registered: RegisteredModel, artifacts: Artifacts) -> ServedModel | Wh
             f"the features here have schema {feature_set.schema.hash[:12]}, the model was trained on "
             f"{scoring.schema_hash[:12]}",
         )
-    return ServedModel(scoring, feature_set, tuple(registered.model.manifest["symbols"]))
-
-
-async def read_rows(
-    served: ServedModel,
-    targets: Sequence[str],
-    *,
-    as_of_ns: int,
-    cache: ServingCache,
-    transactions: Transactions,
-) -> "Mapping[str, ServedRow | Why]":
-    """Compute the features of the newest bar of each target, as the training writer would.
-
-    Parameters
-    ----------
-    served
-        Names features and universe.
-    targets
-        Some of its symbols.
-    as_of_ns
-        Nothing known later is read, UTC epoch ns.
-    cache
-        Holds the stream of the version.
-    transactions
-        The record.
-
-    Returns
-    -------
-    mapping of str to ServedRow or Why
-        By target; `no_bars` for all of them when a series of the universe is not there.
-    """
-    from marketsentry.core.serving.stream import FeatureStream
-
-    def fresh() -> FeatureStream:
-        span = served.scoring.scorers[-1]
-        return FeatureStream(
-            served.feature_set,
-            served.symbols,
-            served.scoring.interval,
-            train_span_ns=(span.train_start_ns, span.train_stop_ns),
-        )
-
-    async with cache.locks[served.sha256]:
-        kept = cache.streams.get(served.sha256)
-        if kept is not None and (kept.last_ts_ns or 0) + kept.interval.ns > as_of_ns:
-            kept = None  # it has seen more than may be known: the past is stepped over by a stream of its own
-            stream, keeps = fresh(), False
-        else:
-            stream, keeps = kept or fresh(), True
-        try:
-            found = await _advance(stream, served, as_of_ns, transactions)
-        except ConflictError:
-            cache.streams.pop(served.sha256, None)
-            stream = fresh()
-            found = await _advance(stream, served, as_of_ns, transactions)
-        if isinstance(found, Why):
-            return dict.fromkeys(targets, found)
-        if keeps:
-            cache.streams[served.sha256] = stream
-        return {target: _row_of(found, stream, served, target) for target in targets}
-
-
-@dataclass(frozen=True, slots=True)
-class _Advanced:
-    bars: "tuple[LiveBar, ...]"
-    series: "Sequence[SeriesInfo]"
-
-
-async def _advance(
-    stream: "FeatureStream", served: ServedModel, as_of_ns: int, transactions: Transactions
-) -> _Advanced | Why:
-    import numpy as np
-
-    from marketsentry.services.market_inputs import load_context
-
-    interval = served.scoring.interval
-    start_ns = stream.checked_from_ns
-    start_ns = served.scoring.first_ns if start_ns is None else start_ns
-    infos, bars, no_trade = [], [], []
-    async with transactions() as stores:
-        known = await stores.bars.series_of(served.symbols, interval)
-        for symbol in served.symbols:
-            info = known.get(symbol)
-            if info is None:
-                return Why(Reason.NO_BARS, f"there are no {interval} bars of {symbol}; see `ms data list`")
-            infos.append(info)
-            bars.append(
-                await stores.bars.load(symbol, interval, start_ns=start_ns, as_of_ns=as_of_ns, info=info)
-            )
-            closed_ns = as_of_ns - interval.ns + 1
-            no_trade.append(
-                await stores.bars.load_no_trade(symbol, interval, start_ns=start_ns, stop_ns=closed_ns)
-                if info.n_no_trade
-                else np.empty(0, dtype=np.int64)
-            )
-        inputs = await load_context(stores, served.symbols, as_of_ns=as_of_ns)
-    return _Advanced(await asyncio.to_thread(stream.advance, bars, no_trade, inputs), infos)
-
-
-def _row_of(found: _Advanced, stream: "FeatureStream", served: ServedModel, target: str) -> "ServedRow | Why":
-    """Pick the newest bar of the target, and name those of its universe that lack it although they trade."""
-    import numpy as np
-
-    from marketsentry.core.serving.readiness import ServedRow
-
-    n, interval = served.symbols.index(target), served.scoring.interval
-    newest = next((bar for bar in reversed(found.bars) if not np.isnan(bar.bars[n]).any()), None)
-    if newest is None:
-        last = len(found.bars)
-        return Why(
-            Reason.STALE_INPUTS,
-            f"{target} has no bar among the newest {last} {interval} bars of its universe",
-        )
-    late = tuple(
-        symbol
-        for i, symbol in enumerate(served.symbols)
-        if np.isnan(newest.bars[i]).any() and _is_trading(found.series[i], newest.ts_ns, interval)
-    )
-    return ServedRow(
-        event_time_ns=newest.ts_ns + interval.ns,
-        values=newest.values[n],
-        n_bars=int(newest.n_bars[n]),
-        late=late,
-        missing_frac=stream.missing_frac,
-    )
-
-
-def _is_trading(series: "SeriesInfo", ts_ns: int, interval: Interval) -> bool:
-    """A symbol trades from its first bar on until it has had none for a day."""
-    return series.first_ns <= ts_ns <= series.last_ns + max(DAY_NS, 2 * interval.ns)
+    explains = isinstance(scoring.models[-1], Explains)
+    return ServedModel(scoring, feature_set, tuple(registered.model.manifest["symbols"]), explains)

@@ -1,6 +1,7 @@
 """The answer of a model on one row of features: predicted, explained by its own attributions, bounded."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
@@ -58,9 +59,9 @@ def answer_of(
         return Why(Reason.NOT_FINITE, f"{named} must predict one finite number, gave {predicted.tolist()}")
     expected = float(predicted[0])
     parts: tuple[tuple[FeatureContribution, ...], Attribution | None] = ((), None)
-    if isinstance(model, Explains):
+    if served.explains:
         try:
-            told = np.asarray(model.contributions(rows))[0]
+            told = np.asarray(cast(Explains, model).contributions(rows))[0]
             parts = attribute(served.scoring.feature_names, row.values, told, score=expected, scale="return")
         except InputError as error:
             return Why(Reason.NOT_FINITE, f"{named}: {error}")
@@ -78,9 +79,7 @@ def answer_of(
             "bar_end": utc_text(row.event_time_ns),
             "model": f"{registered.name}:{registered.version}",
             "stack": {"nn": None, "tabular": expected, "alpha": 0.0},
-            "missing_features": [
-                name for name, gone in zip(served.scoring.feature_names, missing, strict=True) if gone
-            ],
+            "missing_features": [served.scoring.feature_names[i] for i in np.flatnonzero(missing)],
         },
         explanation=explain(
             events,

@@ -3,8 +3,7 @@
 A signal ends one horizon after its prediction was made: by then the forecast is spent.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -123,9 +122,7 @@ async def generate_signal(
     if switch.code is not None:
         raise LockedError(switch.code)
     served = await _predict(request, parts.serving)
-    async with transactions() as stores:
-        row = await stores.predictions.features(served.stored.id)
-    signal = await asyncio.to_thread(_decide, served, row, rules)
+    signal = _decide(served, rules)
     decision = _decision(request, served.stored, signal, parts, idempotency)
     async with transactions() as stores:
         (held,) = await hold_switches(stores, [(request.track, request.strategy_id)])
@@ -231,11 +228,13 @@ async def _of_decision(stores: Stores, decision: StoredDecision) -> Generated:
 async def _predict(request: SignalRequest, serving: ServingParts) -> Served:
     if request.track == "vc":
         return await predict_vc(VcRequest(request.target, VC_MONTHS), serving)
-    return await predict_liquid(LiquidRequest(request.target, request.horizon), serving)
+    liquid = LiquidRequest(request.target, request.horizon)
+    return await predict_liquid(liquid, serving, may_commit_late=True)  # the signal is committed after it
 
 
-def _decide(served: Served, row: Mapping[str, float | None], rules: SignalRules) -> Signal:
-    stored = served.stored
+def _decide(served: Served, rules: SignalRules) -> Signal:
+    stored, snapshot = served.stored, served.snapshot
+    row = {} if snapshot is None else dict(zip(snapshot.names, snapshot.values.tolist(), strict=True))
     forecast = Forecast(
         track=stored.track,
         score=stored.score,

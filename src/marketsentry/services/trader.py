@@ -30,8 +30,9 @@ from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW
 from marketsentry.services.execution_admit import Held, admit_held
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest
 from marketsentry.services.execution_risk import Refusal, judge_market, tell_refusal
+from marketsentry.services.expected_costs import EXPECTED_COST, CostBook, costs_at_close, rounded_bps
 from marketsentry.services.ledger import HoldingCost, Marked, charge_holding, mark, open_ledger
-from marketsentry.services.risk_switch import hold_switches
+from marketsentry.services.risk_switch import lock_switches, read_locked
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
 from marketsentry.services.trader_signals import SignalSource, write_signals
 
@@ -190,11 +191,17 @@ class Trader:
         assert self._account is not None
         decision_id = self._new_id()
         asks = bool(wanted or held_back)
-        switches: Sequence[EffectiveSwitch] = ()
-        if wanted:
-            switches = await hold_switches(stores, [(TRACK, self._rules.strategy_id)], spends=True)
+        pairs = [(TRACK, self._rules.strategy_id)] if wanted else []
+        await lock_switches(stores, pairs, spends=True)
         await stores.accounts.hold(self._account)
-        marked = await self._write_account(stores, bar, decided)
+        switches: Sequence[EffectiveSwitch] = ()
+        if pairs:
+            switches, _ = await together(
+                read_locked(stores, pairs), self._charge_holding(stores, bar, decided)
+            )
+        else:
+            await self._charge_holding(stores, bar, decided)
+        marked = await self._mark(stores, bar, decided)
         equity = marked[self.ledger].mark.equity.equity_quote
         state = TraderState(bar.end, self._decider.document())
         writes: list[Coroutine[Any, Any, Any]] = [
@@ -202,14 +209,19 @@ class Trader:
         ]
         if asks or np.isfinite(bar.predictions).any():
             writes += self._decision(stores, decision_id, bar, decided, equity, codes)
-        await together(*writes)
         orders: Sequence[StoredOrder] = ()
-        if asks:
-            signals = await write_signals(stores, decision_id, bar, (*wanted, *held_back), self._source)
-            made = [self._order(decision_id, one, bar, decided, signals) for one in wanted]
+        if not asks:
+            await together(*writes)
+        else:
+            costs_read = costs_at_close(
+                stores, self._decider.symbols, bar.bars, decided.volatility, adapter=self._rules.adapter
+            )
+            told = write_signals(stores, decision_id, bar, (*wanted, *held_back), self._source)
+            *_, costs, signals = await together(*writes, costs_read, told)
+            made = [self._order(decision_id, one, bar, decided, signals, costs) for one in wanted]
             blocked = [
                 replace(
-                    self._order(decision_id, one, bar, decided, signals),
+                    self._order(decision_id, one, bar, decided, signals, costs),
                     status=OrderStatus.BLOCKED,
                     reject_reason=codes[0],
                 )
@@ -238,16 +250,16 @@ class Trader:
         await tell_refusal(refusal, self._request(step.decision_id, len(wanted)), self._parts, by=_BY)
         return step
 
-    async def _write_account(
-        self, stores: Stores, bar: ClosedBar, decided: Decided
-    ) -> Mapping[SubLedger, Marked]:
-        """Charge what holding cost and mark; the ledger must come to the equity that was decided on."""
+    async def _charge_holding(self, stores: Stores, bar: ClosedBar, decided: Decided) -> None:
         costs = [
             HoldingCost(symbol, Decimal(repr(paid)), f"borrow-{symbol}-{bar.end_ns}")
             for symbol, paid in zip(self._decider.symbols, decided.funding_quote.tolist(), strict=True)
             if paid
         ]
         await charge_holding(stores, self.ledger, costs, at=bar.end, kind=EntryKind.BORROW)
+
+    async def _mark(self, stores: Stores, bar: ClosedBar, decided: Decided) -> Mapping[SubLedger, Marked]:
+        """Mark; the ledger must come to the equity that was decided on."""
         marks = {
             symbol: Decimal(repr(price))
             for symbol, price in zip(self._decider.symbols, decided.marks.tolist(), strict=True)
@@ -297,10 +309,17 @@ class Trader:
         return [stores.decisions.add(decision), stores.decisions.add_book(decision_id, book)]
 
     def _order(
-        self, decision_id: str, one: Wanted, bar: ClosedBar, decided: Decided, signals: Mapping[str, int]
+        self,
+        decision_id: str,
+        one: Wanted,
+        bar: ClosedBar,
+        decided: Decided,
+        signals: Mapping[str, int],
+        costs: CostBook,
     ) -> NewOrder:
         price = float(decided.marks[self._decider.symbols.index(one.target)])
         known = Decimal(repr(price)) if price > 0.0 else None
+        cost = costs.estimate(one.target, None if known is None else one.qty * known)
         return NewOrder(
             decision_id=decision_id,
             target=one.target,
@@ -311,12 +330,14 @@ class Trader:
             notional=None if known is None else one.qty * known,
             est_price=known,
             price_ts=bar.end,
+            est_cost_bps=rounded_bps(cost),
             is_reduce_only=not one.opens,
             adapter=self._rules.adapter,
             venue=self._rules.venue,
             max_slippage_bps=self._rules.max_slippage_bps,
             strategy_id=self._rules.strategy_id,
             signal_id=signals[one.target],
+            metadata={EXPECTED_COST: costs.document(one.target, cost)},
         )
 
     def _request(self, decision_id: str, n_orders: int) -> RunRequest:

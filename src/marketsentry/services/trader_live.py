@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams, params_for
 from marketsentry.core.gates.verdict import Outcome
-from marketsentry.core.market.bars import FIELDS, align_panel
+from marketsentry.core.market.bars import FIELDS, BarSeries, align_panel
 from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime, utc_text
 from marketsentry.core.orders.plan import PlanStyle
@@ -230,20 +230,19 @@ class LiveTrader:
         start_ns = first_ns if desk.traded_end_ns is None else max(desk.traded_end_ns, first_ns)
         span = {"start_ns": start_ns, "stop_ns": end_ns}
         async with self._parts.admit.transactions() as stores:
-            orders, infos = await together(
+            orders, infos, windows = await together(
                 stores.orders.open(account_id=desk.trader.ledger.account_id),
                 stores.bars.series_of(desk.symbols, desk.interval),
+                together(*(stores.bars.window(one, desk.interval, **span) for one in desk.symbols)),
             )
             pending = [one.id for one in orders if one.strategy_id == self._rules.strategy_id]
             for symbol in desk.symbols:
                 if symbol not in infos:
                     raise NotFoundError(f"there are no bars of {symbol} {desk.interval}")
-            series = await together(
-                *(
-                    stores.bars.load(symbol, desk.interval, **span, info=infos[symbol])
-                    for symbol in desk.symbols
-                )
-            )
+            series = [
+                BarSeries(symbol, desk.interval, infos[symbol].source, *window)
+                for symbol, window in zip(desk.symbols, windows, strict=True)
+            ]
             quiet = [
                 await stores.bars.load_no_trade(symbol, desk.interval, **span)
                 if infos[symbol].n_no_trade
@@ -273,7 +272,9 @@ class LiveTrader:
         """Predict every symbol; what abstains, may not trade or is of another bar is no prediction."""
         predictions = np.full(len(desk.symbols), np.nan)
         ids: dict[str, int] = {}
-        served = await predict_universe(desk.symbols, self._rules.horizon, self._parts.serving)
+        served = await predict_universe(
+            desk.symbols, self._rules.horizon, self._parts.serving, may_commit_late=True
+        )
         for n, symbol in enumerate(desk.symbols):
             if symbol not in served:
                 continue  # it has no price, so it has no bar either

@@ -45,6 +45,7 @@ async def test_an_order_is_stored_and_read_back(api: httpx.AsyncClient) -> None:
     )
     assert (order["track"], order["time_in_force"], order["max_slippage_bps"]) == ("liquid", "IOC", 0)
     assert order["metadata"] == {"why": "test"}
+    assert (order["est_cost_bps"], order["expected_cost"]["basis"]) == (8.0, "prior")
     assert order["created_at"].endswith("Z")
 
 

@@ -230,6 +230,12 @@ async def test_the_books_of_a_symbol_come_from_one_source(booked: World) -> None
         await add_book(booked.database, booked.clock.at, [(99, 2)], [(101, 1)], source="other_spot")
 
 
+async def test_a_book_in_contracts_fills_nothing(world: World) -> None:
+    await add_book(world.database, world.clock.at, [(99, 2)], [(101, 1)], source="test_coinm")
+    view = await venue_of(world).submit(request("a", "1", "103"))
+    assert view.venue_status == "FILLED_ON_BARS"
+
+
 async def test_a_book_is_not_seen_before_it_was_known(booked: World) -> None:
     at = booked.clock.at
     depth = BookDepth(

@@ -1,13 +1,19 @@
 """The recorded data beside the checkout, every kind of it, through the import and back."""
 
 from bisect import bisect_right
+from datetime import timedelta
+from decimal import Decimal
 
 import duckdb
 import numpy as np
 import pytest
 
+from marketsentry.adapters.venues.paper_book import RecordedBooks
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.timestamps import parse_time_ns
+from marketsentry.core.orders.book_match import take
+from marketsentry.core.orders.order import LegKind, Side, TimeInForce
+from marketsentry.core.orders.paper_leg import PaperLeg
 
 pytestmark = pytest.mark.realdata
 
@@ -95,6 +101,55 @@ async def test_books_built_from_changes_have_the_best_prices_that_the_venue_told
     assert with_best.rejected == 0
     forced = (await run_import(ticks / "binance_usdm_BTCUSDT_20240808_l2.parquet", force=True)).files[0]
     assert (forced.inserted, forced.unchanged) == (0, file.inserted)
+
+
+async def test_a_paper_order_pays_what_the_raw_recording_asked(realdata, run_import, transactions, database):
+    path = realdata / "ticks" / "binance_spot_BTCUSDT_20240808_l2.parquet"
+    await run_import(path)
+    async with database.connection() as connection:
+        (at,) = await (
+            await connection.execute(
+                "SELECT max(ts) FROM orderbook_depth WHERE ts < '2024-08-08T23:57:00Z' AND symbol = 'BTC'"
+            )
+        ).fetchone()
+    asks = _asks_of_the_raw_rows(path, at)
+    books = RecordedBooks(transactions, max_age=timedelta(seconds=5))
+    look = await books.look("BTC", at=at)
+    for qty in ("0.01", "1", "5"):
+        leg = PaperLeg(Side.BUY, LegKind.MARKET, Decimal(qty), Decimal(10**6), TimeInForce.IOC)
+        found = take(leg, look, gone=Decimal(0), lot_size=Decimal("1e-8"))
+        assert found.qty == Decimal(qty)
+        assert float(found.price) == pytest.approx(_mean_price(asks[:20], float(qty)), rel=1e-12)
+    deep = PaperLeg(Side.BUY, LegKind.MARKET, Decimal(100), Decimal(10**6), TimeInForce.IOC)
+    found, exact = take(deep, look, gone=Decimal(0), lot_size=Decimal("1e-8")), _mean_price(asks, 100.0)
+    assert (
+        0.0 <= float(found.price) / exact - 1.0 < 1e-4
+    )  # behind the best levels a step of a basis point is lost
+
+
+def _asks_of_the_raw_rows(path, at):
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection.execute(
+            f"""
+            WITH raw AS (SELECT *, file_row_number AS place FROM read_parquet('{path}', file_row_number = true)),
+                 whole AS (SELECT max(last_id) AS id FROM raw WHERE kind = 'snapshot')
+            SELECT price, last(qty ORDER BY last_id, place) AS qty
+            FROM raw, whole
+            WHERE side = 'a' AND (kind = 'snapshot' OR (last_id > whole.id AND exch_ts <= '{at.isoformat()}'))
+            GROUP BY price HAVING last(qty ORDER BY last_id, place) > 0
+            ORDER BY price
+            """
+        ).fetchall()
+
+
+def _mean_price(levels, qty):
+    left, paid = qty, 0.0
+    for price, size in levels:
+        part = min(left, size)
+        left, paid = left - part, paid + part * price
+    assert left <= 1e-9
+    return paid / qty
 
 
 async def test_exact_decimals_of_the_minute_files_keep_their_prices(realdata, run_import, transactions):

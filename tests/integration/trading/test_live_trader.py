@@ -1,10 +1,11 @@
 """The live trader on real PostgreSQL: it waits, trades each bar once, goes on after a restart, and obeys risk."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -27,6 +28,7 @@ from marketsentry.services.risk_switch import ManualTrigger, reset_switch, trigg
 from marketsentry.services.trader_live import LiveParts, LiveRules, LiveTrader, Waiting
 from marketsentry.services.trader_parts import BarStep
 from marketsentry.settings import Settings
+from sent_statements import sent_statements
 from small_market import HOUR, FixedClock
 from traded_runs import SYMBOLS, train_small
 
@@ -76,6 +78,17 @@ async def _train(settings: Settings, market: Sequence[BarSeries]) -> None:
             await stores.models.register(replace(known, version=MODEL[1], verdict=verdict))
 
 
+class NotingExecutor(Executor):
+    """Tells when it was handed orders: the decision and their admission are committed then."""
+
+    on_handed: Callable[[], None] | None = None
+
+    async def settle(self, order_ids: Sequence[int], *, within_s: float, skips_unknown: bool = False) -> None:
+        if self.on_handed is not None:
+            self.on_handed()
+        await super().settle(order_ids, within_s=within_s, skips_unknown=skips_unknown)
+
+
 class Desk:
     """A trader of its own strategy and account, at a time that the test sets."""
 
@@ -86,7 +99,7 @@ class Desk:
         paper = PaperParts(system.transactions, recorded, self.clock, rules=PaperRules(latency_s=0.0))
         venues = VenueRegistry(paper)
         self.transactions = system.transactions
-        self.executor = Executor(DriveParts(system.transactions, venues, self.clock))
+        self.executor = NotingExecutor(DriveParts(system.transactions, venues, self.clock))
         self.parts = LiveParts(
             AdmitParts(
                 system.transactions,
@@ -217,3 +230,26 @@ async def test_without_a_model_it_waits(system: System, market: tuple[BarSeries,
     waiting = await LiveTrader(LiveRules("1h", "no-model", SYMBOLS), parts).tick()
     assert isinstance(waiting, Waiting)
     assert "MS_SERVED_MODELS" in waiting.reason
+
+
+async def test_a_bar_and_an_order_cost_few_statements(system: System, market: tuple[BarSeries, ...]) -> None:
+    """They were 87 and 28, each waited for."""
+    desk = Desk(system, market, "few-statements")
+    for n in range(8):
+        await desk.trade(n)
+    handed: list[int] = []
+    for n in range(8, N_LIVE):
+        await desk.bar_closes(n)
+        with sent_statements() as sent:
+            desk.executor.on_handed = partial(_note, handed, sent)
+            step = await desk.trader.tick()
+        assert isinstance(step, BarStep)
+        if step.orders:
+            break
+    assert handed, "one of the bars must trade to be counted"
+    assert handed[0] <= 45, sent[: handed[0]]
+    assert (len(sent) - handed[0]) / len(step.orders) <= 40, sent[handed[0] :]
+
+
+def _note(handed: list[int], sent: Sequence[str]) -> None:
+    handed.append(len(sent))

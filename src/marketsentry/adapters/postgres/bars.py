@@ -34,7 +34,8 @@ _READ_CELLS = 1_000_000
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('bars:' || %(symbol)s || ':' || %(timeframe)s, 0))"
 
 _SERIES_COLUMNS = """
-SELECT symbol, timeframe, source, is_synthetic, first_ts, last_ts, n_bars, n_missing, n_no_trade, gaps
+SELECT symbol, timeframe, source, is_synthetic, first_ts, last_ts, n_bars, n_missing, n_no_trade, gaps,
+       revised_in::text::bigint AS revision
 FROM market_series
 """
 
@@ -51,7 +52,8 @@ VALUES (%(symbol)s, %(timeframe)s, %(source)s, %(is_synthetic)s, %(first_ts)s, %
         %(n_missing)s, %(n_no_trade)s, %(gaps)s)
 ON CONFLICT (symbol, timeframe) DO UPDATE
 SET first_ts = excluded.first_ts, last_ts = excluded.last_ts, n_bars = excluded.n_bars,
-    n_missing = excluded.n_missing, n_no_trade = excluded.n_no_trade, gaps = excluded.gaps, updated_at = now()
+    n_missing = excluded.n_missing, n_no_trade = excluded.n_no_trade, gaps = excluded.gaps, updated_at = now(),
+    revised_in = CASE WHEN %(is_revised)s THEN pg_current_xact_id() ELSE market_series.revised_in END
 """
 
 _COPY = """
@@ -152,7 +154,9 @@ class PostgresBarStore:
         n_inserted = int(is_new.sum())
         coverage = merge_coverage(state.coverage, coverage_of(series.interval, series.ts_ns))
         await self._save(
-            series.symbol, _State(series.source, coverage, state.n_bars + n_inserted, n_no_trade)
+            series.symbol,
+            _State(series.source, coverage, state.n_bars + n_inserted, n_no_trade),
+            is_revised=_changes(state.coverage, series.ts_ns[is_new | is_changed]),
         )
         n_updated = int(is_changed.sum())
         return MergeCounts(n_inserted, n_updated, series.ts_ns.size - n_inserted - n_updated)
@@ -174,6 +178,21 @@ class PostgresBarStore:
         if as_of_ns is not None:
             stop = min(stop, as_of_ns - interval.ns + 1)  # a bar is never known before it closes
         return await self._read(symbol, interval, info.source, start, stop, as_of_ns)
+
+    async def window(
+        self, symbol: str, interval: Interval, *, start_ns: int, stop_ns: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Read the few bars of a span; see `BarStore.window`."""
+        given = {
+            "symbol": symbol,
+            "timeframe": str(interval),
+            "as_of": "infinity",
+            "start": ns_to_datetime(start_ns),
+            "stop": _above(stop_ns),
+        }
+        async with self._connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+            await cursor.execute(_READ, given)
+            return decode_bars(await cursor.fetchone())
 
     async def last_bars(
         self,
@@ -219,7 +238,9 @@ class PostgresBarStore:
         await self._connection.execute(_ADD_NO_TRADE, given)
         coverage = merge_coverage(state.coverage, coverage_of(interval, new))
         await self._save(
-            symbol, replace(state, coverage=coverage, n_no_trade=state.n_no_trade + int(new.size))
+            symbol,
+            replace(state, coverage=coverage, n_no_trade=state.n_no_trade + int(new.size)),
+            is_revised=_changes(state.coverage, new),
         )
         return int(new.size)
 
@@ -245,19 +266,19 @@ class PostgresBarStore:
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_ONE_SERIES, {"symbol": symbol, "timeframe": str(interval)})
             row = await cursor.fetchone()
-        return _info(row) if row else None
+        return series_info(row) if row else None
 
     async def series_of(self, symbols: Sequence[str], interval: Interval) -> Mapping[str, SeriesInfo]:
         """Read the manifest lines of some symbols."""
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_SOME_SERIES, {"symbols": list(symbols), "timeframe": str(interval)})
-            return {row["symbol"]: _info(row) for row in await cursor.fetchall()}
+            return {row["symbol"]: series_info(row) for row in await cursor.fetchall()}
 
     async def shortest_of(self, symbol: str) -> SeriesInfo | None:
         """Read the manifest line of the shortest bars that there are of a symbol."""
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_OF_SYMBOL, {"symbol": symbol})
-            known = map(_info, await cursor.fetchall())
+            known = map(series_info, await cursor.fetchall())
         return min(known, key=lambda one: one.interval.ns, default=None)
 
     async def all_series(self) -> tuple[SeriesInfo, ...]:
@@ -265,7 +286,7 @@ class PostgresBarStore:
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_SERIES_COLUMNS)
             rows = await cursor.fetchall()
-        return tuple(sorted(map(_info, rows), key=lambda info: (info.symbol, info.interval.ns)))
+        return tuple(sorted(map(series_info, rows), key=lambda info: (info.symbol, info.interval.ns)))
 
     async def _existing(self, symbol: str, interval: Interval) -> SeriesInfo:
         info = await self.series(symbol, interval)
@@ -296,7 +317,7 @@ class PostgresBarStore:
             self._locked[key] = _State(info.source, coverage, info.n_bars, info.n_no_trade)
         return self._locked[key]
 
-    async def _save(self, symbol: str, state: _State) -> None:
+    async def _save(self, symbol: str, state: _State, *, is_revised: bool) -> None:
         coverage = state.coverage
         interval = coverage.interval
         given = {
@@ -310,6 +331,7 @@ class PostgresBarStore:
             "n_missing": coverage.n_missing,
             "n_no_trade": state.n_no_trade,
             "gaps": Jsonb((coverage.gaps_ns // 1_000_000_000).tolist()),
+            "is_revised": is_revised,
         }
         await self._connection.execute(_SAVE_SERIES, given)
         self._locked[symbol, str(interval)] = state
@@ -408,6 +430,11 @@ class PostgresBarStore:
         return BarSeries(symbol, interval, source, ts_ns[::-1], values[::-1])
 
 
+def _changes(before: Coverage, written_ns: NDArray[np.int64]) -> bool:
+    """Tell whether a write touches what the series already covered, rather than only what follows."""
+    return bool(len(before.runs_ns) and written_ns.size and written_ns.min() <= before.last_ns)
+
+
 def _other_source(series: BarSeries, stored: str) -> str:
     venue = series.source.partition("_")[0].upper()
     return (
@@ -422,7 +449,8 @@ def _pieces(start: int, stop: int, span: int) -> Iterator[tuple[int, int]]:
         start += span
 
 
-def _info(row: dict[str, Any]) -> SeriesInfo:
+def series_info(row: Mapping[str, Any]) -> SeriesInfo:
+    """Read a line of the manifest."""
     return SeriesInfo(
         symbol=row["symbol"],
         interval=parse_interval(row["timeframe"]),
@@ -434,6 +462,7 @@ def _info(row: dict[str, Any]) -> SeriesInfo:
         n_missing=row["n_missing"],
         n_no_trade=row["n_no_trade"],
         gaps_ns=np.array(row["gaps"], dtype=np.int64).reshape(-1, 2) * 1_000_000_000,
+        revision=row["revision"],
     )
 
 

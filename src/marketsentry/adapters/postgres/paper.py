@@ -109,7 +109,7 @@ class PostgresPaperStore:
 
 
 def _row(order: PaperOrder) -> dict[str, Any]:
-    state = {
+    state: dict[str, Any] = {
         "symbol": order.symbol,
         "side": str(order.side),
         "kind": str(order.kind),

@@ -10,7 +10,24 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncPipeline
+from psycopg.abc import PQGen
+
+
+class _Ahead(AsyncPipeline):
+    """The driver's pipeline, which keeps what it is given until an answer is asked for and sends all of it at once.
+
+    The driver itself writes each statement to the socket as it comes, which wakes the server each time. These are
+    inner parts of it: `pyproject.toml` holds the driver to the minor versions that have them.
+    """
+
+    def _communicate_gen(self) -> PQGen[None]:
+        yield from ()
+
+    def _fetch_gen(self, *, flush: bool) -> PQGen[None]:
+        while self.command_queue:
+            self.command_queue.popleft()()
+        yield from super()._fetch_gen(flush=True)
 
 
 class PipelinedConnection(AsyncConnection[Any]):
@@ -24,6 +41,7 @@ class PipelinedConnection(AsyncConnection[Any]):
         await self.set_autocommit(True)  # the driver's own BEGIN would wait for its answer
         try:
             async with AsyncExitStack() as stack:
+                self._pipeline = _Ahead(self)
                 await stack.enter_async_context(self.pipeline())
                 self._sending_ahead = stack
                 await self.execute("BEGIN")

@@ -1,12 +1,8 @@
 """Predictions with their explanations in PostgreSQL, and what is read to make them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-import orjson
-from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
@@ -20,13 +16,10 @@ from marketsentry.core.serving.explain import (
     Explanation,
     FeatureContribution,
 )
-from marketsentry.exceptions import DataQualityError, InputError, NotFoundError
-from marketsentry.ports.datasets import SnapshotStamp
+from marketsentry.exceptions import DataQualityError, NotFoundError
 from marketsentry.ports.predictions import (
     BarPredictions,
     ContextQuery,
-    PredictionRecord,
-    SnapshotRef,
     StoredPrediction,
 )
 
@@ -66,58 +59,12 @@ ORDER BY occurred_at DESC, id DESC
 LIMIT %(limit)s
 """
 
-_ADD_LINEAGE = """
-INSERT INTO lineages (lineage_id, kind) VALUES (%(lineage_id)s, 'infer') ON CONFLICT (lineage_id) DO NOTHING
-"""
-
-_ADD_SNAPSHOT = """
-WITH named AS (
-    INSERT INTO lineages (lineage_id, kind) VALUES (%(lineage_id)s, 'infer') ON CONFLICT (lineage_id) DO NOTHING
-)
-INSERT INTO feature_snapshots (target, track, as_of, as_of_ts, event_time, feature_version, feature_payload,
-                               data_version, lineage_id, schema_hash)
-VALUES (%(target)s, %(track)s, %(as_of)s, %(as_of)s, %(event_time)s, %(feature_version)s, %(payload)s::jsonb,
-        %(data_version)s, %(lineage_id)s, %(schema_hash)s)
-ON CONFLICT (lineage_id, target, event_time) DO NOTHING
-RETURNING id
-"""
-
-_SAME_SNAPSHOT = """
-SELECT id
-FROM feature_snapshots
-WHERE lineage_id = %(lineage_id)s AND target = %(target)s AND event_time = %(event_time)s
-  AND schema_hash = %(schema_hash)s AND data_version = %(data_version)s AND feature_payload = %(payload)s::jsonb
-"""
-
 _SHAPE = """
        p.id, p.track, p.target, p.score, p.confidence, p.outputs, p.created_at, p.horizon, p.model_id,
        p.feature_set_id, p.decision_id, p.feature_snapshot_id, p.lineage_id, p.source, p.tradeable, p.reason,
        e.top_event_contributors, e.top_feature_contributors, e.evidence_links, e.attribution, e.model_version,
        e.feature_version
 """
-
-_INSERTED = """
-p AS (
-    INSERT INTO predictions_v2 (track, target, score, confidence, outputs, horizon, model_id, feature_set_id,
-                                decision_id, feature_snapshot_id, feature_event_time, lineage_id, source, tradeable,
-                                reason)
-    VALUES (%(track)s, %(target)s, %(score)s, %(confidence)s, %(outputs)s, %(horizon)s, %(model_id)s,
-            %(feature_set_id)s, %(lineage_id)s, %(snapshot_id)s, %(event_time)s, %(lineage_id)s, %(source)s,
-            %(tradeable)s, %(reason)s)
-    RETURNING id, track, target, score, confidence, outputs, created_at, horizon, model_id, feature_set_id,
-              decision_id, feature_snapshot_id, lineage_id, source, tradeable, reason
-), e AS (
-    INSERT INTO prediction_explanations (prediction_id, top_event_contributors, top_feature_contributors,
-                                         evidence_links, attribution, model_version, feature_version)
-    SELECT id, %(events)s::jsonb, %(features)s::jsonb, %(links)s::jsonb, %(attribution)s::jsonb,
-           %(model_version)s, %(feature_version)s
-    FROM p
-    RETURNING top_event_contributors, top_feature_contributors, evidence_links, attribution, model_version,
-              feature_version
-)
-"""
-
-_ADD = "WITH " + _INSERTED + "SELECT " + _SHAPE + "FROM p CROSS JOIN e"
 
 _ADD_BAR = """
 WITH given AS (
@@ -202,65 +149,6 @@ class PostgresPredictionStore:
             for row in await self._rows(_CONTEXT, given)
         ]
 
-    async def add_snapshot(
-        self,
-        stamp: SnapshotStamp,
-        names: Sequence[str],
-        values: NDArray[np.float64],
-        *,
-        event_time_ns: int,
-        as_of_ns: int,
-    ) -> SnapshotRef | None:
-        """Insert a snapshot or find the equal one; see `PredictionStore.add_snapshot`."""
-        given = {
-            "target": stamp.target,
-            "track": stamp.track,
-            "as_of": ns_to_datetime(as_of_ns),
-            "event_time": ns_to_datetime(event_time_ns),
-            "feature_version": stamp.feature_version,
-            "payload": _payload(names, values),
-            "data_version": stamp.data_version,
-            "lineage_id": stamp.lineage_id,
-            "schema_hash": stamp.schema_hash,
-        }
-        rows = await self._rows(_ADD_SNAPSHOT, given) or await self._rows(_SAME_SNAPSHOT, given)
-        return SnapshotRef(rows[0]["id"], event_time_ns) if rows else None
-
-    async def add_lineage(self, lineage_id: str) -> None:
-        """Name a lineage of inference, if it is not there."""
-        await self._connection.execute(_ADD_LINEAGE, {"lineage_id": lineage_id})
-
-    async def add(self, prediction: PredictionRecord) -> StoredPrediction:
-        """Append a prediction with its explanation."""
-        answer, snapshot = prediction.answer, prediction.snapshot
-        why = answer.explanation
-        rows = await self._rows(
-            _ADD,
-            {
-                "track": prediction.track,
-                "target": prediction.target,
-                "score": answer.score,
-                "confidence": answer.confidence,
-                "outputs": Jsonb(answer.document()),
-                "horizon": prediction.horizon,
-                "model_id": prediction.model_id,
-                "feature_set_id": prediction.feature_set_id,
-                "lineage_id": prediction.lineage_id,
-                "snapshot_id": None if snapshot is None else snapshot.id,
-                "event_time": None if snapshot is None else ns_to_datetime(snapshot.event_time_ns),
-                "source": str(answer.source),
-                "tradeable": answer.tradeable,
-                "reason": None if answer.why is None else str(answer.why.reason),
-                "events": Jsonb([asdict(one) for one in why.top_event_contributors]),
-                "features": Jsonb([asdict(one) for one in why.top_feature_contributors]),
-                "links": Jsonb(list(why.evidence_links)),
-                "attribution": None if why.attribution is None else Jsonb(asdict(why.attribution)),
-                "model_version": why.model_version,
-                "feature_version": why.feature_version,
-            },
-        )
-        return _stored(rows[0])
-
     async def add_bar(self, predictions: BarPredictions) -> Mapping[str, int]:
         """Append the predictions of one bar; see `PredictionStore.add_bar`."""
         given = {
@@ -317,13 +205,6 @@ class PostgresPredictionStore:
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(query, given)
             return await cursor.fetchall()
-
-
-def _payload(names: Sequence[str], values: NDArray[np.float64]) -> str:
-    """Spell features as the COPY of training rows does: shortest exact decimals, null for missing."""
-    if np.isinf(values).any():
-        raise InputError(f"feature {names[int(np.flatnonzero(np.isinf(values))[0])]} must be finite or NaN")
-    return orjson.dumps(dict(zip(names, values.tolist(), strict=True))).decode()  # NaN becomes null
 
 
 def _stored(row: dict[str, Any]) -> StoredPrediction:

@@ -13,6 +13,7 @@ from marketsentry.ports import (
     AuditStore,
     BarStore,
     BookStore,
+    CostStore,
     DatasetStore,
     DecisionStore,
     EntityStore,
@@ -26,6 +27,7 @@ from marketsentry.ports import (
     PredictionStore,
     RiskStore,
     RunStore,
+    ServingStore,
     SignalStore,
     SweepStore,
     SyntheticStore,
@@ -123,6 +125,13 @@ class PostgresStores:
         return PostgresAuditStore(self._connection)
 
     @cached_property
+    def costs(self) -> CostStore:
+        """What own orders cost, and the fits made of it."""
+        from marketsentry.adapters.postgres.costs import PostgresCostStore
+
+        return PostgresCostStore(self._connection)
+
+    @cached_property
     def datasets(self) -> DatasetStore:
         """Datasets, snapshots, indicators, labelled samples."""
         from marketsentry.adapters.postgres.datasets import PostgresDatasetStore
@@ -184,6 +193,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.runs import PostgresRunStore
 
         return PostgresRunStore(self._connection)
+
+    @cached_property
+    def serving(self) -> ServingStore:
+        """What a live prediction reads and writes."""
+        from marketsentry.adapters.postgres.serving import PostgresServingStore
+
+        return PostgresServingStore(self._connection)
 
     @cached_property
     def signals(self) -> SignalStore:

@@ -124,7 +124,8 @@ class PaperVenue:
     async def order(self, leg: LegRef) -> LegView | None:
         """Look an order up, after the market has had its chance to fill it; see `Venue.order`."""
         now = self._parts.clock.now()
-        if self._by_book is not None:
+        books = self._parts.books
+        if self._by_book is not None and books is not None and await books.has(leg.symbol):
             async with self._parts.transactions() as stores:
                 await stores.paper.hold_market(self._venue, leg.symbol)
                 order = await stores.paper.lock(leg.client_order_id)

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import structlog
 
+from marketsentry.core.market.symbols import counts_contracts
 from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.core.orders.book_match import (
     BookLook,
@@ -54,13 +55,15 @@ class RecordedBooks:
         self._transactions, self._max_age, self._monotonic = transactions, max_age, monotonic
         self._recorded: frozenset[str] = frozenset()
         self._asked_at: float | None = None
+        self._told_old: set[str] = set()
 
     async def has(self, symbol: str) -> bool:
-        """Tell whether the record has any book of a symbol, however old."""
+        """Tell whether the record has any book of a symbol in base units, however old."""
         now = self._monotonic()
         if self._asked_at is None or now - self._asked_at >= _KNOWN_FOR_S:
             async with self._transactions() as stores:
-                self._recorded = frozenset(one.symbol for one in await stores.books.all_series())
+                known = await stores.books.all_series()
+            self._recorded = frozenset(one.symbol for one in known if not counts_contracts(one.source))
             self._asked_at = now
         return symbol in self._recorded
 
@@ -70,16 +73,23 @@ class RecordedBooks:
             return None
         async with self._transactions() as stores:
             found = await self.look_within(stores, symbol, at=at)
-        if found is None:
-            log.warning(
-                "book_too_old", symbol=symbol, at=at.isoformat(), max_age_s=self._max_age.total_seconds()
-            )
+        self._tell(symbol, at, is_old=found is None)
         return found
 
     async def look_within(self, stores: Stores, symbol: str, *, at: datetime) -> BookLook | None:
         """Tell the same inside an open transaction."""
         newest = await stores.books.newest(symbol, as_of=at, since=at - self._max_age)
         return None if newest is None else _look(symbol, newest)
+
+    def _tell(self, symbol: str, at: datetime, *, is_old: bool) -> None:
+        """Log once that the books of a symbol are too old, and again after they were not."""
+        if is_old and symbol not in self._told_old:
+            self._told_old.add(symbol)
+            log.warning(
+                "book_too_old", symbol=symbol, at=at.isoformat(), max_age_s=self._max_age.total_seconds()
+            )
+        elif not is_old:
+            self._told_old.discard(symbol)
 
 
 class BookFills:

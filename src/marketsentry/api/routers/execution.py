@@ -1,5 +1,6 @@
 """Orders and their execution over HTTP (contract section 1.6)."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from time import perf_counter
 from typing import Annotated, Any
@@ -41,6 +42,7 @@ from marketsentry.services.execution import (
 )
 from marketsentry.services.execution_audit import audit_decision
 from marketsentry.services.execution_request import RunRequest
+from marketsentry.services.expected_costs import EXPECTED_COST
 
 DIGITS = 8
 LIQUID = "liquid"
@@ -213,6 +215,9 @@ def _columns(told: ToldOrder) -> dict[str, Any]:
         value = columns[name]
         columns[name] = None if value is None else round(float(value), DIGITS)
     metadata = {name: value for name, value in stored.metadata.items() if name != "execution"}
+    planned = metadata.get("cost")  # under this name a rebalance keeps it
+    is_estimate = isinstance(planned, Mapping) and "basis" in planned
+    expected_cost = metadata.pop(EXPECTED_COST, planned if is_estimate else None)
     if told.execution is not None:
         metadata["execution"] = told.execution
     in_force: InForce = stored.time_in_force.value
@@ -221,5 +226,6 @@ def _columns(told: ToldOrder) -> dict[str, Any]:
         "order_id": stored.id,
         "reduce_only": stored.is_reduce_only,
         "time_in_force": in_force,
+        "expected_cost": expected_cost,
         "metadata": metadata,
     }

@@ -46,7 +46,7 @@ LOCAL = "local"  # who calls while authentication is off: somebody on this machi
 router = APIRouter(prefix="/risk", tags=["risk"])
 
 
-def _changed_by(request: Request) -> ChangedBy:
+async def _changed_by(request: Request) -> ChangedBy:
     return ChangedBy(LOCAL, getattr(request.state, "request_id", None))
 
 
@@ -105,7 +105,7 @@ async def check(body: RiskCheckIn, system: SystemDep, metrics: MetricsDep, by: B
         tracks = {one.track for one in judged.triggers} if body.proposed_positions else {UNKNOWN_TRACK}
         for track in tracks:
             metrics.risk_hard_blocks.labels(track).inc()
-    return _checked(result, system.risk_limits.version)
+    return _checked(result, system.limit_record.version_of(system.risk_limits))
 
 
 @router.get("/kill-switch", summary="State of the kill switch")

@@ -134,6 +134,9 @@ class OrderOut(BaseModel):
     est_price: float | None
     price_ts: UtcTime | None
     est_cost_bps: float
+    expected_cost: dict[str, Any] | None = Field(
+        description="parts of it in bps; `basis` says whether they come from own fills or from the prior"
+    )
     reduce_only: bool
     status: Status
     track: Track

@@ -21,10 +21,20 @@ from marketsentry.kernels.features.fields import CONTEXT_FIELDS
 NS_PER_HOUR = 3_600_000_000_000
 FUNDING_MAX_AGE_NS = 24 * NS_PER_HOUR
 FUNDING_MEAN_NS = 72 * NS_PER_HOUR
+EVENT_WINDOW_NS = 168 * NS_PER_HOUR
+"""The longest span in which events are counted."""
 IMBALANCE_MAX_AGE_NS = NS_PER_HOUR
 ONCHAIN_MAX_AGE_NS = 168 * NS_PER_HOUR
 ONCHAIN_SCALE = 1e6
 _TIERS = (1, 2, 3)
+_COUNTED = (
+    *((f"event_count_{name}", hours, 0) for name, hours in (("1h", 1), ("24h", 24), ("7d", 168))),
+    *((f"event_{kind}_24h", 24, 1 + code) for code, kind in enumerate(EVENT_TYPES)),
+    *((f"event_tier{tier}_7d", 168, 1 + len(EVENT_TYPES) + n) for n, tier in enumerate(_TIERS)),
+)
+"""Fields that are ln(1 + events known within the last hours): name, hours, row of `_counts_before`."""
+_COUNTED_KIND = np.array([kind for _, _, kind in _COUNTED])
+_COUNTED_NS = np.array([hours for _, hours, _ in _COUNTED]) * NS_PER_HOUR
 _EVENT_FIELDS = tuple(name for name in CONTEXT_FIELDS if name.startswith("event_"))
 
 
@@ -103,8 +113,9 @@ def build_context(
             _put_funding(columns, inputs.funding[symbol], known_at_ns)
         if symbol in inputs.events:
             _put_events(columns, inputs.events[symbol], known_at_ns)
-            for name in _EVENT_FIELDS:
-                columns[name][~collected] = np.nan
+            if not collected.all():
+                for name in _EVENT_FIELDS:
+                    columns[name][~collected] = np.nan
     return context
 
 
@@ -163,24 +174,29 @@ def _put_events(
     columns: Mapping[str, NDArray[np.float64]], events: EventSeries, known_at_ns: NDArray[np.int64]
 ) -> None:
     known = events.known_at_ns
+    if known.size == 0:
+        for name in _EVENT_FIELDS:
+            columns[name][:] = 0.0
+        return
     if (np.diff(known) < 0).any():
         raise DataQualityError(f"events of {events.symbol} must be ordered by known_at")
-    row = np.searchsorted(known, known_at_ns, side="right") - 1
-    newest_ns = np.maximum.accumulate(events.occurred_at_ns)
-    age_h = np.full(row.size, np.inf)
-    use = row >= 0
-    age_h[use] = (known_at_ns[use] - newest_ns[row[use]]) / NS_PER_HOUR
-    columns["event_decay"][:] = np.exp(-age_h / DECAY_HOURS)
-    for name, hours in (("event_count_1h", 1), ("event_count_24h", 24), ("event_count_7d", 168)):
-        columns[name][:] = _log_count(known, known_at_ns, hours)
-    for code, kind in enumerate(EVENT_TYPES):
-        columns[f"event_{kind}_24h"][:] = _log_count(known[events.event_type == code], known_at_ns, 24)
-    for tier in _TIERS:
-        columns[f"event_tier{tier}_7d"][:] = _log_count(known[events.source_tier == tier], known_at_ns, 168)
-
-
-def _log_count(known: NDArray[np.int64], known_at_ns: NDArray[np.int64], hours: int) -> NDArray[np.float64]:
-    """ln(1 + events known within the last `hours`)."""
     stop = np.searchsorted(known, known_at_ns, side="right")
-    start = np.searchsorted(known, known_at_ns - hours * NS_PER_HOUR, side="right")
-    return np.log1p((stop - start).astype(np.float64))
+    newest_ns = np.maximum.accumulate(events.occurred_at_ns)
+    age_h = np.full(stop.size, np.inf)
+    use = stop > 0
+    age_h[use] = (known_at_ns[use] - newest_ns[stop[use] - 1]) / NS_PER_HOUR
+    columns["event_decay"][:] = np.exp(-age_h / DECAY_HOURS)
+    first = np.searchsorted(known, known_at_ns - _COUNTED_NS[:, None], side="right")
+    counts, kind = _counts_before(events), _COUNTED_KIND[:, None]
+    logs = np.log1p((counts[kind, stop] - counts[kind, first]).astype(np.float64))
+    for (name, _, _), log in zip(_COUNTED, logs, strict=True):
+        columns[name][:] = log
+
+
+def _counts_before(events: EventSeries) -> NDArray[np.int64]:
+    """Count the events before each place (kinds, n + 1): all, of each type, of each tier."""
+    counts = np.zeros((1 + len(EVENT_TYPES) + len(_TIERS), events.known_at_ns.size + 1), dtype=np.int64)
+    counts[0, 1:] = 1
+    counts[1 : 1 + len(EVENT_TYPES), 1:] = events.event_type == np.arange(len(EVENT_TYPES))[:, None]
+    counts[1 + len(EVENT_TYPES) :, 1:] = events.source_tier == np.array(_TIERS)[:, None]
+    return np.cumsum(counts, axis=1)

@@ -1,6 +1,6 @@
 """What a feature is: its name, definition, unit, warm-up, source and what missing means."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from marketsentry.core.lineage import hash_params
 from marketsentry.exceptions import InputError
@@ -34,24 +34,20 @@ class FeatureSchema:
 
     version: str
     features: tuple[FeatureDef, ...]
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    max_lookback_bars: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        names = self.names
+        names = tuple(feature.name for feature in self.features)
         if not names:
             raise InputError("a feature schema needs at least one feature")
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise InputError(f"feature names must be distinct, repeated: {repeated}")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(feature.name for feature in self.features)
-
-    @property
-    def max_lookback_bars(self) -> int:
-        return max(feature.lookback_bars for feature in self.features)
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "max_lookback_bars", max(one.lookback_bars for one in self.features))
 
     @property
     def hash(self) -> str:
         """SHA-256 of the version and of every field of every feature, in order."""
-        return hash_params(self)
+        return hash_params({"version": self.version, "features": self.features})

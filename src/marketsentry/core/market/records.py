@@ -86,7 +86,9 @@ class SeriesInfo:
 
     `first_ns` and `last_ns` are open times of the first and the last known bar. `n_bars` counts stored bars,
     `n_no_trade` those of them without volume plus cells the venue is known to have left out, `n_missing` lost
-    cells; `gaps_ns` (n_gaps, 2) int64 are the lost spans, start inclusive, stop exclusive.
+    cells; `gaps_ns` (n_gaps, 2) int64 are the lost spans, start inclusive, stop exclusive. `revision` is another
+    number after every change of a bar or a quiet cell at or before the `last_ns` of then; what is only added behind
+    it keeps the number.
     """
 
     symbol: str
@@ -99,3 +101,4 @@ class SeriesInfo:
     n_missing: int
     n_no_trade: int
     gaps_ns: NDArray[np.int64] = field(repr=False)
+    revision: int = 0

@@ -111,6 +111,11 @@ def market_of_source(source: str) -> Market:
     return Market.PERP if source.endswith(("_perp", "_coinm")) else Market.SPOT
 
 
+def counts_contracts(source: str) -> bool:
+    """Tell whether the sizes of a source are numbers of contracts and not base units."""
+    return source.endswith("_coinm")
+
+
 def perp_of(symbol: str) -> str:
     """Name the perpetual that belongs to a spot symbol: `BTC` -> `BTC-PERP`; a perpetual stays itself."""
     return symbol if symbol.endswith("-PERP") else f"{symbol}-PERP"

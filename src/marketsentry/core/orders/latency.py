@@ -6,6 +6,7 @@ from hashlib import blake2b
 from marketsentry.exceptions import InputError
 
 _BITS = 53
+_UNIT = 2.0**-53
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +27,5 @@ class Latency:
     def of(self, name: str) -> float:
         """Seconds that the order of a name takes."""
         digest = blake2b(f"{self.seed}/{name}".encode(), digest_size=8).digest()
-        share = (int.from_bytes(digest, "big") >> (64 - _BITS)) / 2**_BITS
+        share = (int.from_bytes(digest, "big") >> (64 - _BITS)) * _UNIT
         return self.base_s * (1.0 + self.jitter_frac * share)

@@ -15,7 +15,7 @@ from decimal import Decimal
 from marketsentry.core.orders.order import Side
 from marketsentry.core.portfolio.profiles import CostProfile
 from marketsentry.core.portfolio.strength import Netted, WeightedSignal, net_signals, weigh
-from marketsentry.core.portfolio.trade_cost import CostEstimate, Liquidity, estimate_cost
+from marketsentry.core.portfolio.trade_cost import CostBasis, CostEstimate, Liquidity, estimate_cost
 from marketsentry.core.risk.check import RiskRequest, judge
 from marketsentry.core.risk.codes import Rule
 from marketsentry.core.risk.hard_rules import LossFigures
@@ -32,11 +32,15 @@ _BASE_QUANTUM = Decimal("1e-18")
 
 @dataclass(frozen=True, slots=True)
 class MarketView:
-    """What is known of a target: newest price in quote currency and when it was true, and how it trades lately."""
+    """What is known of a target: newest price in quote currency and when it was true, and how it trades lately.
+
+    `own_cost` is what own fills say that it costs; None takes the profile of the request.
+    """
 
     price: Decimal | None = None
     price_at: datetime | None = None
     liquidity: Liquidity | None = None
+    own_cost: CostProfile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +209,12 @@ def _order(
         base_quantity=None if view.price is None else base_quantity_of(notional, view.price),
         price=view.price,
         price_at=view.price_at,
-        cost=estimate_cost(float(notional), request.cost, view.liquidity),
+        cost=estimate_cost(
+            float(notional),
+            view.own_cost or request.cost,
+            view.liquidity,
+            basis=CostBasis.OWN_FILLS if view.own_cost else CostBasis.PRIOR,
+        ),
         is_reduce_only=held * delta < 0.0 and abs(delta) <= abs(held),
         signal_id=signal_id,
     )

@@ -6,15 +6,18 @@ the cost differs by symbol and size. Measured on bars of any length it is the sa
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marketsentry.core.portfolio.profiles import CostProfile
 from marketsentry.exceptions import InputError
+from marketsentry.kernels.compiling import interpreted
 from marketsentry.kernels.cost import impact_bps
 
 LEAST_BARS = 12
+_impact_bps = interpreted(impact_bps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,13 @@ class Liquidity:
             raise InputError(f"bar_volume_quote must be > 0 and finite, was {self.bar_volume_quote}")
 
 
+class CostBasis(StrEnum):
+    """Where the numbers of an estimate come from: a named profile, or a fit on own fills."""
+
+    PRIOR = "prior"
+    OWN_FILLS = "own_fills"
+
+
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
     """Expected cost of an order in bps of its notional; `impact_bps` is None where the liquidity is not known."""
@@ -38,11 +48,17 @@ class CostEstimate:
     fee_bps: float
     half_spread_bps: float
     impact_bps: float | None
+    basis: CostBasis = CostBasis.PRIOR
 
     @property
     def total_bps(self) -> float:
         """All of it that is known."""
         return self.fee_bps + self.half_spread_bps + (self.impact_bps or 0.0)
+
+
+def unit_impact_bps(notional: float, liquidity: Liquidity) -> float:
+    """Impact of a notional in quote currency at a coefficient of one."""
+    return _impact_bps(1.0, liquidity.volatility, notional / liquidity.bar_volume_quote)
 
 
 def measure_liquidity(close: NDArray[np.float64], volume: NDArray[np.float64]) -> Liquidity | None:
@@ -69,7 +85,13 @@ def measure_liquidity(close: NDArray[np.float64], volume: NDArray[np.float64]) -
     return Liquidity(volatility, traded)
 
 
-def estimate_cost(notional: float, profile: CostProfile, liquidity: Liquidity | None) -> CostEstimate:
+def estimate_cost(
+    notional: float,
+    profile: CostProfile,
+    liquidity: Liquidity | None,
+    *,
+    basis: CostBasis = CostBasis.PRIOR,
+) -> CostEstimate:
     """Estimate what an order costs.
 
     Parameters
@@ -80,6 +102,8 @@ def estimate_cost(notional: float, profile: CostProfile, liquidity: Liquidity | 
         Fee, spread and coefficient of impact.
     liquidity : Liquidity or None
         Of the symbol; None leaves the impact unknown.
+    basis : CostBasis
+        Where the profile comes from.
 
     Returns
     -------
@@ -95,5 +119,5 @@ def estimate_cost(notional: float, profile: CostProfile, liquidity: Liquidity | 
     impact = None
     if liquidity is not None:
         participation = notional / liquidity.bar_volume_quote
-        impact = float(impact_bps(profile.impact_coefficient, liquidity.volatility, participation))
-    return CostEstimate(profile.fee_bps, profile.half_spread_bps, impact)
+        impact = _impact_bps(profile.impact_coefficient, liquidity.volatility, participation)
+    return CostEstimate(profile.fee_bps, profile.half_spread_bps, impact, basis)

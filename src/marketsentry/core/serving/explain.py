@@ -167,13 +167,15 @@ def attribute(
         )
     if not np.isfinite(contributions).all():
         raise InputError("contributions must be finite")
-    total = math.fsum(contributions)
-    allowed = SUM_TOLERANCE * max(1.0, math.fsum(np.abs(contributions)))
+    total = math.fsum(contributions.tolist())
+    allowed = SUM_TOLERANCE * max(1.0, math.fsum(np.abs(contributions).tolist()))
     if not abs(total - score) <= allowed:
         raise InputError(f"contributions must add up to the prediction {score}, add up to {total}")
     order = np.argsort(-np.abs(contributions[:-1]), kind="stable")
     listed = [int(i) for i in order[:MAX_FEATURES] if contributions[i] != 0.0]
-    rest = math.fsum(contributions[i] for i in range(n_features) if i not in listed)
+    others = contributions[:-1].copy()
+    others[listed] = 0.0
+    rest = math.fsum(others.tolist())
     found = tuple(
         FeatureContribution(
             names[i], None if np.isnan(values[i]) else float(values[i]), float(contributions[i])

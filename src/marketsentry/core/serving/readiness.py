@@ -107,6 +107,8 @@ def lost_features(row: ServedRow, names: Sequence[str], *, accepts_missing: bool
         ~(row.missing_frac >= MAX_UNLEARNED_FRAC) if accepts_missing else np.ones(len(names), np.bool_)
     )
     lost = np.isnan(row.values) & unlearned
+    if not lost.any():
+        return ()
     return tuple(name for name, is_lost in zip(names, lost, strict=True) if is_lost)
 
 

@@ -4,7 +4,8 @@ A stream starts at the first bar that the model's training panel had, so its sta
 rows, is that of the training writer. It keeps the state, not the history: the next call steps over the new bars
 alone. Bars that come late or are corrected must not be missed: the newest `OPEN_BARS` are stepped over on a copy of
 the state each time, and bars of the last `checked_bars` are compared with what was read before. When one of those
-changed, the stream does not follow and another one must be started.
+changed, the stream does not follow and another one must be started. Whoever knows that none of them changed gives it
+what is new alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from marketsentry.core.features.feature_set import FeatureSet
 from marketsentry.core.features.matrix import FeatureMatrix
 from marketsentry.core.market.bars import CLOSE, FIELDS, VOLUME, BarPanel, BarSeries, BarState, align_panel
 from marketsentry.core.market.interval import Interval
-from marketsentry.exceptions import ConflictError
+from marketsentry.exceptions import ConflictError, InputError
 
 OPEN_BARS = 3
 CHECKED_BARS = 512
@@ -79,11 +80,32 @@ class FeatureStream:
         self._n_rows = 0
 
     @property
+    def has_started(self) -> bool:
+        """Whether any bar was stepped over: not while there are no more than `OPEN_BARS`."""
+        return self.last_ts_ns is not None
+
+    @property
+    def next_ts_ns(self) -> int:
+        """Open time of the first bar that is not yet stepped over; the stream must have started."""
+        assert self.last_ts_ns is not None
+        return self.last_ts_ns + self.interval.ns
+
+    @property
+    def next_known_ns(self) -> int:
+        """When that bar is known, UTC epoch ns."""
+        return self.next_ts_ns + self.interval.ns
+
+    @property
     def checked_from_ns(self) -> int | None:
-        """Open time of the first bar that the next call must read; None for all of them."""
+        """Open time of the first bar that `advance` must be given; None for all of them."""
         if self.last_ts_ns is None:
             return None
-        return self.last_ts_ns - (len(self._checked) - 1) * self.interval.ns
+        return self.next_ts_ns - len(self._checked) * self.interval.ns
+
+    @property
+    def can_follow(self) -> bool:
+        """Whether `follow` may be called: the last bar that was stepped over is one that somebody has."""
+        return self.has_started and not np.isnan(self._checked[-1, :, CLOSE]).all()
 
     @property
     def missing_frac(self) -> NDArray[np.float64]:
@@ -102,7 +124,7 @@ class FeatureStream:
         Parameters
         ----------
         series : sequence of BarSeries
-            Bars of each symbol from `checked_from_ns` on; a series may be empty.
+            Bars of each symbol from `checked_from_ns` on, or from the start; a series may be empty.
         no_trade_ts_ns : sequence of int64 arrays
             Open times of each symbol's cells without a trade, of the same span.
         inputs : ContextInputs
@@ -120,13 +142,63 @@ class FeatureStream:
         """
         if self.last_ts_ns is not None:
             series = [self._joined(n, one, no_trade_ts_ns[n]) for n, one in enumerate(series)]
+        return self._step_over(series, no_trade_ts_ns, inputs)
+
+    def follow(
+        self,
+        series: Sequence[BarSeries],
+        no_trade_ts_ns: Sequence[NDArray[np.int64]],
+        inputs: ContextInputs,
+    ) -> tuple[LiveBar, ...]:
+        """Step over what is new, where the caller knows that nothing up to `last_ts_ns` has changed.
+
+        Parameters
+        ----------
+        series : sequence of BarSeries
+            Bars of each symbol that open after `last_ts_ns`; a series may be empty.
+        no_trade_ts_ns : sequence of int64 arrays
+            Open times of each symbol's cells without a trade after it.
+        inputs : ContextInputs
+            What was known besides bars; all that the contexts of bars known at `next_known_ns` or later rest on.
+
+        Returns
+        -------
+        tuple of LiveBar
+            What `advance` would give.
+
+        Raises
+        ------
+        InputError
+            If the stream cannot follow.
+        """
+        if not self.can_follow:
+            raise InputError("a stream follows from a bar that somebody has; there is none")
+        series = [self._behind_last(n, one) for n, one in enumerate(series)]
+        return self._step_over(series, no_trade_ts_ns, inputs)
+
+    def _step_over(
+        self,
+        series: Sequence[BarSeries],
+        no_trade_ts_ns: Sequence[NDArray[np.int64]],
+        inputs: ContextInputs,
+    ) -> tuple[LiveBar, ...]:
         panel = _whole_panel(series, no_trade_ts_ns)
         if panel is None:
             return ()
         first = 0 if self.last_ts_ns is None else int(np.searchsorted(panel.ts_ns, self.last_ts_ns, "right"))
         stop = max(first, panel.n_bars - OPEN_BARS)
-        self._consume(panel, inputs, first, stop)
-        return self._peek(panel, inputs, stop)
+        contexts = _Contexts(panel, inputs, max(first, panel.n_bars - self._block_bars))
+        self._consume(panel, contexts, first, stop)
+        return self._peek(panel, contexts, stop)
+
+    def _behind_last(self, n: int, given: BarSeries) -> BarSeries:
+        """Put the last bar that was stepped over before what is new: a quiet cell carries its close."""
+        last = self._checked[-1, n]
+        if np.isnan(last[CLOSE]):
+            return given
+        times = np.concatenate([[self.last_ts_ns], given.ts_ns])
+        values = np.concatenate([last[None, :], given.values])
+        return BarSeries(given.symbol, given.interval, given.source, times, values)
 
     def _joined(self, n: int, given: BarSeries, no_trade_ts_ns: NDArray[np.int64]) -> BarSeries:
         """Put what was stepped over before what is new, after a look whether it is still the same."""
@@ -152,23 +224,24 @@ class FeatureStream:
             np.concatenate([before[known], given.values[~old]]),
         )
 
-    def _consume(self, panel: BarPanel, inputs: ContextInputs, first: int, stop: int) -> None:
+    def _consume(self, panel: BarPanel, contexts: "_Contexts", first: int, stop: int) -> None:
         if stop <= first:
             return
         start_ns, stop_ns = self._train_span_ns
-        for block, values in self._stepped(self._state, panel, inputs, first, stop):
+        for block, values in self._stepped(self._state, panel, contexts, first, stop):
             whole = has_bar(block)
             counted = whole & ((block.ts_ns >= start_ns) & (block.ts_ns < stop_ns))[:, None]
             self._n_missing += np.isnan(values[counted]).sum(axis=0)
             self._n_rows += int(counted.sum())
             self._n_bars = _runs(whole, self._n_bars)[-1]
         self.last_ts_ns = int(panel.ts_ns[stop - 1])
-        self._checked = panel.values[max(0, stop - self._checked_bars) : stop].copy()
+        new = panel.values[max(first, stop - self._checked_bars) : stop]
+        self._checked = np.concatenate([self._checked, new])[-self._checked_bars :].copy()
 
-    def _peek(self, panel: BarPanel, inputs: ContextInputs, first: int) -> tuple[LiveBar, ...]:
+    def _peek(self, panel: BarPanel, contexts: "_Contexts", first: int) -> tuple[LiveBar, ...]:
         found: list[LiveBar] = []
         n_bars = self._n_bars
-        for block, values in self._stepped(self._state.copy(), panel, inputs, first, panel.n_bars):
+        for block, values in self._stepped(self._state.copy(), panel, contexts, first, panel.n_bars):
             runs = _runs(has_bar(block), n_bars)
             n_bars = runs[-1]
             times = block.ts_ns.tolist()
@@ -176,19 +249,36 @@ class FeatureStream:
         return tuple(found)
 
     def _stepped(
-        self, state: NDArray[np.float64], panel: BarPanel, inputs: ContextInputs, first: int, stop: int
+        self, state: NDArray[np.float64], panel: BarPanel, contexts: "_Contexts", first: int, stop: int
     ) -> Iterator[tuple[BarPanel, NDArray[np.float64]]]:
         """Step over the bars `first` to `stop`; yields blocks with their features, masked as a dataset masks them."""
         schema = self._feature_set.schema
         for start in range(first, stop, self._block_bars):
             block = panel.window(start, min(start + self._block_bars, stop))
-            context = build_context(self.symbols, block.known_at_ns, inputs)
+            context = contexts.of(start, start + block.n_bars)
             bars = np.require(block.values, requirements=["C", "W"])
             values = np.empty((block.n_bars, len(self.symbols), len(schema.features)))
             for t, ts_ns in enumerate(block.ts_ns.tolist()):
                 self._feature_set.step(state, bars[t], ts_ns, context[t], values[t])
             mask_features(FeatureMatrix(self.symbols, self.interval, block.ts_ns, values, schema), block)
             yield block, values
+
+
+class _Contexts:
+    """Contexts of the rows of a panel; those from `tail` on are made once, for the call that steps over few bars."""
+
+    def __init__(self, panel: BarPanel, inputs: ContextInputs, tail: int) -> None:
+        self._panel, self._inputs, self._tail = panel, inputs, tail
+        self._of_tail = self._build(tail, panel.n_bars)
+
+    def of(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Rows `start` to `stop`."""
+        if start >= self._tail:
+            return self._of_tail[start - self._tail : stop - self._tail]
+        return self._build(start, stop)
+
+    def _build(self, start: int, stop: int) -> NDArray[np.float64]:
+        return build_context(self._panel.symbols, self._panel.known_at_ns[start:stop], self._inputs)
 
 
 def _runs(whole: NDArray[np.bool_], before: NDArray[np.int64]) -> NDArray[np.int64]:

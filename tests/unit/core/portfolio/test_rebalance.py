@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketsentry.core.orders.order import Side
-from marketsentry.core.portfolio.profiles import cost_profile
+from marketsentry.core.portfolio.profiles import CostProfile, cost_profile
 from marketsentry.core.portfolio.rebalance import (
     MarketView,
     RebalanceRequest,
@@ -21,7 +21,7 @@ from marketsentry.core.portfolio.rebalance import (
 )
 from marketsentry.core.portfolio.strength import WeightedSignal, net_signals, weigh
 from marketsentry.core.portfolio.terms import Action, Bucket
-from marketsentry.core.portfolio.trade_cost import Liquidity
+from marketsentry.core.portfolio.trade_cost import CostBasis, Liquidity
 from marketsentry.core.risk.hard_rules import LossFigures
 from marketsentry.core.risk.limits import RiskLimits
 from marketsentry.core.risk.positions import Position
@@ -274,6 +274,20 @@ def test_the_expected_cost_goes_by_symbol_and_size():
     assert large["DOGE"].impact_bps == pytest.approx(1e4 * 0.02 * math.sqrt(size / 1e6), rel=1e-6)
     assert small["ETH"].impact_bps is None
     assert small["ETH"].total_bps == 8.0
+
+
+def test_own_fills_say_what_a_symbol_costs_and_the_estimate_says_so():
+    """K-30."""
+    own = CostProfile("own", 1.0, 0.5, 2.0)
+    market = {
+        ("liquid", "BTC"): MarketView(Decimal(50_000), AT, Liquidity(0.01, 1e6), own_cost=own),
+        ("liquid", "ETH"): MarketView(Decimal(3_000), AT, Liquidity(0.01, 1e6)),
+    }
+    made = plan([line("BTC"), line("ETH")], capital="1000", market=market)
+    btc, eth = (one.cost for one in made.orders)
+    assert (btc.basis, btc.fee_bps, btc.half_spread_bps) == (CostBasis.OWN_FILLS, 1.0, 0.5)
+    assert btc.impact_bps == pytest.approx(2.0 * eth.impact_bps)
+    assert (eth.basis, eth.fee_bps) == (CostBasis.PRIOR, 5.0)
 
 
 def test_changes_below_a_millionth_are_left_undone():

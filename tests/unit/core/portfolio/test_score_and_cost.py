@@ -11,6 +11,8 @@ from marketsentry.core.portfolio.profiles import CostProfile, RiskProfile, cost_
 from marketsentry.core.portfolio.score import ScoredPosition, score_portfolio
 from marketsentry.core.portfolio.trade_cost import Liquidity, estimate_cost, measure_liquidity
 from marketsentry.exceptions import InputError
+from marketsentry.kernels.compiling import interpreted
+from marketsentry.kernels.cost import impact_bps
 
 
 def test_a_book_worked_out_by_hand():
@@ -84,6 +86,12 @@ def test_a_larger_trade_never_costs_less(one, other):
     known = Liquidity(0.01, 1e6)
     profile = cost_profile("standard")
     assert estimate_cost(small, profile, known).total_bps <= estimate_cost(large, profile, known).total_bps
+
+
+@given(st.floats(0, 5), st.floats(0, 1), st.floats(0, 100))
+def test_the_impact_of_an_estimate_is_that_of_the_kernel_to_the_bit(coefficient, volatility, participation):
+    told = interpreted(impact_bps)(coefficient, volatility, participation)
+    assert told == impact_bps(coefficient, volatility, participation)
 
 
 def test_liquidity_is_measured_on_bars():

@@ -1,0 +1,233 @@
+"""What a live prediction reads of the record: one statement for all symbols, arrays instead of rows.
+
+Bars lie in partitions by year. A plan made for the values of one call costs more than the call itself, so the
+transaction keeps to the plan that was made once and leaves out the partitions as it runs.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from marketsentry.adapters.postgres.bar_rows import decode_bars
+from marketsentry.adapters.postgres.bars import series_info
+from marketsentry.adapters.postgres.binary import array_of, epoch_ns
+from marketsentry.adapters.postgres.served import add_predictions
+from marketsentry.core.features.context import EVENT_WINDOW_NS, FUNDING_MEAN_NS
+from marketsentry.core.market.bars import BarSeries
+from marketsentry.core.market.events import EVENT_TYPES, EventSeries
+from marketsentry.core.market.interval import Interval
+from marketsentry.core.market.records import FundingSeries
+from marketsentry.core.market.symbols import base_of, perp_of
+from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
+from marketsentry.core.serving.cold_start import Price
+from marketsentry.core.serving.explain import ContextEvent
+from marketsentry.ports.predictions import PredictionRecord, StoredPrediction
+from marketsentry.ports.serving import LiveSeries, TargetFacts
+
+_SET_UP = """
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
+       set_config('synchronous_commit', CASE WHEN %(may_commit_late)s THEN 'off' ELSE 'on' END, true)
+"""
+
+_FACTS = """
+SELECT asked.symbol, known.price, known.at, known.source, about.ids, about.types, about.titles, about.times, about.urls
+FROM unnest(%(symbols)s::text[], %(bases)s::text[]) AS asked (symbol, base)
+LEFT JOIN LATERAL (
+    (SELECT price::float8 AS price, timestamp AS at, source AS source, 0 AS place
+     FROM prices
+     WHERE symbol = asked.symbol AND timestamp <= %(as_of)s AND known_at <= %(as_of)s
+     ORDER BY timestamp DESC, id DESC LIMIT 1)
+    UNION ALL
+    SELECT newest.close, newest.ts + series.timeframe::interval, newest.source || ' ' || series.timeframe, 1
+    FROM market_series AS series
+    CROSS JOIN LATERAL (
+        SELECT bar.ts, bar.close, bar.source
+        FROM market_bars AS bar
+        WHERE bar.symbol = series.symbol AND bar.timeframe = series.timeframe AND bar.ts < %(as_of)s
+          AND bar.known_at <= %(as_of)s
+        ORDER BY bar.ts DESC LIMIT 1
+    ) AS newest
+    WHERE series.symbol = asked.symbol
+    ORDER BY at DESC, place, source LIMIT 1
+) AS known ON true
+CROSS JOIN LATERAL (
+    SELECT array_agg(id) AS ids, array_agg(event_type::text) AS types, array_agg(title) AS titles,
+           array_agg(occurred_at) AS times, array_agg(source_url) AS urls
+    FROM (
+        SELECT id, event_type, title, occurred_at, source_url
+        FROM events
+        WHERE known_at <= %(as_of)s AND occurred_at <= %(as_of)s
+          AND EXISTS (
+            SELECT FROM event_links JOIN entities ON entities.id = event_links.entity_id
+            WHERE event_links.event_id = events.id
+              AND (lower(entities.name) IN (lower(asked.symbol), lower(asked.base))
+                   OR upper(entities.symbol) IN (upper(asked.symbol), upper(asked.base))))
+        ORDER BY occurred_at DESC, id DESC
+        LIMIT %(max_events)s
+    ) AS newest
+) AS about
+"""
+
+# Events: beside the window of the counts only the one that occurred last matters, and only where the window has none
+# that is as new, for nothing is known before it occurs. Funding: beside the window of the mean only the rate before it
+_SERIES = """
+SELECT line.symbol, line.timeframe, line.source, line.is_synthetic, line.first_ts, line.last_ts, line.n_bars,
+       line.n_missing, line.n_no_trade, line.gaps, line.revised_in::text::bigint AS revision,
+       bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume, quiet.ts AS quiet,
+       told.occurred, told.known, told.kind, told.tier, told.importance, told.confidence, told.novelty,
+       paid.source AS funding_source, paid.ts AS funding_ts, paid.rate AS funding_rate
+FROM unnest(%(symbols)s::text[], %(bases)s::text[], %(perps)s::text[]) AS asked (symbol, base, perp)
+JOIN market_series AS line ON line.symbol = asked.symbol AND line.timeframe = %(timeframe)s
+CROSS JOIN LATERAL (
+    SELECT array_send(array_agg(ts)) AS ts, array_send(array_agg(open)) AS open, array_send(array_agg(high)) AS high,
+           array_send(array_agg(low)) AS low, array_send(array_agg(close)) AS close,
+           array_send(array_agg(volume)) AS volume
+    FROM (
+        SELECT ts, open, high, low, close, volume
+        FROM market_bars
+        WHERE symbol = line.symbol AND timeframe = line.timeframe AND ts >= %(start)s AND ts < %(stop)s
+          AND known_at <= %(as_of)s
+        ORDER BY ts
+    ) AS ordered
+) AS bars
+CROSS JOIN LATERAL (
+    SELECT array_send(array_agg(cell.ts ORDER BY cell.ts)) AS ts
+    FROM no_trade_bars AS cell
+    WHERE cell.symbol = line.symbol AND cell.timeframe = line.timeframe AND cell.ts >= %(start)s
+      AND cell.ts < %(stop)s
+) AS quiet
+CROSS JOIN LATERAL (
+    SELECT array_send(array_agg(occurred_at)) AS occurred, array_send(array_agg(known_at)) AS known,
+           array_send(array_agg((array_position(%(types)s::text[], event_type::text) - 1)::float8)) AS kind,
+           array_send(array_agg(source_tier::float8)) AS tier,
+           array_send(array_agg(event_importance)) AS importance,
+           array_send(array_agg(confidence_score)) AS confidence, array_send(array_agg(novelty_score)) AS novelty
+    FROM (
+        SELECT id, occurred_at, known_at, event_type, source_tier, event_importance, confidence_score, novelty_score
+        FROM events
+        WHERE known_at >= %(counted)s AND known_at <= %(as_of)s
+          AND EXISTS (SELECT FROM event_links JOIN entities ON entities.id = event_links.entity_id
+                      WHERE event_links.event_id = events.id AND entities.symbol IN (asked.symbol, asked.base))
+        UNION ALL
+        (SELECT e.id, e.occurred_at, e.known_at, e.event_type, e.source_tier, e.event_importance, e.confidence_score,
+                e.novelty_score
+         FROM entities
+         JOIN event_links ON event_links.entity_id = entities.id
+         JOIN events AS e ON e.id = event_links.event_id
+         WHERE entities.symbol IN (asked.symbol, asked.base) AND e.known_at < %(counted)s AND e.known_at <= %(as_of)s
+           AND NOT EXISTS (
+             SELECT FROM events AS recent
+             WHERE recent.known_at >= %(counted)s AND recent.known_at <= %(since)s AND recent.known_at <= %(as_of)s
+               AND recent.occurred_at >= %(counted)s
+               AND EXISTS (SELECT FROM event_links JOIN entities ON entities.id = event_links.entity_id
+                           WHERE event_links.event_id = recent.id
+                             AND entities.symbol IN (asked.symbol, asked.base)))
+         ORDER BY e.occurred_at DESC LIMIT 1)
+        ORDER BY known_at, occurred_at, id
+    ) AS found
+) AS told
+CROSS JOIN LATERAL (
+    SELECT min(source) AS source, array_send(array_agg(ts)) AS ts, array_send(array_agg(funding_rate)) AS rate
+    FROM (
+        SELECT ts, funding_rate, source
+        FROM funding_rates
+        WHERE symbol = asked.perp AND ts > %(averaged)s AND known_at <= %(as_of)s
+        UNION ALL
+        (SELECT ts, funding_rate, source
+         FROM funding_rates
+         WHERE symbol = asked.perp AND ts <= %(averaged)s AND known_at <= %(as_of)s
+         ORDER BY ts DESC LIMIT 1)
+        ORDER BY ts
+    ) AS found
+) AS paid
+"""
+
+
+class PostgresServingStore:
+    """`ServingStore` over one open connection; the transaction belongs to the caller."""
+
+    def __init__(self, connection: AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def set_up(self, *, may_commit_late: bool = False) -> None:
+        """Prepare the transaction; see `ServingStore.set_up`."""
+        await self._connection.execute(_SET_UP, {"may_commit_late": may_commit_late})
+
+    async def facts(
+        self, symbols: Sequence[str], *, as_of_ns: int, max_events: int
+    ) -> Mapping[str, TargetFacts]:
+        """Read price and events of each symbol."""
+        given = {
+            "symbols": list(symbols),
+            "bases": [base_of(symbol) for symbol in symbols],
+            "as_of": ns_to_datetime(as_of_ns),
+            "max_events": max_events,
+        }
+        return {row["symbol"]: _facts(row) for row in await self._rows(_FACTS, given)}
+
+    async def series(
+        self, symbols: Sequence[str], interval: Interval, *, start_ns: int, since_ns: int, as_of_ns: int
+    ) -> Mapping[str, LiveSeries]:
+        """Read the newest bars of each symbol with its manifest line and what contexts rest on."""
+        given = {
+            "symbols": list(symbols),
+            "bases": [base_of(symbol) for symbol in symbols],
+            "perps": [perp_of(symbol) for symbol in symbols],
+            "timeframe": str(interval),
+            "types": list(EVENT_TYPES),
+            "start": ns_to_datetime(start_ns),
+            "stop": ns_to_datetime(as_of_ns - interval.ns + 1 + 999),  # a bar is never known before it closes
+            "since": ns_to_datetime(since_ns),
+            "counted": ns_to_datetime(since_ns - EVENT_WINDOW_NS),
+            "averaged": ns_to_datetime(since_ns - FUNDING_MEAN_NS),
+            "as_of": ns_to_datetime(as_of_ns),
+        }
+        return {row["symbol"]: _live_series(row) for row in await self._rows(_SERIES, given)}
+
+    async def add(self, predictions: Sequence[PredictionRecord]) -> Mapping[str, StoredPrediction]:
+        """Append predictions by one statement; see `ServingStore.add`."""
+        return await add_predictions(self._connection, predictions)
+
+    async def _rows(self, query: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        async with self._connection.cursor(row_factory=dict_row, binary=True) as cursor:
+            await cursor.execute(query, given)
+            return await cursor.fetchall()
+
+
+def _facts(row: Mapping[str, Any]) -> TargetFacts:
+    events = zip(*(row[name] or () for name in ("ids", "types", "titles", "times", "urls")), strict=True)
+    return TargetFacts(
+        None if row["price"] is None else Price(row["price"], datetime_to_ns(row["at"]), row["source"]),
+        tuple(
+            ContextEvent(id_, kind, title, datetime_to_ns(at), url) for id_, kind, title, at, url in events
+        ),
+    )
+
+
+def _live_series(row: Mapping[str, Any]) -> LiveSeries:
+    info = series_info(row)
+    ts_ns, values = decode_bars(
+        (row["ts"], row["open"], row["high"], row["low"], row["close"], row["volume"])
+    )
+    return LiveSeries(
+        info,
+        BarSeries(info.symbol, info.interval, info.source, ts_ns, values),
+        epoch_ns(array_of(row["quiet"], "i8")),
+        EventSeries(
+            info.symbol,
+            epoch_ns(array_of(row["occurred"], "i8")),
+            epoch_ns(array_of(row["known"], "i8")),
+            array_of(row["kind"], "f8").astype(np.int8),
+            array_of(row["tier"], "f8").astype(np.int8),
+            *(array_of(row[name], "f8") for name in ("importance", "confidence", "novelty")),
+        ),
+        FundingSeries(
+            perp_of(info.symbol),
+            row["funding_source"] or "",
+            epoch_ns(array_of(row["funding_ts"], "i8")),
+            array_of(row["funding_rate"], "f8"),
+        ),
+    )

@@ -1,0 +1,74 @@
+"""What a live prediction reads and writes: each call is one statement for all symbols, so calls can go together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketsentry.core.market.bars import BarSeries
+from marketsentry.core.market.events import EventSeries
+from marketsentry.core.market.interval import Interval
+from marketsentry.core.market.records import FundingSeries, SeriesInfo
+from marketsentry.core.serving.cold_start import Price
+from marketsentry.core.serving.explain import ContextEvent
+from marketsentry.ports.predictions import PredictionRecord, StoredPrediction
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSeries:
+    """The newest of one symbol with the manifest line of its bars.
+
+    `no_trade_ts_ns` (n,) are quiet cells of the span of `bars`. `events` and `funding` hold all that the contexts of
+    the bars rest on; a spot symbol takes the funding of its perpetual.
+    """
+
+    info: SeriesInfo
+    bars: BarSeries
+    no_trade_ts_ns: NDArray[np.int64]
+    events: EventSeries
+    funding: FundingSeries
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """The newest price of a symbol, None without one, and the events about it that occurred last, newest first."""
+
+    price: Price | None = None
+    events: tuple[ContextEvent, ...] = ()
+
+
+class ServingStore(Protocol):
+    """Reads as of an instant, UTC epoch ns, and the one write of predictions."""
+
+    async def set_up(self, *, may_commit_late: bool = False) -> None:
+        """Prepare the transaction for the calls below.
+
+        With `may_commit_late` its commit does not wait for the disk: for predictions that a later durable commit of
+        the caller rests on. That commit brings this one to the disk with it, and a crash before loses both.
+        """
+        ...
+
+    async def facts(
+        self, symbols: Sequence[str], *, as_of_ns: int, max_events: int
+    ) -> Mapping[str, TargetFacts]:
+        """Read prices, see `PredictionStore.newest_price`, and events about each symbol or its base asset."""
+        ...
+
+    async def series(
+        self, symbols: Sequence[str], interval: Interval, *, start_ns: int, since_ns: int, as_of_ns: int
+    ) -> Mapping[str, LiveSeries]:
+        """Read the bars that open at `start_ns` or later, and what contexts known at `since_ns` or later rest on.
+
+        A symbol without a series is left out.
+        """
+        ...
+
+    async def add(self, predictions: Sequence[PredictionRecord]) -> Mapping[str, StoredPrediction]:
+        """Append predictions of distinct targets with their lineages, snapshots and explanations.
+
+        Returns them by target. One is left out, and not stored, when its lineage has another snapshot of the bar;
+        an equal one is shared.
+        """
+        ...
