@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from marketsentry.adapters.artifacts import FileArtifacts
 from marketsentry.adapters.clock import ReplayClock, SystemClock
 from marketsentry.adapters.code_version import code_version
-from marketsentry.adapters.embedded import EmbeddedEngines, Engines
+from marketsentry.adapters.embedded import EmbeddedEngines, Engines, read_owner
 from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.adapters.trainer_process import ProcessTrainer
@@ -229,6 +229,43 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
             executor=executor,
             order_feeds=venues.feeds,
         )
+
+
+@asynccontextmanager
+async def join_system() -> AsyncIterator[System]:
+    """Open the system beside the program that runs the engines of the data directory, else as `open_system` does.
+
+    For what must work while everything runs, and takes seconds: those engines end with their program.
+
+    Yields
+    ------
+    System
+        Settings come from the environment.
+
+    Raises
+    ------
+    InputError
+        If a setting is malformed, or the database was built by a newer program.
+    ConflictError
+        If the other program is just starting or stopping its engines.
+    DependencyError
+        If an engine does not answer.
+    """
+    settings = load_settings()
+    set_up_logs(settings)
+    async with open_system(sharing_engines(settings)) as system:
+        yield system
+
+
+def sharing_engines(settings: Settings) -> Settings:
+    """Point to the engines of the program that runs them; what is configured elsewhere stays."""
+    owner = read_owner(settings.home)
+    if owner is None:
+        return settings
+    running = {"database_url": owner.database_url, "redis_url": owner.redis_url}
+    return settings.model_copy(
+        update={name: SecretStr(url) for name, url in running.items() if url and not getattr(settings, name)}
+    )
 
 
 def live_venue(

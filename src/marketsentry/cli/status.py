@@ -10,11 +10,9 @@ from marketsentry.cli.output import JSON_HELP, print_json
 from marketsentry.exceptions import InputError
 
 if TYPE_CHECKING:
-    from marketsentry.adapters.embedded import Owner
     from marketsentry.bootstrap import System
     from marketsentry.ports.feeds import FeedState
     from marketsentry.services.rebuild import AccountRebuild
-    from marketsentry.settings import Settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 EXIT_DIFFERS = 2
@@ -70,15 +68,10 @@ def _show_rebuild(accounts: "Sequence[AccountRebuild]", *, as_json: bool) -> int
 
 
 async def _rebuild(*, fix: bool) -> "Sequence[AccountRebuild]":
-    from marketsentry.adapters.embedded import read_owner
-    from marketsentry.bootstrap import open_system
-    from marketsentry.logs import set_up_logs
+    from marketsentry.bootstrap import join_system
     from marketsentry.services.rebuild import rebuild_accounts
-    from marketsentry.settings import load_settings
 
-    settings = load_settings()
-    set_up_logs(settings)
-    async with open_system(_sharing(settings, read_owner(settings.home))) as system:
+    async with join_system() as system:
         return await rebuild_accounts(transactions=system.transactions, fix=fix)
 
 
@@ -90,7 +83,7 @@ async def _read(newest: int) -> dict[str, Any]:
     from marketsentry.adapters.postgres.migrate import current_revision, head_revision
     from marketsentry.adapters.probes import ping_postgres, ping_redis
     from marketsentry.adapters.readiness import ask_ready
-    from marketsentry.bootstrap import open_system
+    from marketsentry.bootstrap import open_system, sharing_engines
     from marketsentry.cli.account_screen import account_document
     from marketsentry.logs import set_up_logs
     from marketsentry.services.health import probe
@@ -102,7 +95,7 @@ async def _read(newest: int) -> dict[str, Any]:
     set_up_logs(settings)
     owner = read_owner(settings.home)
     host, port = settings.api_bind
-    async with open_system(_sharing(settings, owner)) as system:
+    async with open_system(sharing_engines(settings)) as system:
         probes = await probe(partial(ping_postgres, system.database), partial(ping_redis, system.redis))
         record = await read_status(transactions=system.transactions, clock=system.clock, n_newest=newest)
         accounts = await read_account_status(transactions=system.transactions, clock=system.clock)
@@ -137,15 +130,3 @@ async def _feeds(system: "System") -> "Sequence[FeedState]":
         return await RedisFeedBoard(system.redis).all()
     except DependencyError:
         return ()
-
-
-def _sharing(settings: "Settings", owner: "Owner | None") -> "Settings":
-    """Point to the engines of the program that runs them; what is configured elsewhere stays."""
-    from pydantic import SecretStr
-
-    if owner is None:
-        return settings
-    running = {"database_url": owner.database_url, "redis_url": owner.redis_url}
-    return settings.model_copy(
-        update={name: SecretStr(url) for name, url in running.items() if url and not getattr(settings, name)}
-    )

@@ -63,14 +63,16 @@ class SimMarket:
     shape: BookShape = field(default_factory=BookShape)
 
 
+USUAL_PRICES = {"BTC": 60_000.0, "ETH": 3_000.0}
+
+
 def usual_markets(kind: VenueKind, *, seed: int = 0) -> list[SimMarket]:
     """BTC and ETH on a seeded random walk; for Bitget the perpetuals too."""
-    prices = {"BTC": 60_000.0, "ETH": 3_000.0}
     make = (coinbase_product,) if kind is VenueKind.COINBASE else (bitget_spot, bitget_perpetual)
     return [
         SimMarket(build(base), random_walk(price, seed=seed + index))
         for build in make
-        for index, (base, price) in enumerate(prices.items())
+        for index, (base, price) in enumerate(USUAL_PRICES.items())
     ]
 
 
