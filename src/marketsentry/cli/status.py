@@ -10,6 +10,8 @@ from marketsentry.cli.output import JSON_HELP, print_json
 from marketsentry.exceptions import InputError
 
 if TYPE_CHECKING:
+    from marketsentry.bootstrap import System
+    from marketsentry.ports.feeds import FeedState
     from marketsentry.services.rebuild import AccountRebuild
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -26,7 +28,7 @@ def status(
     ] = False,
     fix: Annotated[bool, typer.Option("--fix", help="With --rebuild: write what differs.")] = False,
 ) -> None:
-    """Show what runs and what is there: engines, schema, API, accounts, series, models, runs, disk.
+    """Show what runs and what is there: engines, schema, API, market data, accounts, series, models, runs, disk.
 
     While another program runs the engines of MS_HOME (such as `ms up`), it is named and its engines are asked.
     When nobody does, they are started for the answer and stopped again.
@@ -109,6 +111,7 @@ async def _read(newest: int) -> dict[str, Any]:
             },
             "schema": {"revision": revision, "head": head_revision()},
             "api": {"address": f"http://{host}:{port}", "state": await ask_ready(host, port)},
+            "feeds": await _feeds(system),
             "accounts": [account_document(one) for one in accounts],
             "series": record.series,
             "models": record.models,
@@ -116,3 +119,14 @@ async def _read(newest: int) -> dict[str, Any]:
             "runs": record.runs,
             "disk": {"bytes": sum(parts.values()), "parts": parts},
         }
+
+
+async def _feeds(system: "System") -> "Sequence[FeedState]":
+    """Where the trader's bars come from; nothing is known of it while Redis does not answer."""
+    from marketsentry.adapters.redis.feed_board import RedisFeedBoard
+    from marketsentry.exceptions import DependencyError
+
+    try:
+        return await RedisFeedBoard(system.redis).all()
+    except DependencyError:
+        return ()

@@ -21,6 +21,7 @@ from marketsentry.core.market.interval import Interval, parse_interval
 from marketsentry.exceptions import DataQualityError, InputError
 
 HORIZONS = ("1h", "4h", "1d", "7d")
+_NO_TRADE = int(BarState.NO_TRADE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class TrainingRows:
 
 def has_bar(panel: BarPanel) -> NDArray[np.bool_]:
     """Mark the cells (T, N) of a panel that hold a bar, traded or known to be without trades."""
-    return panel.state <= BarState.NO_TRADE
+    return panel.state <= _NO_TRADE
 
 
 def horizon_bars(interval: Interval) -> dict[str, int]:

@@ -27,7 +27,7 @@ class TreeWalk:
     `covers` (n_nodes,): training rows of each node, as its leaves count them. `above` and `zeros` (n_nodes,): what the
     attributions need of the way to a node, see `kernels.tree_shap`; `n_points` (n_trees,): of their quadrature.
     `bounds` (n_trees + 1,): the roots and the end of the nodes. `base`: the mean prediction over the training rows,
-    NaN where a tree counts none.
+    NaN where a tree counts none. `fewest` training rows of a node; most `levels` and nodes, `largest`, of a tree.
     """
 
     n_features: int
@@ -42,6 +42,9 @@ class TreeWalk:
     n_points: NDArray[np.int64]
     bounds: NDArray[np.int64]
     base: float
+    fewest: float
+    levels: int
+    largest: int
 
     @classmethod
     def of(cls, text: TreeText) -> Self:
@@ -73,6 +76,9 @@ class TreeWalk:
             above=above,
             zeros=zeros,
             base=_base(nodes, values, covers, roots),
+            fewest=float(covers.min()),
+            levels=1 + max(part.depth for part in parts),
+            largest=max(part.nodes.size for part in parts),
         )
 
     def predict(self, X: Floats) -> Floats:
@@ -119,13 +125,12 @@ class TreeWalk:
             `MAX_LEVELS`.
         """
         rows = checked_rows(X, self.n_features)
-        if self.covers.min() < 1:
+        if not self.fewest >= 1:
             raise InputError("trees are explained by their training rows, but a leaf counts none")
-        levels = int(self.depths.max()) + 1
-        if levels > MAX_LEVELS:
-            raise InputError(f"trees are explained up to {MAX_LEVELS} levels, one has {levels}")
+        if self.levels > MAX_LEVELS:
+            raise InputError(f"trees are explained up to {MAX_LEVELS} levels, one has {self.levels}")
         out = np.zeros((rows.shape[0], self.n_features + 1))
-        largest, most = int(np.diff(self.bounds).max()), int(self.n_points.max())
+        most = int(self.n_points.max())
         add_contributions(
             rows,
             self.columns,
@@ -137,8 +142,8 @@ class TreeWalk:
             self.n_points,
             _quadratures(most),
             np.empty(self.columns.size),
-            np.empty(largest),
-            np.empty((3, largest, most)),
+            np.empty(self.largest),
+            np.empty((3, self.largest, most)),
             out,
         )
         out[:, -1] = self.base

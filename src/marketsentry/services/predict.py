@@ -15,18 +15,16 @@ from typing import TYPE_CHECKING, Any
 from marketsentry.core.market.timestamps import datetime_to_ns, utc_text
 from marketsentry.core.serving.answer import Answer, Reason, Source, Why
 from marketsentry.core.serving.cold_start import (
-    VC_FEATURE_VERSION,
     Price,
     liquid_cold_start,
     price_outputs,
-    vc_cold_start,
 )
 from marketsentry.core.serving.explain import explain
 from marketsentry.core.serving.lineage_name import infer_lineage_id
 from marketsentry.exceptions import InputError, NotFoundError
 from marketsentry.ports import Artifacts, Clock, Stores, Transactions
 from marketsentry.ports.models import RegisteredModel
-from marketsentry.ports.predictions import ContextQuery, PredictionRecord, ServedSnapshot, StoredPrediction
+from marketsentry.ports.predictions import PredictionRecord, ServedSnapshot, StoredPrediction
 from marketsentry.ports.serving import TargetFacts
 from marketsentry.services.serving import ServedModel, ServingCache, find_model, load_served, refusal
 
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from marketsentry.core.serving.readiness import ServedRow
     from marketsentry.services.serving_rows import OpenedRows
 
-CONTEXT_EVENTS = 8
 ABSTAINING = frozenset(
     {
         Reason.UNKNOWN_SCHEMA,
@@ -56,19 +53,6 @@ class LiquidRequest:
 
     symbol: str
     horizon: str = "1d"
-
-
-@dataclass(frozen=True, slots=True)
-class VcRequest:
-    """A company as it is written, and 6, 12 or 24 months.
-
-    An entity of which another country or sector is known is not the company asked for: its events do not count.
-    """
-
-    company_name: str
-    horizon_months: int = 12
-    country: str | None = None
-    sector: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,54 +196,6 @@ async def predict_universe(
         ]
         told = [await _tell(one, chosen[one.request.symbol], served, read.rows, parts) for one in asked]
         return await _store(read.stores, asked, told, parts.rules) if asked else {}
-
-
-async def predict_vc(request: VcRequest, parts: ServingParts) -> Served:
-    """Estimate the next round and the exit of a company: experimental, never tradeable (K-68).
-
-    Parameters
-    ----------
-    request
-        What to estimate.
-    parts
-        Ports and rules.
-
-    Returns
-    -------
-    Served
-    """
-    now = parts.clock.now()
-    as_of_ns = datetime_to_ns(now)
-    name = request.company_name
-    query = ContextQuery((name,), (name,), as_of_ns, request.country, request.sector)
-    async with parts.transactions() as stores:
-        events = await stores.predictions.context_events(query, limit=CONTEXT_EVENTS)
-        why = Why(
-            Reason.EXPERIMENTAL_TRACK,
-            "there are no recorded outcomes to train a venture model on: this counts events, and is no forecast",
-        )
-        answer = vc_cold_start(events, request.horizon_months, as_of_ns=as_of_ns, why=why)
-        lineage_id = infer_lineage_id(now, "vc", name)
-        outputs = {
-            **answer.outputs,
-            "as_of": utc_text(as_of_ns),
-            "horizon_months": request.horizon_months,
-            "country": request.country,
-            "sector": request.sector,
-            "n_events": len(events),
-            "lineage_id": lineage_id,
-            "data_version": parts.rules.data_version,
-        }
-        record = PredictionRecord(
-            track="vc",
-            target=name,
-            horizon=f"{request.horizon_months}m",
-            answer=replace(answer, outputs=outputs),
-            feature_set_id=VC_FEATURE_VERSION,
-            lineage_id=lineage_id,
-        )
-        stored = await stores.serving.add([record])
-        return Served(stored[name], None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ of it changed, everything.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from marketsentry.core.features.context import ContextInputs
 from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.records import SeriesInfo
 from marketsentry.core.serving.answer import Reason, Why
@@ -47,6 +47,7 @@ class OpenedRows:
 class _Advanced:
     bars: tuple[LiveBar, ...]
     kept: KeptStream
+    missing_frac: NDArray[np.float64]
 
 
 @asynccontextmanager
@@ -143,23 +144,24 @@ async def _newest(
     if missing is not None:
         return _no_bars(missing, stream.interval), facts
     given = [live[symbol] for symbol in served.symbols]
-    bars, quiet = [one.bars for one in given], [one.no_trade_ts_ns for one in given]
-    inputs = _inputs(live)
     try:
-        if max(one.ts_ns.size for one in bars) + max(one.size for one in quiet) <= _QUICK_BARS:
-            stepped = step(bars, quiet, inputs)
-        else:
-            stepped = await asyncio.to_thread(step, bars, quiet, inputs)
+        stepped = await _stepped(step, given)
     except ConflictError:
         return await _from_start(served, as_of_ns, transactions), facts
-    return _Advanced(stepped, KeptStream(stream, {one.info.symbol: one.info for one in given})), facts
+    lines = {one.info.symbol: one.info for one in given}
+    return _Advanced(stepped, KeptStream(stream, lines), stream.missing_frac), facts
 
 
-def _inputs(live: Mapping[str, LiveSeries]) -> ContextInputs:
-    return context_inputs(
-        {symbol: one.funding for symbol, one in live.items()},
-        {symbol: one.events for symbol, one in live.items()},
+async def _stepped(
+    step: Callable[..., tuple[LiveBar, ...]], given: Sequence[LiveSeries]
+) -> tuple[LiveBar, ...]:
+    bars, quiet = [one.bars for one in given], [one.no_trade_ts_ns for one in given]
+    inputs = context_inputs(
+        {one.info.symbol: one.funding for one in given}, {one.info.symbol: one.events for one in given}
     )
+    if max(one.ts_ns.size for one in bars) + max(one.size for one in quiet) > _QUICK_BARS:
+        return await asyncio.to_thread(step, bars, quiet, inputs)
+    return step(bars, quiet, inputs)
 
 
 async def _from_start(served: ServedModel, as_of_ns: int, transactions: Transactions) -> _Advanced | Why:
@@ -192,7 +194,7 @@ async def _from_start(served: ServedModel, as_of_ns: int, transactions: Transact
             )
         inputs = await load_context(stores, served.symbols, as_of_ns=as_of_ns)
     stepped = await asyncio.to_thread(stream.advance, bars, quiet, inputs)
-    return _Advanced(stepped, KeptStream(stream, lines))
+    return _Advanced(stepped, KeptStream(stream, lines), stream.missing_frac)
 
 
 def _no_bars(symbol: str, interval: Interval) -> Why:
@@ -221,7 +223,7 @@ def _row_of(found: _Advanced | Why, served: ServedModel, symbol: str) -> ServedR
         values=newest.values[n],
         n_bars=int(newest.n_bars[n]),
         late=late,
-        missing_frac=found.kept.stream.missing_frac,
+        missing_frac=found.missing_frac,
     )
 
 

@@ -24,10 +24,9 @@ from marketsentry.services.predict import (
     LiquidRequest,
     Served,
     ServingParts,
-    VcRequest,
     predict_liquid,
-    predict_vc,
 )
+from marketsentry.services.predict_vc import VcRequest, predict_vc
 from marketsentry.services.risk_switch import hold_switches, read_switch
 
 VC_MONTHS = 12

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psycopg
 import pytest
 
 from marketsentry.adapters.embedded import Engines
@@ -20,6 +21,7 @@ from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.ports.training import ModelSpec
 from marketsentry.services.candidate import CandidateRequest
 from marketsentry.services.datasets import DatasetRequest
+from marketsentry.services.predict import predict_universe
 from marketsentry.services.serving import ServingCache
 from marketsentry.services.synth import SynthRequest, synthesise
 from marketsentry.services.train_stored import train_stored
@@ -228,3 +230,24 @@ async def test_a_corrected_bar_is_served_corrected(desk: Desk) -> None:
         await stores.bars.merge(old)
     restored = await desk.predict("BTC", at + timedelta(seconds=2))
     assert (await desk.check(restored["outputs"]["lineage_id"]))["max_abs_diff"] == 0
+
+
+async def test_a_universe_costs_two_reads_and_one_write(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was 23 statements for three symbols, each waited for."""
+    sent: list[str] = []
+    execute = psycopg.AsyncCursor.execute
+
+    async def noted(self: Any, query: Any, *given: Any, **options: Any) -> Any:
+        sent.append(" ".join(str(query).split()))
+        return await execute(self, query, *given, **options)
+
+    for n in (4, 3):  # the first call steps over the history
+        desk.clock.at = END - n * timedelta(hours=1)
+        await predict_universe(SYMBOLS, "1h", desk.system.serving)
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", noted)
+    for n in (2, 1):
+        sent.clear()
+        desk.clock.at = END - n * timedelta(hours=1)
+        served = await predict_universe(SYMBOLS, "1h", desk.system.serving)
+        assert [one.stored.source for one in served.values()] == ["model"] * 3
+        assert len(sent) <= 6, sent  # BEGIN, the transaction's settings, two reads, one write, COMMIT

@@ -11,6 +11,7 @@ COPY_TRAILER = b"\xff\xff"
 POSTGRES_EPOCH_NS = 946_684_800_000_000_000
 """2000-01-01 UTC: PostgreSQL counts timestamptz in microseconds from here."""
 
+_ELEMENTS = {kind: np.dtype([("size", ">i4"), ("value", f">{kind}")]) for kind in ("f8", "i8")}
 _ARRAY_HEADER_BYTES = 20  # dimensions, null flag, element type, length, lower bound: int32 each
 
 
@@ -70,5 +71,5 @@ def array_of(sent: bytes | None, kind: str) -> NDArray[Any]:
     """
     if sent is None:
         return np.empty(0, dtype=kind)
-    elements = np.frombuffer(sent, dtype=[("size", ">i4"), ("value", f">{kind}")], offset=_ARRAY_HEADER_BYTES)
+    elements = np.frombuffer(sent, dtype=_ELEMENTS[kind], offset=_ARRAY_HEADER_BYTES)
     return elements["value"].astype(kind)

@@ -5,13 +5,14 @@ round trip: on loopback a round trip costs more than most statements of a decisi
 told at the next read or at the commit of its transaction, which rolls back as a whole either way.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, AsyncPipeline
-from psycopg.abc import PQGen
+from psycopg.abc import RV, PQGen
 
 
 class _Ahead(AsyncPipeline):
@@ -55,6 +56,13 @@ class PipelinedConnection(AsyncConnection[Any]):
             if not self.closed:
                 await self.rollback()  # sends nothing once the transaction is over
                 await self.set_autocommit(False)
+
+    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait as the driver does; behind a statement that was only kept, what was begun with it takes its turn."""
+        found = await super().wait(gen, interval, timeout)
+        if self._pipeline is not None and self._pipeline.command_queue:
+            await asyncio.sleep(0)  # the lock is held: who waits for it comes before an answer is asked for
+        return found
 
     async def wait_each(self) -> None:
         """Have all that was sent answered, and wait for every later statement of the transaction."""

@@ -29,7 +29,8 @@ from marketsentry.ports.serving import LiveSeries, TargetFacts
 
 _SET_UP = """
 SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
-       set_config('synchronous_commit', CASE WHEN %(may_commit_late)s THEN 'off' ELSE 'on' END, true)
+       set_config('synchronous_commit',
+                  CASE WHEN %(may_commit_late)s THEN 'off' ELSE current_setting('synchronous_commit') END, true)
 """
 
 _FACTS = """
@@ -146,6 +147,9 @@ CROSS JOIN LATERAL (
 """
 
 
+_NO_TIMES, _NO_CODES, _NO_VALUES = np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0)
+
+
 class PostgresServingStore:
     """`ServingStore` over one open connection; the transaction belongs to the caller."""
 
@@ -215,19 +219,29 @@ def _live_series(row: Mapping[str, Any]) -> LiveSeries:
     return LiveSeries(
         info,
         BarSeries(info.symbol, info.interval, info.source, ts_ns, values),
-        epoch_ns(array_of(row["quiet"], "i8")),
-        EventSeries(
-            info.symbol,
-            epoch_ns(array_of(row["occurred"], "i8")),
-            epoch_ns(array_of(row["known"], "i8")),
-            array_of(row["kind"], "f8").astype(np.int8),
-            array_of(row["tier"], "f8").astype(np.int8),
-            *(array_of(row[name], "f8") for name in ("importance", "confidence", "novelty")),
-        ),
-        FundingSeries(
-            perp_of(info.symbol),
-            row["funding_source"] or "",
-            epoch_ns(array_of(row["funding_ts"], "i8")),
-            array_of(row["funding_rate"], "f8"),
-        ),
+        _NO_TIMES if row["quiet"] is None else epoch_ns(array_of(row["quiet"], "i8")),
+        _events(info.symbol, row),
+        _funding(perp_of(info.symbol), row),
     )
+
+
+def _events(symbol: str, row: Mapping[str, Any]) -> EventSeries:
+    if row["known"] is None:
+        return EventSeries(
+            symbol, _NO_TIMES, _NO_TIMES, _NO_CODES, _NO_CODES, _NO_VALUES, _NO_VALUES, _NO_VALUES
+        )
+    return EventSeries(
+        symbol,
+        epoch_ns(array_of(row["occurred"], "i8")),
+        epoch_ns(array_of(row["known"], "i8")),
+        array_of(row["kind"], "f8").astype(np.int8),
+        array_of(row["tier"], "f8").astype(np.int8),
+        *(array_of(row[name], "f8") for name in ("importance", "confidence", "novelty")),
+    )
+
+
+def _funding(symbol: str, row: Mapping[str, Any]) -> FundingSeries:
+    if row["funding_ts"] is None:
+        return FundingSeries(symbol, "", _NO_TIMES, _NO_VALUES)
+    times, rates = epoch_ns(array_of(row["funding_ts"], "i8")), array_of(row["funding_rate"], "f8")
+    return FundingSeries(symbol, row["funding_source"], times, rates)

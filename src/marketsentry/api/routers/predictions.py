@@ -20,7 +20,8 @@ from marketsentry.api.schemas.predictions import (
 from marketsentry.api.schemas.texts import stored_text
 from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.ports.predictions import StoredPrediction
-from marketsentry.services.predict import LiquidRequest, VcRequest, predict_liquid, predict_vc
+from marketsentry.services.predict import LiquidRequest, predict_liquid
+from marketsentry.services.predict_vc import VcRequest, predict_vc
 from marketsentry.services.predictions import list_predictions, read_prediction
 
 PRICE_DIGITS = 8

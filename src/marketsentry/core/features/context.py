@@ -36,6 +36,7 @@ _COUNTED = (
 _COUNTED_KIND = np.array([kind for _, _, kind in _COUNTED])
 _COUNTED_NS = np.array([hours for _, hours, _ in _COUNTED]) * NS_PER_HOUR
 _EVENT_FIELDS = tuple(name for name in CONTEXT_FIELDS if name.startswith("event_"))
+_EVENT_COLUMNS = np.array([CONTEXT_FIELDS.index(name) for name in _EVENT_FIELDS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,7 @@ def build_context(
         if symbol in inputs.events:
             _put_events(columns, inputs.events[symbol], known_at_ns)
             if not collected.all():
-                for name in _EVENT_FIELDS:
-                    columns[name][~collected] = np.nan
+                context[np.flatnonzero(~collected)[:, None], n, _EVENT_COLUMNS] = np.nan
     return context
 
 

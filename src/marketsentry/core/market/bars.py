@@ -27,6 +27,10 @@ class BarState(IntEnum):
     UNLISTED = 3
 
 
+# Numbers: the look-up of a member takes as long as a small array's arithmetic
+_TRADED, _NO_TRADE, _LOST, _UNLISTED = map(int, BarState)
+
+
 @dataclass(frozen=True, slots=True)
 class BarSeries:
     """Bars of one symbol, oldest first.
@@ -137,13 +141,13 @@ def align_panel(
     # numpy counts the steps of a range of large integers in floating point and may drop the last one
     ts_ns = first + interval.ns * np.arange((last - first) // interval.ns + 1, dtype=np.int64)
     values = np.full((ts_ns.size, len(series), len(FIELDS)), np.nan)
-    state = np.full((ts_ns.size, len(series)), BarState.LOST, dtype=np.uint8)
+    state = np.full((ts_ns.size, len(series)), _LOST, dtype=np.uint8)
     for n, one in enumerate(series):
         rows = (one.ts_ns - first) // interval.ns
         values[rows, n] = one.values
-        state[rows, n] = np.where(one.values[:, VOLUME] > 0, BarState.TRADED, BarState.NO_TRADE)
-        state[: rows[0], n] = BarState.UNLISTED
-        state[rows[-1] + 1 :, n] = BarState.UNLISTED
+        state[rows, n] = np.where(one.values[:, VOLUME] > 0, _TRADED, _NO_TRADE)
+        state[: rows[0], n] = _UNLISTED
+        state[rows[-1] + 1 :, n] = _UNLISTED
         if no_trade_ts_ns is not None:
             _carry_no_trade(values[:, n], state[:, n], (no_trade_ts_ns[n] - first) // interval.ns)
     return BarPanel(symbols, interval, tuple(s.source for s in series), ts_ns, values, state)
@@ -152,7 +156,7 @@ def align_panel(
 def _carry_no_trade(values: NDArray[np.float64], state: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
     """Mark rows that the venue says had no trade; oldest first, so a run of them carries the same close."""
     for row in np.sort(rows):
-        if 0 < row < state.size and state[row] == BarState.LOST and state[row - 1] <= BarState.NO_TRADE:
+        if 0 < row < state.size and state[row] == _LOST and state[row - 1] <= _NO_TRADE:
             close = values[row - 1, CLOSE]
             values[row] = (close, close, close, close, 0.0)
-            state[row] = BarState.NO_TRADE
+            state[row] = _NO_TRADE
