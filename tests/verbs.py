@@ -20,11 +20,15 @@ from marketsentry.cli.app import main
 OURS = ("MS_", "DATABASE_URL", "REDIS_URL", "MODEL_DIR")
 
 
-def on_engines(engines: Engines, database_url: str, home: Path, **variables: str) -> dict[str, str]:
-    """The caller's environment without our settings, and those of a program on the engines of the tests."""
+def in_home(home: Path, **variables: str) -> dict[str, str]:
+    """The caller's environment without our settings, and a home of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    own = {"DATABASE_URL": database_url, "REDIS_URL": engines.redis_url, "MS_HOME": str(home)}
-    return kept | own | variables
+    return kept | {"MS_HOME": str(home)} | variables
+
+
+def on_engines(engines: Engines, database_url: str, home: Path, **variables: str) -> dict[str, str]:
+    """The environment of a program on the engines of the tests."""
+    return in_home(home, DATABASE_URL=database_url, REDIS_URL=engines.redis_url, **variables)
 
 
 def ms(environment: Mapping[str, str], *words: str | Path, cwd: Path | None = None) -> CompletedProcess[str]:
@@ -34,6 +38,7 @@ def ms(environment: Mapping[str, str], *words: str | Path, cwd: Path | None = No
     with (
         patch.dict(os.environ, environment, clear=True),
         patch.object(sys, "argv", arguments),
+        patch.object(sys, "stdin", io.StringIO()),
         contextlib.chdir(cwd or Path.cwd()),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),

@@ -2,9 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from marketsentry.adapters.artifacts import FileArtifacts
 from marketsentry.adapters.clock import ReplayClock, SystemClock
 from marketsentry.adapters.code_version import code_version
-from marketsentry.adapters.embedded import EmbeddedEngines, Engines
+from marketsentry.adapters.embedded import EmbeddedEngines, Engines, read_owner
 from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.adapters.trainer_process import ProcessTrainer
@@ -36,6 +36,7 @@ from marketsentry.logs import set_up_logs
 from marketsentry.ports import Artifacts, Clock, Entropy, Stores, Transactions
 from marketsentry.ports.accounts import DRILL
 from marketsentry.ports.execution import Venues
+from marketsentry.ports.order_feed import OrderFeed
 from marketsentry.ports.training import Trainer
 from marketsentry.services.account_figures import LedgerFigures
 from marketsentry.services.execution import ExecutionParts
@@ -43,6 +44,7 @@ from marketsentry.services.execution_drive import DriveParts, DriveRules
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
 from marketsentry.services.flatten import FlattenParts
+from marketsentry.services.order_stream import OrderWatch
 from marketsentry.services.portfolio import PortfolioParts
 from marketsentry.services.predict import ServingParts, ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from marketsentry.ports.dataset_files import DatasetFiles  # imports the features, and numba with them
     from marketsentry.services.drill import DrillParts
     from marketsentry.services.parity import ParityParts
+    from marketsentry.services.trader_replay import ReplayParts
 
 _REVIVE_EVERY_S = 0.5
 _REDIS_LIMIT_S = 5.0
@@ -82,6 +85,7 @@ class System:
     risk_limits: RiskLimits
     venues: Venues
     executor: Executor
+    order_feeds: Callable[[], Sequence[OrderFeed]] = tuple
     serving_cache: ServingCache = field(default_factory=ServingCache)
     entropy: Entropy = secrets.token_bytes
     limit_record: LimitRecord = field(default_factory=LimitRecord)
@@ -134,6 +138,11 @@ class System:
             self.transactions, self.clock, self.risk, self.venues, paper_capital=self.settings.paper_capital
         )
         return ExecutionParts(admit, self.executor, self.entropy)
+
+    @property
+    def order_watch(self) -> OrderWatch:
+        """What listens to the live venues and lets orders be looked at."""
+        return OrderWatch(self.order_feeds(), self.executor)
 
     @property
     def flatten(self) -> FlattenParts:
@@ -218,7 +227,45 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
             risk_limits=risk_limits(settings),
             venues=venues,
             executor=executor,
+            order_feeds=venues.feeds,
         )
+
+
+@asynccontextmanager
+async def join_system() -> AsyncIterator[System]:
+    """Open the system beside the program that runs the engines of the data directory, else as `open_system` does.
+
+    For what must work while everything runs, and takes seconds: those engines end with their program.
+
+    Yields
+    ------
+    System
+        Settings come from the environment.
+
+    Raises
+    ------
+    InputError
+        If a setting is malformed, or the database was built by a newer program.
+    ConflictError
+        If the other program is just starting or stopping its engines.
+    DependencyError
+        If an engine does not answer.
+    """
+    settings = load_settings()
+    set_up_logs(settings)
+    async with open_system(sharing_engines(settings)) as system:
+        yield system
+
+
+def sharing_engines(settings: Settings) -> Settings:
+    """Point to the engines of the program that runs them; what is configured elsewhere stays."""
+    owner = read_owner(settings.home)
+    if owner is None:
+        return settings
+    running = {"database_url": owner.database_url, "redis_url": owner.redis_url}
+    return settings.model_copy(
+        update={name: SecretStr(url) for name, url in running.items() if url and not getattr(settings, name)}
+    )
 
 
 def live_venue(
@@ -340,11 +387,61 @@ async def replayed_trading(
     )
     async with _database(system.settings, system.engines, is_durable=False) as database:
         paper = PaperParts(database.transactions, market, clock, rules=rules, sleep=_yield_only)
-        venues = VenueRegistry(paper)
-        risk = RiskParts(database.transactions, _lifted_limits(), clock)
-        admit = AdmitParts(database.transactions, clock, risk, venues, paper_capital=rules.capital)
-        drive = DriveParts(database.transactions, venues, clock, sleep=_yield_only)
+        admit, drive = _replayed_plane(paper, RiskParts(database.transactions, _lifted_limits(), clock))
         yield ParityParts(clock, market, admit, drive, new_id=lambda: system.entropy(16).hex())
+
+
+def _replayed_plane(paper: PaperParts, risk: RiskParts) -> tuple[AdmitParts, DriveParts]:
+    """Put admission and execution on the record and the clock of a paper venue; there is no other venue."""
+    venues = VenueRegistry(paper)
+    return (
+        AdmitParts(paper.transactions, paper.clock, risk, venues, paper_capital=paper.rules.capital),
+        DriveParts(paper.transactions, venues, paper.clock, sleep=_yield_only),
+    )
+
+
+@asynccontextmanager
+async def replayed_trader(system: System, *, stop: asyncio.Event) -> AsyncIterator["ReplayParts"]:
+    """Put the trader on a clock that a replay moves; market, risk and paper venue are those of the settings.
+
+    Parameters
+    ----------
+    system
+        The open system; its record is traded on, in an account of its own.
+    stop
+        Set it to end the replay after the bar under way.
+
+    Yields
+    ------
+    ReplayParts
+        There are no live venues. Rules that pull a switch (daily loss, drawdown, streak, breaker) are lifted, for the
+        switches are those of real trading. Commits do not wait for the disk.
+    """
+    from marketsentry.services.trader_live import LiveParts  # brings the kernels
+    from marketsentry.services.trader_replay import ReplayParts
+
+    clock = ReplayClock(datetime.fromtimestamp(0, tz=UTC))
+    async with _database(system.settings, system.engines, is_durable=False) as database:
+        paper = _paper(system.settings, database.transactions, clock)
+        limits = replace(
+            system.risk_limits,
+            max_drawdown=_LIFTED,
+            max_daily_loss=_LIFTED,
+            max_consecutive_losses=int(_LIFTED),
+            breaker=BreakerLimits(max_abs_return=0.0, max_price_age_s=_LIFTED),
+        )
+        admit, drive = _replayed_plane(
+            replace(paper, rules=replace(paper.rules, latency_s=0.0), sleep=_yield_only),
+            RiskParts(database.transactions, limits, clock),
+        )
+        executor = Executor(drive)
+        serving = replace(
+            system.serving, transactions=database.transactions, clock=clock, cache=ServingCache()
+        )
+        try:
+            yield ReplayParts(clock, LiveParts(admit, executor, serving, system.entropy), stop)
+        finally:
+            await executor.close()
 
 
 @asynccontextmanager
@@ -426,16 +523,20 @@ def running_engines(settings: Settings) -> Iterator[EmbeddedEngines]:
 
 
 def _venues(settings: Settings, transactions: Transactions, clock: Clock) -> VenueRegistry:
+    return VenueRegistry(
+        _paper(settings, transactions, clock),
+        open_live=lambda venue: live_venue(settings, venue),
+        coinbase_currency=settings.coinbase_quote_currency,
+    )
+
+
+def _paper(settings: Settings, transactions: Transactions, clock: Clock) -> PaperParts:
     market = RecordedMarket(transactions, max_age=timedelta(seconds=settings.risk_max_price_age_s))
     rules = PaperRules(capital=settings.paper_capital, seed=settings.paper_seed)
     books = None
     if settings.paper_model == "book":
         books = RecordedBooks(transactions, max_age=timedelta(seconds=settings.paper_max_book_age_s))
-    return VenueRegistry(
-        PaperParts(transactions, market, clock, rules, books=books),
-        open_live=lambda venue: live_venue(settings, venue),
-        coinbase_currency=settings.coinbase_quote_currency,
-    )
+    return PaperParts(transactions, market, clock, rules, books=books)
 
 
 def _engines(settings: Settings) -> EmbeddedEngines:

@@ -111,7 +111,7 @@ def test_without_once_it_serves_the_api_at_the_end(demo_home: DemoHome) -> None:
 @pytest.mark.realdata
 def test_it_runs_on_recorded_data(realdata: Path, tmp_path: Path) -> None:
     """The verdict is the data's; what must hold is that every step runs and the leak is found."""
-    bars = copy_hours(realdata, tmp_path / "my bars", n_bars=12_000, symbols=("BTCUSDT", "ETHUSDT"))
+    bars = copy_hours(realdata, tmp_path / "my bars", n_bars=6_000, symbols=("BTCUSDT", "ETHUSDT"))
     demo = run_demo(tmp_path / "home", "demo", "--once", "--data", bars.parent)
     assert [step["name"] for step in demo.document["steps"]] == STEPS
     sound, peeking = demo.document["candidates"]

@@ -19,7 +19,7 @@ from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.synthetic import make_market
 from marketsentry.simexchange.candles import Candle, CandleExchange, Listing
 from marketsentry.simexchange.protocols import CoinbaseProtocol
-from programs import CHECKOUT, clean_environment, eventually, ms, serving
+from programs import CHECKOUT, PATIENCE_S, clean_environment, eventually, ms, serving
 
 MARK = "Example:"
 DAY_S = 86_400
@@ -228,7 +228,7 @@ def _type(example: str, home: Path, folder: Path) -> "subprocess.CompletedProces
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE_S * 5,
         check=False,
     )
 

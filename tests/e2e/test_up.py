@@ -70,6 +70,20 @@ def test_status_answers_while_it_runs(up: Served) -> None:
     assert status["schema"]["revision"] == status["schema"]["head"]
 
 
+def test_openings_are_stopped_and_orders_listed_while_it_runs(up: Served) -> None:
+    """What a person needs at once works beside the running program, without its addresses."""
+    pulled = ms_json(up.home, "risk", "kill", "liquid", "--reason", "look first")
+    assert pulled["state"] == "triggered"
+    told = ms_json(up.home, "risk", "explain", "liquid", code=3)
+    assert [one["code"] for one in told["facts"]] == ["kill_switch_triggered:liquid:global"]
+    flat = ms_json(up.home, "risk", "flatten", "liquid", "--yes")
+    assert (flat["flat"], flat["orders"]) == (True, [])
+    assert ms_json(up.home, "risk", "reset", "liquid")["state"] == "armed"
+    assert ms_json(up.home, "orders", "reconcile")["agrees"] is True
+    assert ms(up.home, "orders", "list").returncode == ms(up.home, "account", "list").returncode == 0
+    assert up.is_ready()
+
+
 def test_a_killed_role_is_started_again(up: Served) -> None:
     first = up.role_pid()
     os.kill(first, signal.SIGKILL)

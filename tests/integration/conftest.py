@@ -1,18 +1,17 @@
 """Real engines for tests: one PostgreSQL and one Redis per session, one fresh database per test that asks.
 
-The schema is migrated once into a template; a test's database is a copy of it.
+The schema is migrated once into a template; a test's database is as a fresh copy of it.
 """
 
 import itertools
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 from psycopg import sql
 
+from lent_databases import LentDatabases, administrate, copy, drop, url_of
 from marketsentry.adapters.embedded import EmbeddedEngines, Engines
 from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
@@ -32,29 +31,34 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
 
 
 @pytest.fixture(scope="session")
-def template(engines: Engines) -> str:
-    """Name of the database that every test's database is copied from."""
-    _administrate(engines, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
-    migrate.upgrade(_url_of(engines, TEMPLATE))
-    return TEMPLATE
+def databases(engines: Engines) -> LentDatabases:
+    """Lends migrated, empty databases."""
+    administrate(engines.database_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+    migrate.upgrade(url_of(engines.database_url, TEMPLATE))
+    return LentDatabases(engines.database_url, TEMPLATE)
 
 
 @pytest.fixture
-def database_url(engines: Engines, template: str) -> Iterator[str]:
+def database_url(databases: LentDatabases) -> Iterator[str]:
     """A migrated, empty database of this test alone."""
-    yield from _copied_database(engines, template)
+    with databases.lend() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
-def module_database_url(engines: Engines, template: str) -> Iterator[str]:
+def module_database_url(databases: LentDatabases) -> Iterator[str]:
     """A migrated database that the tests of one module share, for what is slow to fill."""
-    yield from _copied_database(engines, template)
+    with databases.lend() as url:
+        yield url
 
 
 @pytest.fixture
 def empty_database_url(engines: Engines) -> Iterator[str]:
     """A database in which nothing was built yet."""
-    yield from _copied_database(engines, "template1")
+    name = f"empty_{os.getpid()}_{next(_numbers)}"
+    copy(engines.database_url, name, "template1")
+    yield url_of(engines.database_url, name)
+    drop(engines.database_url, name)
 
 
 @pytest.fixture
@@ -81,20 +85,3 @@ async def system(settings: Settings) -> AsyncIterator[System]:
     """The whole system on this test's database."""
     async with open_system(settings) as opened:
         yield opened
-
-
-def _copied_database(engines: Engines, template: str) -> Iterator[str]:
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY WAL_LOG")
-    _administrate(engines, copy.format(sql.Identifier(name), sql.Identifier(template)))
-    yield _url_of(engines, name)
-    _administrate(engines, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _administrate(engines: Engines, statement: sql.Composed) -> None:
-    with psycopg.connect(_url_of(engines, "postgres"), autocommit=True) as connection:
-        connection.execute(statement)
-
-
-def _url_of(engines: Engines, database: str) -> str:
-    return urlsplit(engines.database_url)._replace(path=f"/{database}").geturl()

@@ -87,6 +87,7 @@ async def serve_api(system: System, listening: socket.socket, *, stop: asyncio.E
     stopping = asyncio.create_task(stop.wait())
     working = {
         asyncio.create_task(system.executor.run(stop)),
+        asyncio.create_task(system.order_watch.run(stop)),
         asyncio.create_task(RiskWatch(system.flatten).run(stop)),
         asyncio.create_task(HoldingsWatch(system.execution.admit).run(stop)),
         asyncio.create_task(CostWatch(system.transactions, system.clock).run(stop)),

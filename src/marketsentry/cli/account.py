@@ -46,12 +46,12 @@ def list_accounts(as_json: Json = False) -> None:
 
     from rich.console import Console
 
-    from marketsentry.bootstrap import open_system
+    from marketsentry.bootstrap import join_system
     from marketsentry.cli.account_screen import account_document, print_accounts
     from marketsentry.services.status_accounts import LedgerStatus, read_account_status
 
     async def run() -> tuple[LedgerStatus, ...]:
-        async with open_system() as system:
+        async with join_system() as system:
             return await read_account_status(transactions=system.transactions, clock=system.clock)
 
     found = [account_document(one) for one in asyncio.run(run())]
@@ -145,10 +145,10 @@ def _pay(to: "LedgerName", amount: Decimal, reference: str, *, as_json: bool) ->
 def _tell(book: Callable[["System"], Awaitable["Paid"]], *, as_json: bool) -> None:
     import asyncio
 
-    from marketsentry.bootstrap import open_system
+    from marketsentry.bootstrap import join_system
 
     async def run() -> "Paid":
-        async with open_system() as system:
+        async with join_system() as system:
             return await book(system)
 
     paid = asyncio.run(run())

@@ -43,7 +43,7 @@ def list_newest(
     """
     import asyncio
 
-    from marketsentry.bootstrap import open_system
+    from marketsentry.bootstrap import join_system
     from marketsentry.cli.orders_output import print_orders
     from marketsentry.core.orders.order import OrderStatus
     from marketsentry.exceptions import InputError
@@ -58,7 +58,7 @@ def list_newest(
     wanted = OrderFilter(tuple(OrderStatus(one) for one in status or ()), None, target, strategy)
 
     async def run() -> "OrderPage":
-        async with open_system() as system:
+        async with join_system() as system:
             return await list_orders(wanted, before_id=before, limit=limit, transactions=system.transactions)
 
     page = asyncio.run(run())
@@ -80,13 +80,13 @@ def reconcile(as_json: Json = False) -> None:
     """
     import asyncio
 
-    from marketsentry.bootstrap import open_system
+    from marketsentry.bootstrap import join_system
     from marketsentry.cli.orders_output import print_reconciled
     from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
     from marketsentry.services.holdings_check import check_accounts, tell_checks
 
     async def run() -> dict[str, Any]:
-        async with open_system() as system:
+        async with join_system() as system:
             await system.executor.settle(await system.executor.claim_open(), within_s=SETTLE_WITHIN_S)
             strays = await reconcile_all(ReconcileParts(system.transactions, system.venues, system.clock))
             checks = await check_accounts(system.execution.admit)
@@ -163,12 +163,12 @@ def why(
     """
     import asyncio
 
-    from marketsentry.bootstrap import open_system
+    from marketsentry.bootstrap import join_system
     from marketsentry.cli.orders_output import print_why
     from marketsentry.services.execution_why import why_order
 
     async def run() -> dict[str, Any]:
-        async with open_system() as system:
+        async with join_system() as system:
             return await why_order(order_id, transactions=system.transactions)
 
     found = asyncio.run(run())

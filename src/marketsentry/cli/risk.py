@@ -38,12 +38,12 @@ def status(as_json: Json = False) -> None:
     """
     import asyncio
 
-    from marketsentry.bootstrap import open_system
+    from marketsentry.bootstrap import join_system
     from marketsentry.cli.risk_output import print_status
     from marketsentry.services.risk_explain import RiskStatus, read_status
 
     async def run() -> RiskStatus:
-        async with open_system() as system:
+        async with join_system() as system:
             return await read_status(system.risk)
 
     found = asyncio.run(run())
@@ -74,7 +74,7 @@ def kill(
     """
     import asyncio
 
-    from marketsentry.bootstrap import open_system
+    from marketsentry.bootstrap import join_system
     from marketsentry.cli.risk_output import print_switch
     from marketsentry.core.risk.kill_switch import EffectiveSwitch
     from marketsentry.services.risk_switch import ManualTrigger, trigger_switch
@@ -82,7 +82,7 @@ def kill(
     wanted = ManualTrigger(_track(track), _strategy(strategy), reason, _minutes(minutes), _mode(mode))
 
     async def run() -> EffectiveSwitch:
-        async with open_system() as system:
+        async with join_system() as system:
             return await trigger_switch(wanted, by=_by(), transactions=system.transactions)
 
     found = asyncio.run(run())
@@ -104,7 +104,7 @@ def reset(
     """
     import asyncio
 
-    from marketsentry.bootstrap import open_system
+    from marketsentry.bootstrap import join_system
     from marketsentry.cli.risk_output import print_switch
     from marketsentry.core.risk.kill_switch import EffectiveSwitch
     from marketsentry.services.risk_switch import read_switch, reset_switch
@@ -112,7 +112,7 @@ def reset(
     known, scope = _track(track), _strategy(strategy)
 
     async def run() -> EffectiveSwitch:
-        async with open_system() as system:
+        async with join_system() as system:
             await reset_switch(known, scope, reason=reason, by=_by(), transactions=system.transactions)
             return await read_switch(known, scope, transactions=system.transactions)
 
@@ -142,7 +142,7 @@ def flatten(
     """
     import asyncio
 
-    from marketsentry.bootstrap import open_system
+    from marketsentry.bootstrap import join_system
     from marketsentry.cli.risk_output import print_flat
     from marketsentry.core.risk.kill_switch import Mode
     from marketsentry.exceptions import ConflictError
@@ -158,7 +158,7 @@ def flatten(
     wanted = ManualTrigger(scope.track, scope.strategy_id, reason, None, Mode.FLATTEN)
 
     async def run() -> FlatReport:
-        async with open_system() as system:
+        async with join_system() as system:
             asked_at = system.clock.now()
             await trigger_switch(wanted, by=_by(), transactions=system.transactions)
             return await close_all(scope, system.flatten, since=asked_at)
@@ -188,7 +188,7 @@ def explain(
     """
     import asyncio
 
-    from marketsentry.bootstrap import open_system
+    from marketsentry.bootstrap import join_system
     from marketsentry.cli.risk_output import print_facts
     from marketsentry.core.market.symbols import check_symbol
     from marketsentry.core.risk.explain import RiskFact
@@ -198,7 +198,7 @@ def explain(
     symbols = [check_symbol(one) for one in target or []]
 
     async def run() -> tuple[RiskFact, ...]:
-        async with open_system() as system:
+        async with join_system() as system:
             return await explain_scope(known, scope, symbols, system.risk)
 
     facts = asyncio.run(run())

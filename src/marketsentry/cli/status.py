@@ -10,9 +10,9 @@ from marketsentry.cli.output import JSON_HELP, print_json
 from marketsentry.exceptions import InputError
 
 if TYPE_CHECKING:
-    from marketsentry.adapters.embedded import Owner
+    from marketsentry.bootstrap import System
+    from marketsentry.ports.feeds import FeedState
     from marketsentry.services.rebuild import AccountRebuild
-    from marketsentry.settings import Settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 EXIT_DIFFERS = 2
@@ -28,7 +28,7 @@ def status(
     ] = False,
     fix: Annotated[bool, typer.Option("--fix", help="With --rebuild: write what differs.")] = False,
 ) -> None:
-    """Show what runs and what is there: engines, schema, API, accounts, series, models, runs, disk.
+    """Show what runs and what is there: engines, schema, API, market data, accounts, series, models, runs, disk.
 
     While another program runs the engines of MS_HOME (such as `ms up`), it is named and its engines are asked.
     When nobody does, they are started for the answer and stopped again.
@@ -68,15 +68,10 @@ def _show_rebuild(accounts: "Sequence[AccountRebuild]", *, as_json: bool) -> int
 
 
 async def _rebuild(*, fix: bool) -> "Sequence[AccountRebuild]":
-    from marketsentry.adapters.embedded import read_owner
-    from marketsentry.bootstrap import open_system
-    from marketsentry.logs import set_up_logs
+    from marketsentry.bootstrap import join_system
     from marketsentry.services.rebuild import rebuild_accounts
-    from marketsentry.settings import load_settings
 
-    settings = load_settings()
-    set_up_logs(settings)
-    async with open_system(_sharing(settings, read_owner(settings.home))) as system:
+    async with join_system() as system:
         return await rebuild_accounts(transactions=system.transactions, fix=fix)
 
 
@@ -88,7 +83,7 @@ async def _read(newest: int) -> dict[str, Any]:
     from marketsentry.adapters.postgres.migrate import current_revision, head_revision
     from marketsentry.adapters.probes import ping_postgres, ping_redis
     from marketsentry.adapters.readiness import ask_ready
-    from marketsentry.bootstrap import open_system
+    from marketsentry.bootstrap import open_system, sharing_engines
     from marketsentry.cli.account_screen import account_document
     from marketsentry.logs import set_up_logs
     from marketsentry.services.health import probe
@@ -100,7 +95,7 @@ async def _read(newest: int) -> dict[str, Any]:
     set_up_logs(settings)
     owner = read_owner(settings.home)
     host, port = settings.api_bind
-    async with open_system(_sharing(settings, owner)) as system:
+    async with open_system(sharing_engines(settings)) as system:
         probes = await probe(partial(ping_postgres, system.database), partial(ping_redis, system.redis))
         record = await read_status(transactions=system.transactions, clock=system.clock, n_newest=newest)
         accounts = await read_account_status(transactions=system.transactions, clock=system.clock)
@@ -116,6 +111,7 @@ async def _read(newest: int) -> dict[str, Any]:
             },
             "schema": {"revision": revision, "head": head_revision()},
             "api": {"address": f"http://{host}:{port}", "state": await ask_ready(host, port)},
+            "feeds": await _feeds(system),
             "accounts": [account_document(one) for one in accounts],
             "series": record.series,
             "models": record.models,
@@ -125,13 +121,12 @@ async def _read(newest: int) -> dict[str, Any]:
         }
 
 
-def _sharing(settings: "Settings", owner: "Owner | None") -> "Settings":
-    """Point to the engines of the program that runs them; what is configured elsewhere stays."""
-    from pydantic import SecretStr
+async def _feeds(system: "System") -> "Sequence[FeedState]":
+    """Where the trader's bars come from; nothing is known of it while Redis does not answer."""
+    from marketsentry.adapters.redis.feed_board import RedisFeedBoard
+    from marketsentry.exceptions import DependencyError
 
-    if owner is None:
-        return settings
-    running = {"database_url": owner.database_url, "redis_url": owner.redis_url}
-    return settings.model_copy(
-        update={name: SecretStr(url) for name, url in running.items() if url and not getattr(settings, name)}
-    )
+    try:
+        return await RedisFeedBoard(system.redis).all()
+    except DependencyError:
+        return ()

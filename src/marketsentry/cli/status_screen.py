@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from marketsentry.ports.feeds import FeedState
 from marketsentry.services.status import ModelStatus, RunStatus, SeriesStatus
 
 WORD_STYLES = {
@@ -14,6 +16,8 @@ WORD_STYLES = {
     "ready": "green",
     "pass": "green",
     "completed": "green",
+    "stream": "green",
+    "polling": "yellow",
     "disconnected": "bold red",
     "not_ready": "bold red",
     "fail": "red",
@@ -27,6 +31,7 @@ def print_status(document: dict[str, Any], console: Console | None = None) -> No
     """Print the document of `ms status`."""
     console = console or Console(highlight=False)
     _print_engines(document, console)
+    _print_feeds(document.get("feeds", ()), console)
     if document.get("accounts"):
         from marketsentry.cli.account_screen import print_accounts
 
@@ -52,6 +57,18 @@ def _print_engines(document: dict[str, Any], console: Console) -> None:
     newer = "" if schema["revision"] == schema["head"] else f", and this program knows {schema['head']}"
     _line(console, "schema", f"revision {schema['revision']}{newer}")
     _line(console, "api", str(api["state"]), f" {api['address']}")
+
+
+def _print_feeds(feeds: Sequence[FeedState], console: Console) -> None:
+    for one in feeds:
+        _line(
+            console, "feed", str(one.mode), f" {one.source} {one.interval} since {one.since:%Y-%m-%d %H:%MZ}"
+        )
+        heard = "nothing heard" if one.heard_at is None else f"heard {one.heard_at:%H:%M:%SZ}"
+        counts = f"{one.n_interruptions:,} interruptions, {one.n_backfills:,} back-fills"
+        for text in (", ".join(one.symbols), f"{heard}, {counts}", one.reason):
+            if text:
+                console.print(Padding(Text(text, style="dim"), (0, 0, 0, 10)))
 
 
 def _print_series(series: Sequence[SeriesStatus], console: Console) -> None:

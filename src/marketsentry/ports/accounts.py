@@ -29,7 +29,12 @@ class Account:
     @property
     def is_apart(self) -> bool:
         """Whether a replay or a drill trades in it with play money: it counts for no risk but its own."""
-        return self.venue.startswith((PARITY, DRILL))
+        return is_apart(self.venue)
+
+
+def is_apart(venue: str) -> bool:
+    """Whether an account at a venue of this name is one of a replay or a drill."""
+    return venue.startswith((PARITY, DRILL))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,10 @@ async def quick(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     ----------
     work
         A module's function that takes less than handing it to a thread does.
-    *args, **kwargs
+    *args
         What it takes.
+    **kwargs
+        What it takes by name.
 
     Returns
     -------

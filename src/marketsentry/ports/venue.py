@@ -13,6 +13,7 @@ from typing import Protocol
 
 from marketsentry.core.orders.order import Fill, LegKind, Side, TimeInForce
 from marketsentry.core.orders.product import Product
+from marketsentry.core.orders.terms import NO_TERMS, Terms
 from marketsentry.exceptions import DependencyError
 
 
@@ -61,6 +62,7 @@ class LegRequest:
     limit_price: Decimal
     time_in_force: TimeInForce
     is_reduce_only: bool = False
+    terms: Terms = NO_TERMS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ meanwhile, and nothing else that runs on this machine (the API, the kill switch)
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from marketsentry.bootstrap import System
-from marketsentry.core.market.interval import Interval
 from marketsentry.exceptions import MarketSentryError, NotFoundError
+from marketsentry.settings import Settings
 
 if TYPE_CHECKING:
-    from marketsentry.services.trader_live import LiveTrader  # brings the kernels
+    from marketsentry.services.live_bars import LiveBars
+    from marketsentry.services.trader_live import LiveRules, LiveTrader  # brings the kernels
 
 LOOK_EVERY_S = 1.0
 LOOK_FOR_MODEL_EVERY_S = 5.0
-_FIRST_BARS = 1_000
 log = structlog.get_logger(__name__)
 
 
@@ -37,31 +37,42 @@ async def run_trader(system: System, *, stop: asyncio.Event) -> None:
     stop
         Set it to return after the bar under way.
     """
-    executing = asyncio.create_task(system.executor.run(stop))
+    executing = {
+        asyncio.create_task(system.executor.run(stop)),
+        asyncio.create_task(system.order_watch.run(stop)),
+    }
     try:
         if await _model_is_there(system, stop):
-            await trade(make_live_trader(system), stop=stop)
+            async with live_bars(system) as bars:
+                await trade(make_live_trader(system, bars), stop=stop)
     finally:
-        executing.cancel()
-        await asyncio.wait({executing})
+        for task in executing:
+            task.cancel()
+        await asyncio.wait(executing)
 
 
-def make_live_trader(system: System) -> "LiveTrader":
-    """Put the trader of the settings together."""
+def make_live_trader(system: System, bars: "LiveBars | None" = None) -> "LiveTrader":
+    """Put the trader of the settings together; `bars` brings what closes into the record."""
+    from marketsentry.services.trader_live import LiveParts, LiveTrader
+
+    refresh = None if bars is None else bars.refresh
+    return LiveTrader(
+        live_rules(system.settings),
+        LiveParts(system.execution.admit, system.executor, system.serving, system.entropy, refresh),
+    )
+
+
+def live_rules(settings: Settings) -> "LiveRules":
+    """Tell what the trader of the settings trades."""
     from marketsentry.services.backtest import backtest_defaults
-    from marketsentry.services.trader_live import LiveParts, LiveRules, LiveTrader
+    from marketsentry.services.trader_live import LiveRules
 
-    settings = system.settings
-    rules = LiveRules(
+    return LiveRules(
         horizon=settings.trader_horizon,
         strategy_id=settings.trader_strategy,
         symbols=settings.liquid_symbols,
         max_slippage_bps=Decimal(20),
         replay=backtest_defaults(settings).replay,
-    )
-    refresh = partial(_refresh, system) if settings.trader_source else None
-    return LiveTrader(
-        rules, LiveParts(system.execution.admit, system.executor, system.serving, system.entropy, refresh)
     )
 
 
@@ -122,32 +133,37 @@ async def trade(trader: "LiveTrader", *, stop: asyncio.Event) -> None:
         await _wait(stop, LOOK_EVERY_S)
 
 
-async def _refresh(system: System, symbols: Sequence[str], interval: Interval) -> None:
-    """Fetch the bars that closed since the newest in the record from the source of the settings."""
+@asynccontextmanager
+async def live_bars(system: System) -> AsyncIterator["LiveBars | None"]:
+    """Open the source of the settings; None where the trader trades what the record gets."""
     import numpy as np
 
-    from marketsentry.adapters.venues.candles import open_candle_venue
-    from marketsentry.core.market.symbols import Market
-    from marketsentry.core.market.timestamps import datetime_to_ns
-    from marketsentry.services.download import DownloadRequest, download_bars
-    from marketsentry.services.pacing import Pace
-
     settings = system.settings
-    now_ns = datetime_to_ns(system.clock.now())
-    async with system.transactions() as stores:
-        known = {symbol: await stores.bars.series(symbol, interval) for symbol in symbols}
-    async with open_candle_venue(
-        settings.trader_source, Market.SPOT, base_url=settings.trader_source_url or None, timeout_s=10.0
-    ) as venue:
-        for symbol, series in known.items():
-            since_ns = now_ns - _FIRST_BARS * interval.ns if series is None else series.last_ns
-            await download_bars(
-                DownloadRequest((symbol,), interval, since_ns // interval.ns * interval.ns),
-                venue=venue,
-                transactions=system.transactions,
-                clock=system.clock,
-                pace=Pace(min_delay_s=venue.min_delay_s, rng=np.random.default_rng()),
+    if not settings.trader_source:
+        yield None
+        return
+    from marketsentry.adapters.redis.feed_board import RedisFeedBoard
+    from marketsentry.adapters.venues.candles import open_candle_venue
+    from marketsentry.adapters.venues.trade_stream import STREAMED, TradeStream
+    from marketsentry.core.market.symbols import Market
+    from marketsentry.services.live_bars import FeedParts, LiveBars
+
+    source, address = settings.trader_source, settings.trader_source_url or None
+    async with open_candle_venue(source, Market.SPOT, base_url=address, timeout_s=10.0) as venue:
+        bars = LiveBars(
+            FeedParts(
+                system.transactions,
+                system.clock,
+                venue,
+                np.random.default_rng(),
+                open_stream=partial(TradeStream, source, base_url=address) if source in STREAMED else None,
+                board=RedisFeedBoard(system.redis),
             )
+        )
+        try:
+            yield bars
+        finally:
+            await bars.close()
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from marketsentry.core.ids import DECISION_ID_BYTES, decision_id_from
 from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.core.orders.order import OrderStatus, Side, TimeInForce
+from marketsentry.core.orders.terms import NO_TERMS, Terms
 from marketsentry.exceptions import ConflictError, InputError, LockedError, NotFoundError
 from marketsentry.ports import Entropy, Stores, Transactions
 from marketsentry.ports.decisions import Decision, DecisionSource, Idempotency
@@ -17,7 +18,7 @@ from marketsentry.ports.risk import ChangedBy
 from marketsentry.services.execution_admit import admit
 from marketsentry.services.execution_booking import result_of
 from marketsentry.services.execution_holdings import intent_of, read_account_holdings, which_open
-from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest
+from marketsentry.services.execution_request import ACCOUNT, ORDER_TERMS, AdmitParts, RunRequest
 from marketsentry.services.executor import Executor
 from marketsentry.services.expected_costs import EXPECTED_COST, CostBook, read_costs, rounded_bps
 from marketsentry.services.risk_switch import hold_switches
@@ -53,6 +54,7 @@ class EnteredOrder:
     strategy_id: str = "default-liquid-v1"
     decision_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    terms: Terms = NO_TERMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class EnterRequest:
         named = {one.decision_id for one in self.orders if one.decision_id is not None}
         if len(named) > 1:
             raise InputError(f"orders must be of one decision, were of {', '.join(sorted(named))}")
+        if any(ORDER_TERMS in one.metadata for one in self.orders):
+            raise InputError(f"metadata must not hold {ORDER_TERMS!r}: terms are fields of their own")
 
     @property
     def decision_id(self) -> str | None:
@@ -263,6 +267,8 @@ async def _known(stores: Stores, request: EnterRequest) -> Entered | None:
 
 def _new_order(one: EnteredOrder, request: EnterRequest, decision_id: str, costs: CostBook) -> NewOrder:
     metadata = dict(one.metadata)
+    if said := one.terms.document():
+        metadata[ORDER_TERMS] = said
     notional = None if one.est_price is None else one.quantity * one.est_price
     cost = costs.estimate(one.target, notional)
     metadata[EXPECTED_COST] = costs.document(one.target, cost)

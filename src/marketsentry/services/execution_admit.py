@@ -267,6 +267,8 @@ async def _reserve(
             reason = "no_market_data"
         elif not one.qty:
             reason = "below_min_size"
+        elif one.opens and request.terms_for(one.order).reduce_only:
+            reason = "reduce_only_opens"
         events: list[Event] = [Admitted(now, one.qty or order.qty)]
         if reason is not None:
             events.append(Finished(now, OrderStatus.REJECTED, reason))
@@ -277,7 +279,7 @@ async def _reserve(
             metadata["execution"] = result_of(one.order, change.after, events)
         patches[order.id] = OrderPatch(
             account_id=None if account is None else account.id,
-            plan=request.plan.document(),
+            plan=request.plan_for(one.order).document(),
             adapter=request.adapter,
             venue=request.venue,
             time_in_force=request.time_in_force,

@@ -247,6 +247,7 @@ class _Driver:
             limit_price=step.limit_price,
             time_in_force=step.time_in_force,
             is_reduce_only=self.order.is_reduce_only,
+            terms=self.plan.terms,
         )
         try:
             async with asyncio.timeout(self.parts.rules.call_s):

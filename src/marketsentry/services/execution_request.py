@@ -1,12 +1,13 @@
 """What is asked of execution, and what it works with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
 
 from marketsentry.core.orders.order import ZERO, TimeInForce
 from marketsentry.core.orders.plan import Plan, PlanStyle
+from marketsentry.core.orders.terms import NO_TERMS, Terms, terms_of
 from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.execution import Venues
 from marketsentry.ports.orders import StoredOrder
@@ -14,6 +15,7 @@ from marketsentry.services.risk import RiskParts
 
 ACCOUNT = "main"
 LIVE_STAGE_PCT = 10
+ORDER_TERMS = "order_terms"  # in the metadata of an order, until it runs
 
 
 class StageOf(Protocol):
@@ -43,6 +45,7 @@ class RunRequest:
     max_retries: int = 1
     fee_bps: Decimal = Decimal(5)
     style: PlanStyle = PlanStyle.LIMIT_FIRST
+    terms: Terms = NO_TERMS
 
     @property
     def is_live(self) -> bool:
@@ -61,6 +64,14 @@ class RunRequest:
             fee_bps=self.fee_bps,
             is_live=self.is_live,
         )
+
+    def terms_for(self, order: StoredOrder) -> Terms:
+        """Tell the terms of one order: those of the run, and its own where the run says nothing."""
+        return self.terms.over(terms_of(order.metadata.get(ORDER_TERMS)))
+
+    def plan_for(self, order: StoredOrder) -> Plan:
+        """Tell how one order is executed."""
+        return replace(self.plan, terms=self.terms_for(order))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,15 @@ from uuid import uuid4
 import structlog
 
 from marketsentry.exceptions import DependencyError, MarketSentryError
+from marketsentry.ports.accounts import is_apart
 from marketsentry.services.execution_drive import DriveParts, claim, drive
 from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
+from marketsentry.services.order_stream import Wakes
 
 MAX_AT_ONCE = 16
 CLAIM_EVERY_S = 2.0
 RECONCILE_EVERY_S = 60.0
+_RECONCILE_SOONEST_S = 5.0
 _LOOK_EVERY_S = 0.1
 log = structlog.get_logger(__name__)
 
@@ -39,7 +42,8 @@ class Executor:
         self.owner = owner or f"executor-{uuid4().hex[:12]}"
         self._parts = replace(parts, sleep=self._rest)
         self._tasks: dict[int, asyncio.Task[bool]] = {}
-        self._sleep = parts.sleep
+        self._wakes = Wakes(parts.sleep)
+        self._looks_around = True
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
 
     def start(self, order_ids: Iterable[int]) -> None:
@@ -68,28 +72,48 @@ class Executor:
                 while await self._pending(order_ids):
                     await asyncio.sleep(_LOOK_EVERY_S)
 
+    def look_at(self, order_id: int) -> None:
+        """Look at an order of ours now; see `Attentive`."""
+        if (task := self._tasks.get(order_id)) is not None:
+            self._wakes.wake(task)
+
+    def look_around(self) -> None:
+        """Look at all orders of ours now and reconcile soon; see `Attentive`."""
+        self._looks_around = True
+        for task in self._tasks.values():
+            self._wakes.wake(task)
+
     async def claim_open(self) -> Sequence[int]:
-        """Drive the open orders that nobody holds; returns their ids."""
+        """Drive the open orders that nobody holds; returns their ids.
+
+        Those of a replay or a drill are left to it: it has a clock and a market of its own.
+        """
         async with self._parts.transactions() as stores:
-            found = [one for one in await stores.orders.open() if one.id not in self._tasks]
+            found = [
+                one
+                for one in await stores.orders.open()
+                if one.id not in self._tasks and not is_apart(one.venue)
+            ]
         ids = [one.id for one in found]
         self.start(ids)
         return ids
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Claim open orders and reconcile until `stop` is set: at the start, after an outage, and on a timer."""
+        """Claim open orders until `stop` is set, and reconcile: at start, after an outage, when told to, on a timer."""
         parts = ReconcileParts(self._parts.transactions, self._parts.venues, self._parts.clock)
-        reconcile_at = 0.0
+        reconcile_at = soonest = 0.0
         while not stop.is_set():
             try:
                 await self.claim_open()
-                if (now := asyncio.get_running_loop().time()) >= reconcile_at:
-                    reconcile_at = now + RECONCILE_EVERY_S
+                now = asyncio.get_running_loop().time()
+                if now >= (soonest if self._looks_around else reconcile_at):
+                    self._looks_around = False
+                    reconcile_at, soonest = now + RECONCILE_EVERY_S, now + _RECONCILE_SOONEST_S
                     for one in await reconcile_all(parts):
                         log.error("venue_differs", code=one.event_code, symbol=one.symbol, qty=str(one.qty))
             except DependencyError as error:
                 log.warning("claim_failed", reason=str(error))
-                reconcile_at = 0.0
+                self._looks_around = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLAIM_EVERY_S):
                     await stop.wait()
@@ -105,7 +129,7 @@ class Executor:
         """Let others work while an order is waited for: one that nobody can tell of must not hold back an exit."""
         self._slots.release()
         try:
-            await self._sleep(seconds)
+            await self._wakes.rest(seconds)
         finally:
             await self._slots.acquire()
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams, params_for
@@ -38,13 +39,15 @@ HEADROOM_FRAC = 0.1
 LOT_SIZE = Decimal("1e-8")
 _CAPS = ("max_single_weight", "max_gross_exposure", "max_sector_exposure", "max_style_exposure")
 SETTLE_WITHIN_S = 30.0
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRules:
     """What is traded live.
 
-    `symbols` are those of them that the model knows. A bar that is not there `patience` after its close is lost.
+    `symbols` are those of them that the model knows. A bar that is not there `patience` after its close is lost, and
+    one that is traded later than `late_frac` of its length after it opens nothing: the market has moved on.
     `replay` changes parameters of the decision core by name, like those of a backtest; what it decides stays
     `HEADROOM_FRAC` below the caps of risk, so that drift and slippage do not make risk refuse it.
     """
@@ -57,6 +60,7 @@ class LiveRules:
     max_slippage_bps: Decimal = Decimal(20)
     fee_bps: Decimal = Decimal(5)
     patience: timedelta = timedelta(seconds=60)
+    late_frac: float = 0.25
     replay: Mapping[str, Any] | None = None
 
 
@@ -275,13 +279,17 @@ class LiveTrader:
         served = await predict_universe(
             desk.symbols, self._rules.horizon, self._parts.serving, may_commit_late=True
         )
+        late_s = (self._parts.admit.clock.now() - ns_to_datetime(end_ns)).total_seconds()
+        is_late = not late_s <= self._rules.late_frac * desk.interval.seconds
+        if is_late:
+            log.warning("bar_is_late", bar=ts_ns, late_s=late_s)
         for n, symbol in enumerate(desk.symbols):
             if symbol not in served:
                 continue  # it has no price, so it has no bar either
             stored = served[symbol].stored
             ids[symbol] = stored.id
             is_newest = stored.outputs.get("bar_end") == utc_text(end_ns)
-            if stored.score is not None and stored.tradeable and is_newest:
+            if stored.score is not None and stored.tradeable and is_newest and not is_late:
                 predictions[n] = stored.score
         return ClosedBar(ts_ns, end_ns, bars, predictions, np.full(len(desk.symbols), np.nan), ids)
 

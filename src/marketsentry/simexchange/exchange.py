@@ -22,6 +22,7 @@ from marketsentry.simexchange.market_feed import BookShape, MarketFeed, random_w
 from marketsentry.simexchange.products import Product, bitget_perpetual, bitget_spot, coinbase_product
 from marketsentry.simexchange.signatures import make_key_pair
 from marketsentry.simexchange.streams import Streams
+from marketsentry.simexchange.trade_candles import listings_of
 from marketsentry.simexchange.truth import tell_truth
 from marketsentry.simexchange.venue import Venue
 from marketsentry.simexchange.websocket import WebSocket
@@ -62,14 +63,16 @@ class SimMarket:
     shape: BookShape = field(default_factory=BookShape)
 
 
+USUAL_PRICES = {"BTC": 60_000.0, "ETH": 3_000.0}
+
+
 def usual_markets(kind: VenueKind, *, seed: int = 0) -> list[SimMarket]:
     """BTC and ETH on a seeded random walk; for Bitget the perpetuals too."""
-    prices = {"BTC": 60_000.0, "ETH": 3_000.0}
     make = (coinbase_product,) if kind is VenueKind.COINBASE else (bitget_spot, bitget_perpetual)
     return [
         SimMarket(build(base), random_walk(price, seed=seed + index))
         for build in make
-        for index, (base, price) in enumerate(prices.items())
+        for index, (base, price) in enumerate(USUAL_PRICES.items())
     ]
 
 
@@ -91,7 +94,7 @@ class SimExchange:
     balances : mapping, optional
         What the first client owns at the start, by coin; in the margin account too where there are perpetuals.
     listings : sequence of Listing
-        Candles to serve.
+        Candles to serve; by default those of what trades here.
     port : int
         Port on 127.0.0.1, 0 for a free one.
     """
@@ -121,8 +124,14 @@ class SimExchange:
         self._seed = seed
         self._tick_s = tick_s
         self._skew_s = 0.0
+        traded = listings_of(
+            self.venue,
+            [one.product for one in markets],
+            now_s=now_s,
+            fills_gaps=kind is VenueKind.BITGET,
+        )
         self._floor = Floor(
-            self.venue, self.faults, clock_s=lambda: now_s() + self._skew_s, listings=listings
+            self.venue, self.faults, clock_s=lambda: now_s() + self._skew_s, listings=listings or traded
         )
         for index, one in enumerate(markets):
             name = one.product.key
@@ -171,6 +180,11 @@ class SimExchange:
     def n_streams(self) -> int:
         """How many WebSockets are open."""
         return len(self._streams)
+
+    @property
+    def listings(self) -> Sequence[Listing]:
+        """The candles that are served."""
+        return self._floor.listings
 
     @property
     def subscriptions(self) -> list[str]:

@@ -93,3 +93,30 @@ def test_the_process_ends_when_it_is_told_to():
     assert process.wait(timeout=20) == 0
     process.stdin.close()
     process.stdout.close()
+
+
+def test_it_has_the_past_and_the_money_that_it_is_given_and_writes_them_for_a_shell(tmp_path):
+    written = tmp_path / "a desk" / "exchange.env"
+    written.parent.mkdir()
+    process = start("--past-hours", "2", "--balance", "USD=5", "--balance", "ETH=0.5", "--env", str(written))
+    told = json.loads(process.stdout.readline())
+    names = ("COINBASE_ADVANCED_TRADE_API", "COINBASE_API_KEY", "COINBASE_API_SECRET", "SIM_SINCE")
+    shown = subprocess.run(
+        ["bash", "-c", f'. "$0"; printf "%s\\0" {" ".join(f"${name}" for name in names)}', str(written)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    client = ccxt.coinbase({**told["ccxt"], "enableRateLimit": False})
+    owned = client.fetch_balance()["total"]
+    candles = client.fetch_ohlcv("BTC/USD", "5m", since=client.milliseconds() - 7_200_000, limit=30)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+    process.stdin.close()
+    process.stdout.close()
+    assert {coin: owned[coin] for coin in ("USD", "ETH")} == {"USD": 5.0, "ETH": 0.5}
+    assert 22 <= len(candles) <= 24
+    assert candles[-1][4] == pytest.approx(60_000, rel=0.01)
+    assert written.stat().st_mode & 0o077 == 0
+    assert told["url"] in shown
+    assert told["key"]["key"] in shown

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 
+import numpy as np
 import pytest
 
 from marketsentry.adapters.embedded import Engines
@@ -195,6 +196,19 @@ async def test_it_waits_for_late_bars_and_opens_nothing_without_them(
     assert isinstance(await desk.trader.tick(), BarStep)
     new = [one for one in await desk.orders() if one.id not in held]
     assert all(one.target == "BTC" or one.is_reduce_only for one in new)
+
+
+async def test_a_bar_that_is_traded_late_opens_nothing(system: System, market: tuple[BarSeries, ...]) -> None:
+    desk = Desk(system, market, "too-late")
+    await desk.bar_closes(3)
+    desk.clock.at += timedelta(minutes=16)
+    step = await desk.trader.tick()
+    assert isinstance(step, BarStep)
+    assert not np.isfinite(step.decided.wanted).any() or not step.decided.wanted.any()
+    assert await desk.orders() == []
+    for n in range(4, 8):
+        await desk.trade(n)
+    assert await desk.orders(), "what comes in time is traded"
 
 
 async def test_a_pulled_switch_holds_openings_back_and_lets_closings_pass(

@@ -24,10 +24,10 @@ def settings(engines: Engines, database_url: str, tmp_path: Path) -> Settings:
 
 
 async def test_a_paper_run_equals_its_backtest_and_tells_why_it_traded(settings: Settings) -> None:
-    market = make_market(seed=11, symbols=SYMBOLS, interval=HOUR, n_bars=60 * 24, signal_strength=2.0)
+    market = make_market(seed=11, symbols=SYMBOLS, interval=HOUR, n_bars=45 * 24, signal_strength=2.0)
     async with open_system(settings) as system:
         await train_small(system, market.series)
-        run_id = await run_eagerly(system, lookback_days=40, train_days=15, test_days=5)
+        run_id = await run_eagerly(system, lookback_days=20, train_days=10, test_days=5)
         report = await trade_run_again(system, run_id)
         assert report.parity.n_fills > 50
         assert report.parity.is_equal, report.parity

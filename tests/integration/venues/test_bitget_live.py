@@ -7,9 +7,10 @@ from decimal import Decimal
 import pytest
 
 from live_venues import bitget, bitget_exchange, limit, market, ref
-from marketsentry.adapters.venues.bitget_live import Contracts, MarginMode
+from marketsentry.adapters.venues.bitget_live import Contracts
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import Side, TimeInForce
+from marketsentry.core.orders.terms import MarginMode, Terms
 from marketsentry.ports.venue import LegStatus, OutcomeUnknownError, VenueRefusedError
 from marketsentry.simexchange.accounts import Permission
 from marketsentry.simexchange.faults import VenueFault
@@ -244,3 +245,12 @@ async def test_a_clock_that_is_off_is_refused(exchange):
     async with bitget(exchange) as venue:
         with pytest.raises(VenueRefusedError, match="clock_skew"):
             await venue.submit(limit())
+
+
+async def test_an_order_for_the_other_market_is_not_sent(exchange, venue, at, kind):
+    other = {Market.SPOT: Market.PERP, Market.PERP: Market.SPOT}[kind]
+    with pytest.raises(VenueRefusedError, match="venue_error:market_type"):
+        await venue.submit(at(replace(limit(), terms=Terms(market_type=other))))
+    assert exchange.truth()["orders"] == []
+    placed = await venue.submit(at(replace(limit(), terms=Terms(market_type=kind))))
+    assert placed.status is LegStatus.OPEN

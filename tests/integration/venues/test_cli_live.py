@@ -1,4 +1,4 @@
-"""`ms check live` and `ms check venue`, run as a user runs them, against simulated venues."""
+"""`ms check live` and `ms check venue` against simulated venues: what they tell and how they end."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ import pytest
 
 from live_venues import bitget_exchange, coinbase_exchange
 from marketsentry.simexchange.accounts import Permission
-from programs import ms
+from verbs import in_home, ms
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def keys_of(exchange, key=None):
 
 async def check(tmp_path, *words, **variables):
     """Run `ms check`; give exit code, document and stderr."""
-    done = await asyncio.to_thread(ms, tmp_path, "check", *words, **variables)
+    done = await asyncio.to_thread(ms, in_home(tmp_path, **variables), "check", *words)
     return done.returncode, json.loads(done.stdout) if done.stdout.strip() else None, done.stderr
 
 

@@ -1,8 +1,10 @@
 """Orders over HTTP reach a live venue (here a simulated one), and what it says is what is told (contract 1.6)."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +20,9 @@ from marketsentry.simexchange.exchange import SimExchange
 from marketsentry.simexchange.faults import VenueFault
 from recorded_prices import add_prices
 
-ORDERS, RUN = "/api/v2/execution/orders", "/api/v2/execution/run"
+V2 = "/api/v2"
+ORDERS, RUN, SWITCH = f"{V2}/execution/orders", f"{V2}/execution/run", f"{V2}/risk/kill-switch/trigger"
+LIVE = {"adapter": "coinbase_live", "venue": "coinbase", "max_slippage_bps": 50}
 POST = "POST /api/v3/brokerage/orders"
 SENT = 0.01  # without a rollout a live order is a tenth of what was asked for
 
@@ -62,16 +66,40 @@ async def api(live: System) -> AsyncIterator[httpx.AsyncClient]:
         yield opened
 
 
+async def entered(api: httpx.AsyncClient, **order: object) -> str:
+    """Enter one order; give its decision."""
+    wanted = {"target": "BTC", "side": "buy", "quantity": 10 * SENT, "est_price": 60_000, **order}
+    answer = await api.post(ORDERS, json={"orders": [wanted], **LIVE})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["decision_id"])
+
+
 async def executed(api: httpx.AsyncClient, **order: object) -> dict[str, object]:
     """Enter one order and run it."""
-    wanted = {"target": "BTC", "side": "buy", "quantity": 10 * SENT, "est_price": 60_000, **order}
-    body = {"adapter": "coinbase_live", "venue": "coinbase", "max_slippage_bps": 50}
-    entered = await api.post(ORDERS, json={"orders": [wanted], **body})
-    assert entered.status_code == 200, entered.text
-    answer = await api.post(RUN, json={"decision_id": entered.json()["decision_id"], **body})
+    answer = await api.post(RUN, json={"decision_id": await entered(api, **order), **LIVE})
     assert answer.status_code == 200, answer.text
     (row,) = answer.json()["orders"]
     return dict(row["execution"])
+
+
+async def read(api: httpx.AsyncClient, path: str, **query: object) -> dict[str, Any]:
+    """Ask for a document."""
+    answer = await api.get(f"{V2}{path}", params=query)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def owned(exchange: SimExchange) -> dict[str, Decimal]:
+    """What the account has at the venue, by coin."""
+    held = exchange.truth()["balances"][exchange.key.owner]
+    return {coin: Decimal(one["available"]) + Decimal(one["held"]) for coin, one in held.items()}
+
+
+async def eventually(condition: Callable[[], bool], within_s: float = 60.0) -> None:
+    """Poll until it holds."""
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.02)
 
 
 async def test_an_order_is_filled_with_the_fees_of_the_venue(
@@ -101,3 +129,59 @@ async def test_a_refusal_of_the_venue_is_the_reason(api: httpx.AsyncClient, exch
     told = await executed(api)
     assert (told["status"], told["reject_reason"]) == ("rejected", "venue_rejected:INSUFFICIENT_FUND")
     assert exchange.truth()["orders"] == []
+
+
+async def test_ledger_and_audit_say_what_the_venue_did(api: httpx.AsyncClient, exchange: SimExchange) -> None:
+    before = owned(exchange)
+    decision_id = await entered(api)
+    ran = (await api.post(RUN, json={"decision_id": decision_id, **LIVE})).json()
+    assert (ran["total"], ran["filled"], ran["rejected"]) == (1, 1, 0)
+    audit = await read(api, f"/execution/audit/{decision_id}")
+    there = exchange.truth()["fills"]
+    told = [(one["qty"], one["price"], one["fee"]) for one in audit["fills"]]
+    assert sorted(told) == sorted(
+        (float(one["quantity"]), float(one["price"]), float(one["fee"])) for one in there
+    )
+    paid = sum(Decimal(one["quantity"]) * Decimal(one["price"]) for one in there)
+    fees = sum(Decimal(one["fee"]) for one in there)
+    (position,) = (await read(api, "/positions"))["items"]
+    assert (position["target"], position["qty"]) == ("BTC", SENT)
+    entries = (await read(api, "/ledger"))["items"]
+    moved = sum(Decimal(repr(one["amount"])) for one in entries if one["currency"] == "USD")
+    assert moved == pytest.approx(Decimal(100_000) - paid - fees)
+    after = owned(exchange)
+    assert after["BTC"] - before["BTC"] == Decimal(str(SENT))
+    assert after["USD"] - before["USD"] == -(paid + fees)
+
+
+async def test_a_switch_pulled_while_an_order_rests_takes_it_from_the_venue(
+    api: httpx.AsyncClient, exchange: SimExchange
+) -> None:
+    decision_id = await entered(api, est_price=59_000, quantity=10 * SENT)  # below the market: it rests
+    body = {"decision_id": decision_id, **LIVE, "time_in_force": "GTC", "limit_timeout_sec": 30}
+    running = asyncio.create_task(api.post(RUN, json=body))
+    await eventually(lambda: [one["status"] for one in exchange.truth()["orders"]] == ["open"])
+    pulled = await api.post(SWITCH, json={"track": "liquid", "reason": "look first"})
+    assert (pulled.status_code, pulled.json()["mode"]) == (200, "reduce_only")
+    assert (
+        await api.post(ORDERS, json={"orders": [{"target": "BTC", "side": "buy", "quantity": 1}], **LIVE})
+    ).status_code == 423
+    (row,) = (await running).json()["orders"]
+    told = row["execution"]
+    assert (told["status"], told["filled_qty"], told["reject_reason"]) == (
+        "canceled",
+        0.0,
+        "kill_switch_triggered:liquid:global",
+    )
+    truth = exchange.truth()
+    assert [(one["status"], float(one["filled"])) for one in truth["orders"]] == [("cancelled", 0.0)]
+    assert truth["fills"] == []
+    assert (await read(api, "/positions"))["items"] == []
+
+
+async def test_a_switch_lets_what_is_held_be_sold(api: httpx.AsyncClient, exchange: SimExchange) -> None:
+    assert (await executed(api))["status"] == "filled"
+    await api.post(SWITCH, json={"track": "liquid"})
+    told = await executed(api, side="sell", quantity=SENT)
+    assert (told["status"], told["filled_qty"]) == ("filled", SENT)
+    assert [one["side"] for one in exchange.truth()["fills"]][-1] == "sell"

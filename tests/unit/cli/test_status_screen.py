@@ -8,6 +8,7 @@ from rich.console import Console
 
 from marketsentry.adapters.embedded import Owner
 from marketsentry.cli.status_screen import print_status
+from marketsentry.ports.feeds import FeedMode, FeedState
 from marketsentry.services.status import ModelStatus, RunStatus, SeriesStatus
 
 AT = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
@@ -53,6 +54,18 @@ def test_the_owner_and_the_engines_are_named() -> None:
     assert "process 17 since 2026-03-04T05:06:07+00:00: ms up" in text
     assert "postgres  disconnected" in text
     assert "redis     connected (started for this answer)" in text
+
+
+def test_a_feed_says_where_bars_come_from_and_why_it_polls() -> None:
+    symbols = tuple(f"COIN{n}" for n in range(20))
+    stream = FeedState("bitget", symbols, "5m", FeedMode.STREAM, AT, heard_at=AT, n_backfills=1_234)
+    polls = FeedState("coinbase", ("BTC",), "1h", FeedMode.POLLING, AT, reason="it broke " * 12)
+    text = shown(feeds=[stream, polls])
+    assert "feed      stream bitget 5m since 2026-03-04 05:06Z" in text
+    assert "heard 05:06:00Z, 0 interruptions, 1,234 back-fills" in text
+    assert "feed      polling coinbase 1h" in text
+    assert "nothing heard" in text
+    assert text.count("broke") == 12
 
 
 def test_another_schema_is_said() -> None:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from marketsentry.adapters.venues.bitget_wire import (
@@ -41,6 +41,7 @@ from marketsentry.adapters.venues.wire import (
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import ZERO
 from marketsentry.core.orders.product import Product
+from marketsentry.core.orders.terms import MarginMode, PositionMode, ProductType, Terms
 from marketsentry.ports.venue import (
     Balance,
     LegRef,
@@ -53,18 +54,11 @@ from marketsentry.ports.venue import (
 )
 
 NAME = "bitget_live"
-PRODUCT_TYPE = "USDT-FUTURES"
+PRODUCT_TYPE = ProductType.USDT_FUTURES.value
 MARGIN_COIN = "USDT"
 _MAX_PAGES = 50
 _PAGE = 100
 _TRADES = ("trade", "spot", "stow", "contract", "mix", "future")
-
-
-class MarginMode(StrEnum):
-    """Whether positions share their margin."""
-
-    CROSSED = "crossed"
-    ISOLATED = "isolated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +192,7 @@ class BitgetLive(CcxtVenue):
 class BitgetSpot(BitgetLive):
     """Spot; the quote currency is part of the product."""
 
+    watched_orders = MappingProxyType({"type": "spot"})
     _ticker = "publicSpotGetV2SpotMarketTickers"
     _place_door = "privateSpotPostV2SpotTradePlaceOrder"
     _order_door = "privateSpotGetV2SpotTradeOrderInfo"
@@ -217,7 +212,7 @@ class BitgetSpot(BitgetLive):
         """Spot has none."""
         return ()
 
-    async def _check_modes(self, product: Product) -> None:
+    async def _check_modes(self, request: LegRequest, product: Product) -> None:
         """Spot has nothing to set up."""
 
     def order_body(self, request: LegRequest, product: Product) -> dict[str, object]:
@@ -256,6 +251,8 @@ class BitgetSpot(BitgetLive):
 class BitgetPerpetual(BitgetLive):
     """Linear perpetuals against USDT on one margin account, in one-way mode."""
 
+    market = Market.PERP
+    watched_orders = MappingProxyType({"type": "swap", "productType": PRODUCT_TYPE})
     _ticker = "publicMixGetV2MixMarketTicker"
     _place_door = "privateMixPostV2MixOrderPlaceOrder"
     _order_door = "privateMixGetV2MixOrderDetail"
@@ -265,7 +262,7 @@ class BitgetPerpetual(BitgetLive):
     def __init__(self, access: VenueAccess, contracts: Contracts) -> None:
         super().__init__(access)
         self._contracts = contracts
-        self._fit_modes: set[str] = set()
+        self._fit_modes: set[tuple[str, Terms]] = set()
 
     async def balances(self) -> Sequence[Balance]:
         """Read the margin account: its cash without the result of open positions, and what is free of it."""
@@ -303,7 +300,7 @@ class BitgetPerpetual(BitgetLive):
             "marginCoin": MARGIN_COIN,
             "size": plain(request.qty),
             "clientOid": request.client_order_id,
-            "marginMode": self._contracts.margin_mode.value,
+            "marginMode": (request.terms.margin_mode or self._contracts.margin_mode).value,
             "side": request.side.value,
         }
         return {**body, "reduceOnly": "YES"} if request.is_reduce_only else body
@@ -311,26 +308,33 @@ class BitgetPerpetual(BitgetLive):
     def _of(self, product: Product) -> dict[str, object]:
         return {"symbol": product.venue_symbol, "productType": PRODUCT_TYPE}
 
-    async def _check_modes(self, product: Product) -> None:
-        if product.symbol in self._fit_modes:
+    async def _check_modes(self, request: LegRequest, product: Product) -> None:
+        terms = request.terms
+        if (product.symbol, terms) in self._fit_modes:
             return
+        if terms.position_mode is PositionMode.HEDGE:
+            raise VenueRefusedError(
+                "venue_error:position_mode",
+                f"orders are of {PositionMode.ONE_WAY}, was {terms.position_mode}",
+            )
         query = {**self._of(product), "marginCoin": MARGIN_COIN}
         account = await self._object("privateMixGetV2MixAccountAccount", query)
         mode = str(account.get("posMode") or "")
-        if mode != "one_way_mode":
+        if mode != PositionMode.ONE_WAY:
             raise VenueRefusedError(
-                "venue_error:position_mode", f"the account must be in one_way_mode, was {mode!r}"
+                "venue_error:position_mode", f"the account must be in {PositionMode.ONE_WAY}, was {mode!r}"
             )
-        is_crossed = self._contracts.margin_mode is MarginMode.CROSSED
+        wanted = Decimal(terms.leverage) if terms.leverage else self._contracts.leverage
+        is_crossed = (terms.margin_mode or self._contracts.margin_mode) is MarginMode.CROSSED
         names = ("crossedMarginLeverage",) if is_crossed else ("isolatedLongLever", "isolatedShortLever")
         for name in names:
             leverage = decimal_of(account, name)
-            if leverage != self._contracts.leverage:
+            if leverage != wanted:
                 raise VenueRefusedError(
                     "venue_error:leverage",
-                    f"{name} of {product.venue_symbol} must be {self._contracts.leverage}, was {leverage}",
+                    f"{name} of {product.venue_symbol} must be {wanted}, was {leverage}",
                 )
-        self._fit_modes.add(product.symbol)
+        self._fit_modes.add((product.symbol, terms))
 
     async def _open_orders(self) -> Sequence[SeenOrder]:
         pages = self._pages("privateMixGetV2MixOrderOrdersPending", {"productType": PRODUCT_TYPE}, "orderId")

@@ -11,10 +11,11 @@ Nothing here repeats a request that may have been done.
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from marketsentry.adapters.venues.ccxt_client import CcxtClient
 from marketsentry.adapters.venues.order_checks import (
@@ -25,6 +26,7 @@ from marketsentry.adapters.venues.order_checks import (
     fits,
     in_order,
 )
+from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import Fill
 from marketsentry.core.orders.product import Product
 from marketsentry.ports.venue import (
@@ -77,6 +79,8 @@ class CcxtVenue(ABC):
     """`Venue` over a ccxt client."""
 
     name: str
+    market: Market = Market.SPOT
+    watched_orders: Mapping[str, object] = MappingProxyType({})  # parameters of ccxt's `watch_orders`
 
     def __init__(self, access: VenueAccess, client: CcxtClient) -> None:
         self._access = access
@@ -87,6 +91,11 @@ class CcxtVenue(ABC):
         self._clock_at = -_CLOCK_FOR_S
         self._skew_s = 0.0
         self._client_ids: dict[str, str] = {}
+
+    @property
+    def access(self) -> VenueAccess:
+        """Where the venue is, with which key."""
+        return self._access
 
     @property
     def trading_refusal(self) -> str | None:
@@ -105,6 +114,7 @@ class CcxtVenue(ABC):
         if self._access.trading_refusal is not None:
             raise VenueRefusedError(self._access.trading_refusal, f"{self.name} may not be sent orders")
         started_at = datetime.now(UTC)
+        self._check_market(request)
         with _nothing_sent():
             product = await self.product(request.symbol)
             check_request(request, product)
@@ -270,7 +280,7 @@ class CcxtVenue(ABC):
     async def _read_products(self) -> Sequence[Product]: ...
 
     @abstractmethod
-    async def _check_modes(self, product: Product) -> None:
+    async def _check_modes(self, request: LegRequest, product: Product) -> None:
         """Refuse when the account is not set up as the orders assume."""
 
     async def _ours(self, product: Product, leg: LegRef) -> SeenOrder | None:
@@ -302,6 +312,14 @@ class CcxtVenue(ABC):
 
     # Steps of submit.
 
+    def _check_market(self, request: LegRequest) -> None:
+        wanted = request.terms.market_type
+        if wanted not in (None, self.market):
+            raise VenueRefusedError(
+                "venue_error:market_type",
+                f"{self.name} trades {self.market} here, and {wanted} was asked for",
+            )
+
     async def _check_account(self, request: LegRequest, product: Product) -> None:
         """Check what stands against opening; what only closes is let through, the venue will judge it."""
         if request.is_reduce_only:
@@ -309,7 +327,7 @@ class CcxtVenue(ABC):
         if not self._key_is_fit:
             await self.check_key()
             self._key_is_fit = True
-        await self._check_modes(product)
+        await self._check_modes(request, product)
         if time.monotonic() - self._clock_at >= _CLOCK_FOR_S:
             self._skew_s = await self.clock_skew_s()
             self._clock_at = time.monotonic()

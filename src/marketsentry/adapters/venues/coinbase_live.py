@@ -144,7 +144,7 @@ class CoinbaseLive(CcxtVenue):
                 "venue_error:key_cannot_trade", "the key must have the permission to trade"
             )
 
-    async def _check_modes(self, product: Product) -> None:
+    async def _check_modes(self, request: LegRequest, product: Product) -> None:
         """Spot has nothing to set up."""
 
     async def _place(self, request: LegRequest, product: Product) -> str:

@@ -1,9 +1,10 @@
 """Which venues orders may be sent to, each opened once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from marketsentry.adapters.venues.ccxt_venue import CcxtVenue
+from marketsentry.adapters.venues.order_feed import CcxtOrderFeed
 from marketsentry.adapters.venues.paper import PaperParts, PaperVenue
 from marketsentry.exceptions import InputError
 from marketsentry.ports.venue import Venue, VenueRefusedError
@@ -59,6 +60,14 @@ class VenueRegistry:
         opened = self._opened(adapter)
         await opened.prepare()
         return opened
+
+    def feeds(self) -> Sequence[CcxtOrderFeed]:
+        """Make the user streams of the live venues that may be traded; nothing is sent yet."""
+        return [
+            CcxtOrderFeed(self._opened(adapter))
+            for adapter, venue in _LIVE.items()
+            if self.refusal(adapter, venue) is None
+        ]
 
     async def close(self) -> None:
         """Close the live venues that were opened."""

@@ -14,7 +14,6 @@ from marketsentry.api.schemas.execution import (
     DecisionAuditOut,
     ExecutedOrderOut,
     InForce,
-    Name,
     OrderIn,
     OrderOut,
     OrderPageOut,
@@ -26,9 +25,12 @@ from marketsentry.api.schemas.execution import (
     Track,
 )
 from marketsentry.api.schemas.ids import MAX_ID, RowId
+from marketsentry.api.schemas.order_terms import Name, TermsIn
 from marketsentry.api.schemas.texts import stored_text
 from marketsentry.core.lineage import hash_params
 from marketsentry.core.orders.order import OrderStatus, Side, TimeInForce
+from marketsentry.core.orders.terms import terms_of
+from marketsentry.exceptions import InputError
 from marketsentry.ports.decisions import MAX_KEY_LENGTH, Idempotency
 from marketsentry.ports.orders import OrderFilter
 from marketsentry.services.execution import (
@@ -41,7 +43,7 @@ from marketsentry.services.execution import (
     run_decision,
 )
 from marketsentry.services.execution_audit import audit_decision
-from marketsentry.services.execution_request import RunRequest
+from marketsentry.services.execution_request import ORDER_TERMS, RunRequest
 from marketsentry.services.expected_costs import EXPECTED_COST
 
 DIGITS = 8
@@ -71,13 +73,14 @@ async def enter(body: OrdersIn, system: SystemDep, idempotency_key: IdempotencyK
 
     Blocked by a switch is 423, and nothing is stored. Orders that only reduce what is held are never blocked.
     """
+    _check_market(body, system)
     if not body.orders:
         raise HTTPException(400, "orders cannot be empty")
     known = None
     if idempotency_key is not None:
         known = Idempotency(idempotency_key, hash_params(body.model_dump(mode="json")))
     request = EnterRequest(
-        orders=tuple(_entered(one) for one in body.orders),
+        orders=tuple(_entered(one, body) for one in body.orders),
         adapter=body.adapter,
         venue=body.venue,
         time_in_force=TimeInForce(body.time_in_force),
@@ -137,6 +140,7 @@ async def run(body: RunIn, system: SystemDep, metrics: MetricsDep, by: By) -> Ru
 
     A decision runs once: a repeated call answers the stored results. The execution goes on without its caller.
     """
+    _check_market(body, system)
     request = RunRequest(
         decision_id=body.decision_id,
         adapter=body.adapter,
@@ -147,6 +151,7 @@ async def run(body: RunIn, system: SystemDep, metrics: MetricsDep, by: By) -> Ru
         limit_timeout_s=body.limit_timeout_sec,
         max_retries=body.max_retries,
         fee_bps=body.fee_bps,
+        terms=body.terms(reduce_only=body.reduce_only),
     )
     started = perf_counter()
     result = await run_decision(request, system.execution, by=by)
@@ -188,7 +193,14 @@ async def audit(decision_id: Name, system: SystemDep) -> DecisionAuditOut:
     )
 
 
-def _entered(one: OrderIn) -> EnteredOrder:
+def _check_market(body: TermsIn, system: SystemDep) -> None:
+    """Refuse a market that the adapter does not trade here."""
+    here = system.settings.bitget_market
+    if body.market_type is not None and body.market_type != here:
+        raise InputError(f"market_type must be {here} as BITGET_MARKET says, was {body.market_type}")
+
+
+def _entered(one: OrderIn, body: OrdersIn) -> EnteredOrder:
     return EnteredOrder(
         target=one.target.upper() if one.track == LIQUID else one.target,
         side=Side(one.side),
@@ -198,6 +210,7 @@ def _entered(one: OrderIn) -> EnteredOrder:
         strategy_id=one.strategy_id,
         decision_id=one.decision_id,
         metadata=one.metadata,
+        terms=body.terms(reduce_only=one.reduce_only),
     )
 
 
@@ -214,7 +227,9 @@ def _columns(told: ToldOrder) -> dict[str, Any]:
     ):
         value = columns[name]
         columns[name] = None if value is None else round(float(value), DIGITS)
-    metadata = {name: value for name, value in stored.metadata.items() if name != "execution"}
+    apart = ("execution", ORDER_TERMS)
+    metadata = {name: value for name, value in stored.metadata.items() if name not in apart}
+    terms = terms_of(stored.metadata.get(ORDER_TERMS) if stored.plan is None else stored.plan.get("terms"))
     planned = metadata.get("cost")  # under this name a rebalance keeps it
     is_estimate = isinstance(planned, Mapping) and "basis" in planned
     expected_cost = metadata.pop(EXPECTED_COST, planned if is_estimate else None)
@@ -224,7 +239,12 @@ def _columns(told: ToldOrder) -> dict[str, Any]:
     return {
         **columns,
         "order_id": stored.id,
-        "reduce_only": stored.is_reduce_only,
+        "reduce_only": stored.is_reduce_only or terms.reduce_only,
+        "market_type": terms.market_type,
+        "product_type": terms.product_type,
+        "leverage": terms.leverage,
+        "position_mode": terms.position_mode,
+        "margin_mode": terms.margin_mode,
         "time_in_force": in_force,
         "expected_cost": expected_cost,
         "metadata": metadata,

@@ -3,16 +3,18 @@
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from marketsentry.api.schemas.numbers import JsonNumber
+from marketsentry.api.schemas.order_terms import Name, TermsIn
 from marketsentry.api.schemas.texts import JsonObject, stored_text
 from marketsentry.api.schemas.times import UtcTime
+from marketsentry.core.market.symbols import Market
+from marketsentry.core.orders.terms import MarginMode, PositionMode, ProductType
 
 MAX_PAGE = 500
 MAX_ORDERS = 1_000
 
-Adapter = Literal["paper", "coinbase_live"]
 Track = Literal["vc", "liquid"]
 Side = Literal["buy", "sell"]
 InForce = Literal["GTC", "IOC", "FOK"]
@@ -28,7 +30,6 @@ Status = Literal[
     "canceled",
     "expired",
 ]
-Name = Annotated[str, stored_text(64)]
 Amount = Annotated[Decimal, Field(gt=0, lt=Decimal("1e18"), max_digits=60, allow_inf_nan=False), JsonNumber()]
 Bps = Annotated[Decimal, Field(ge=0, max_digits=40, allow_inf_nan=False), JsonNumber()]
 
@@ -45,10 +46,13 @@ class OrderIn(BaseModel):
     decision_id: Name | None = Field(
         None, description="joins this decision; all orders name the same or none"
     )
+    reduce_only: bool = Field(
+        False, description="refused as `reduce_only_opens` where it would not only close"
+    )
     metadata: JsonObject = Field(default_factory=dict)
 
 
-class OrdersIn(BaseModel):
+class OrdersIn(TermsIn):
     """Orders to store; `execution/run` executes them."""
 
     model_config = ConfigDict(
@@ -62,11 +66,18 @@ class OrdersIn(BaseModel):
         }
     )
 
-    adapter: Adapter = "paper"
-    venue: Name = "coinbase"
     time_in_force: InForce = "IOC"
     max_slippage_bps: Annotated[Bps, Field(le=2000)] = Decimal(20)
     orders: list[OrderIn] = Field(max_length=MAX_ORDERS)
+
+    @field_validator("orders")
+    @classmethod
+    def _are_of_the_market(cls, orders: list[OrderIn], info: ValidationInfo) -> list[OrderIn]:
+        market = info.data.get("market_type")
+        for one in orders if market is not None else ():
+            if one.target.upper().endswith("-PERP") != (market is Market.PERP):
+                raise ValueError(f"market_type {market} does not trade {one.target}: perpetuals end in -PERP")
+        return orders
 
 
 class OrdersOut(BaseModel):
@@ -79,15 +90,14 @@ class OrdersOut(BaseModel):
     order_ids: list[int]
 
 
-class RunIn(BaseModel):
+class RunIn(TermsIn):
     """Which decision to execute, and how. Zeros mean zero."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"decision_id": "0" * 32}]})
 
     decision_id: Name
-    adapter: Adapter = "paper"
     time_in_force: InForce = "IOC"
-    venue: Name = "coinbase"
+    reduce_only: bool = Field(False, description="for every order of the run")
     max_slippage_bps: Annotated[Bps, Field(le=2000)] = Decimal(20)
     max_orders: int = Field(100, ge=1, le=MAX_ORDERS)
     limit_timeout_sec: Annotated[
@@ -138,6 +148,11 @@ class OrderOut(BaseModel):
         description="parts of it in bps; `basis` says whether they come from own fills or from the prior"
     )
     reduce_only: bool
+    market_type: Market | None = Field(description="terms that the client named; null: those of the account")
+    product_type: ProductType | None
+    leverage: int | None
+    position_mode: PositionMode | None
+    margin_mode: MarginMode | None
     status: Status
     track: Track
     venue: str

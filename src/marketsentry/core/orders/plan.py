@@ -6,6 +6,7 @@ one, the middle of the market (K-17). The next leg is sized from a settled one o
 at it while it could still fill (K-21).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from marketsentry.core.orders.order import (
     TimeInForce,
 )
 from marketsentry.core.orders.product import Product
+from marketsentry.core.orders.terms import NO_TERMS, Terms, terms_of
 from marketsentry.exceptions import InputError
 
 POLL_S = 0.4
@@ -31,6 +33,7 @@ _LONGEST_WAIT_S = 30.0
 _BPS = Decimal(10_000)
 _MAX_OFFSET_BPS = {False: Decimal(3), True: Decimal(2)}
 _MAX_PAPER_MARKET_BPS = Decimal(8)
+_LEG_ID = re.compile(r"^ms-(\d{1,18})-(?:l|m\d+)$")
 _WORTH_ANOTHER_TRY = ("venue_error:", "venue_http_429", "venue_http_5")
 
 
@@ -46,7 +49,7 @@ class Plan:
     """How an order is to be executed. Zeros mean zero (K-19).
 
     `limit_timeout_s` is how long a leg may work before it is cancelled. A market leg is tried again `max_retries`
-    times. `fee_bps` is what the paper venue takes.
+    times. `fee_bps` is what the paper venue takes. `terms` are passed on to the venue.
     """
 
     style: PlanStyle = PlanStyle.LIMIT_FIRST
@@ -56,6 +59,7 @@ class Plan:
     max_retries: int = 1
     fee_bps: Decimal = Decimal(5)
     is_live: bool = False
+    terms: Terms = NO_TERMS
 
     def __post_init__(self) -> None:
         for name, most in (("max_slippage_bps", 2000), ("fee_bps", 1000), ("limit_timeout_s", 30)):
@@ -87,6 +91,7 @@ class Plan:
             "max_retries": self.max_retries,
             "fee_bps": str(self.fee_bps),
             "is_live": self.is_live,
+            **({"terms": said} if (said := self.terms.document()) else {}),
         }
 
 
@@ -100,6 +105,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         max_retries=document["max_retries"],
         fee_bps=Decimal(document["fee_bps"]),
         is_live=document["is_live"],
+        terms=terms_of(document.get("terms")),
     )
 
 
@@ -216,6 +222,12 @@ def limit_leg_id(order_id: int) -> str:
 def market_leg_id(order_id: int, n: int) -> str:
     """Name the `n`-th market leg of an order at the venue; the first is 1."""
     return f"ms-{order_id}-m{n}"
+
+
+def order_id_of(client_order_id: str) -> int | None:
+    """Tell whose leg has this name; None where it is none of ours."""
+    found = _LEG_ID.match(client_order_id)
+    return None if found is None else int(found[1])
 
 
 def bound(reference: Decimal, side: Side, offset_bps: Decimal) -> Decimal:

@@ -77,3 +77,34 @@ async def test_a_locked_venue_takes_no_order_and_can_still_be_opened(environment
         with pytest.raises(VenueRefusedError, match=code):
             await registry.open(adapter, venue, fee_bps=0)
     await registry.close()
+
+
+@pytest.mark.parametrize(
+    ("environment", "names"),
+    [
+        ({}, []),
+        (KEYS, []),
+        ({**KEYS, **SIMULATED, **UNLOCKED}, ["coinbase_live"]),
+        (
+            {**KEYS, **SIMULATED, **UNLOCKED, "MS_LIVE_VENUES": "bitget,coinbase"},
+            ["coinbase_live", "bitget_live"],
+        ),
+        ({**SIMULATED, **UNLOCKED}, []),
+    ],
+)
+def test_the_streams_of_venues_that_may_be_traded_are_listened_to(environment, names):
+    settings = load_settings(environment)
+    registry = VenueRegistry(None, open_live=lambda venue: live_venue(settings, venue))
+    assert [one.name for one in registry.feeds()] == names
+    assert VenueRegistry(None).feeds() == []
+
+
+def test_the_universe_of_perpetuals_is_named_as_the_market_names_it():
+    told = {**KEYS, **SIMULATED, "BITGET_MARKET": "perp", "LIQUID_SYMBOLS": "BTC,ETH-PERP"}
+    opened = live_venue(load_settings(told), "bitget")
+    assert opened.access.symbols == ("BTC-PERP", "ETH-PERP")
+    assert opened.market == "perp"
+    assert live_venue(load_settings({**told, "BITGET_MARKET": "spot"}), "bitget").access.symbols == (
+        "BTC",
+        "ETH-PERP",
+    )

@@ -6,12 +6,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from marketsentry.adapters.venues.bitget_live import Contracts, MarginMode, open_bitget
+from marketsentry.adapters.venues.bitget_live import Contracts, open_bitget
 from marketsentry.adapters.venues.ccxt_venue import VenueAccess
 from marketsentry.adapters.venues.coinbase_live import order_body
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import LegKind, Side, TimeInForce
 from marketsentry.core.orders.product import Product
+from marketsentry.core.orders.terms import MarginMode
 from marketsentry.ports.venue import LegRequest
 
 pytestmark = pytest.mark.realdata

@@ -1,0 +1,1 @@
+"""What may be lost: caches and words of the moment."""
