@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from marketsentry.core.market.timestamps import datetime_to_ns, utc_text
@@ -25,6 +24,7 @@ from marketsentry.exceptions import InputError, NotFoundError
 from marketsentry.ports import Artifacts, Clock, Stores, Transactions
 from marketsentry.ports.models import RegisteredModel
 from marketsentry.ports.predictions import PredictionRecord, ServedSnapshot, StoredPrediction
+from marketsentry.ports.quick import quick
 from marketsentry.ports.serving import TargetFacts
 from marketsentry.services.serving import ServedModel, ServingCache, find_model, load_served, refusal
 
@@ -297,10 +297,10 @@ async def _by_model(asked: _Asked, served: ServedModel, row: "ServedRow | Why", 
     )
     if why is None:
         assert not isinstance(row, Why)
-        answer = partial(
+        run = quick if served.is_built_in else asyncio.to_thread
+        found = await run(
             answer_of, row, served, asked.facts.events, as_of_ns=asked.as_of_ns, is_replay=asked.is_replay
         )
-        found = answer() if served.is_built_in else await asyncio.to_thread(answer)
         if isinstance(found, Answer):
             return _Told(found, scoring.registered.id, _snapshot(asked, served, row, parts.rules))
         why = found

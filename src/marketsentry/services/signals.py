@@ -19,6 +19,7 @@ from marketsentry.exceptions import LockedError
 from marketsentry.ports import Entropy, Stores, Transactions
 from marketsentry.ports.decisions import Decision, DecisionSource, Idempotency, StoredDecision
 from marketsentry.ports.predictions import StoredPrediction
+from marketsentry.ports.quick import quick
 from marketsentry.ports.signals import SignalRecord, StoredSignal
 from marketsentry.services.predict import (
     LiquidRequest,
@@ -121,7 +122,7 @@ async def generate_signal(
     if switch.code is not None:
         raise LockedError(switch.code)
     served = await _predict(request, parts.serving)
-    signal = _decide(served, rules)
+    signal = await quick(_decide, served, rules)
     decision = _decision(request, served.stored, signal, parts, idempotency)
     async with transactions() as stores:
         (held,) = await hold_switches(stores, [(request.track, request.strategy_id)])

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import numpy as np
-import psycopg
 import pytest
 
 from marketsentry.adapters.embedded import Engines
@@ -26,6 +25,7 @@ from marketsentry.services.serving import ServingCache
 from marketsentry.services.synth import SynthRequest, synthesise
 from marketsentry.services.train_stored import train_stored
 from marketsentry.settings import Settings
+from sent_statements import sent_statements
 from small_market import FixedClock
 
 BASE = "http://127.0.0.1:8000"
@@ -232,22 +232,14 @@ async def test_a_corrected_bar_is_served_corrected(desk: Desk) -> None:
     assert (await desk.check(restored["outputs"]["lineage_id"]))["max_abs_diff"] == 0
 
 
-async def test_a_universe_costs_two_reads_and_one_write(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_universe_costs_two_reads_and_one_write(desk: Desk) -> None:
     """It was 23 statements for three symbols, each waited for."""
-    sent: list[str] = []
-    execute = psycopg.AsyncCursor.execute
-
-    async def noted(self: Any, query: Any, *given: Any, **options: Any) -> Any:
-        sent.append(" ".join(str(query).split()))
-        return await execute(self, query, *given, **options)
-
     for n in (4, 3):  # the first call steps over the history
         desk.clock.at = END - n * timedelta(hours=1)
         await predict_universe(SYMBOLS, "1h", desk.system.serving)
-    monkeypatch.setattr(psycopg.AsyncCursor, "execute", noted)
     for n in (2, 1):
-        sent.clear()
         desk.clock.at = END - n * timedelta(hours=1)
-        served = await predict_universe(SYMBOLS, "1h", desk.system.serving)
+        with sent_statements() as sent:
+            served = await predict_universe(SYMBOLS, "1h", desk.system.serving)
         assert [one.stored.source for one in served.values()] == ["model"] * 3
         assert len(sent) <= 6, sent  # BEGIN, the transaction's settings, two reads, one write, COMMIT

@@ -55,4 +55,7 @@ def decode_bars(row: tuple[Any, ...] | None) -> tuple[NDArray[np.int64], NDArray
     """Read a row of six `array_send` columns: open times in UTC epoch ns, and values (n_bars, 5)."""
     columns = row or (None,) * 6
     ts_ns = epoch_ns(array_of(columns[0], "i8"))
-    return ts_ns, np.column_stack([array_of(column, "f8") for column in columns[1:]])
+    values = np.empty((ts_ns.size, 5))
+    for n, column in enumerate(columns[1:]):
+        values[:, n] = array_of(column, "f8")
+    return ts_ns, values
