@@ -200,7 +200,8 @@ async def test_it_waits_for_late_bars_and_opens_nothing_without_them(
 
 async def test_a_bar_that_is_traded_late_opens_nothing(system: System, market: tuple[BarSeries, ...]) -> None:
     desk = Desk(system, market, "too-late")
-    await desk.bar_closes(3)
+    for n in range(4):
+        await desk.bar_closes(n)
     desk.clock.at += timedelta(minutes=16)
     step = await desk.trader.tick()
     assert isinstance(step, BarStep)
