@@ -17,6 +17,7 @@ from psycopg import sql
 
 MOST_LOANS = 50  # what is deleted still takes room
 LEAVING_S = 2.0  # a closed connection is gone a moment later
+_numbers = itertools.count(1)
 
 # Any DDL writes a catalog row anew: the count and the newest writer of each catalog tell whether there was any.
 _CATALOGS = (
@@ -68,7 +69,6 @@ class LentDatabases:
 
     def __init__(self, server_url: str, template: str) -> None:
         self._server_url, self._template = server_url, template
-        self._numbers = itertools.count(1)
         self._free: list[_Loan] = []
 
     @contextmanager
@@ -83,7 +83,7 @@ class LentDatabases:
             drop(self._server_url, loan.name)
 
     def _copy(self) -> _Loan:
-        name = f"lent_{os.getpid()}_{next(self._numbers)}"
+        name = f"lent_{os.getpid()}_{next(_numbers)}"
         copy(self._server_url, name, self._template)
         with psycopg.connect(url_of(self._server_url, name)) as connection:
             return _Loan(name, _state(connection), _starts(connection))

@@ -11,6 +11,8 @@ from marketsentry.simexchange.ledger import CLEARING, FEES, HOUSE, Ledger
 from marketsentry.simexchange.orders import HoldSide, NewOrder, Order, OrderType, Reject, Rejected, Side
 from marketsentry.simexchange.products import Product
 
+_CASH_STEP = Decimal("1e-12")  # gains are moved in such steps: sums of money stay exact
+
 
 class Permission(StrEnum):
     """What a key may do."""
@@ -147,7 +149,8 @@ class Position:
             closing = min(abs(signed), abs(self.quantity)) * (1 if signed > 0 else -1)
         gain = Decimal(0)
         if closing:
-            closed_entry = self.entry_quote if closing == -self.quantity else self.entry * -closing
+            is_all = closing == -self.quantity
+            closed_entry = self.entry_quote if is_all else (self.entry * -closing).quantize(_CASH_STEP)
             gain = -closing * price - closed_entry
             self.entry_quote -= closed_entry
             self.quantity += closing

@@ -180,3 +180,12 @@ def test_what_one_wins_another_loses(steps):
         for order in venue.open_orders():
             held[order.asked.owner] += order.hold
         assert all(ledger.held(one, "USDT") == held[one] for one in ("ann", "bob"))
+
+
+def test_a_part_of_an_average_that_does_not_end_keeps_sums_exact():
+    position, gained = Position(), Decimal(0)
+    for signed, price in (("0.1", "100"), ("0.2", "100.1"), ("-0.1", "80"), ("-0.1", "90.3"), ("-0.1", "1")):
+        gained += position.apply(Decimal(signed), Decimal(price))
+        assert gained == round(gained, 12)
+    assert (position.quantity, position.entry_quote) == (0, 0)
+    assert gained == Decimal("8") + Decimal("9.03") + Decimal("0.1") - Decimal("10") - Decimal("20.02")
