@@ -7,12 +7,14 @@ told at the next read or at the commit of its transaction, which rolls back as a
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, AsyncPipeline
 from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
 
 
 class _Ahead(AsyncPipeline):
@@ -21,6 +23,11 @@ class _Ahead(AsyncPipeline):
     The driver itself writes each statement to the socket as it comes, which wakes the server each time. These are
     inner parts of it: `pyproject.toml` holds the driver to the minor versions that have them.
     """
+
+    def say(self, command: bytes) -> None:
+        """Send a command that has no answer but its success."""
+        self.command_queue.append(partial(self.pgconn.send_query_params, command, None))
+        self.result_queue.append(None)
 
     def _communicate_gen(self) -> PQGen[None]:
         yield from ()
@@ -34,28 +41,41 @@ class _Ahead(AsyncPipeline):
 class PipelinedConnection(AsyncConnection[Any]):
     """A connection that sends ahead inside `sent_ahead`; outside it is like any other."""
 
-    _sending_ahead: AsyncExitStack | None = None
-
     @asynccontextmanager
     async def sent_ahead(self) -> AsyncIterator[None]:
         """Open a transaction: it commits when the block ends well and rolls back when an exception leaves it."""
-        await self.set_autocommit(True)  # the driver's own BEGIN would wait for its answer
+        self._autocommit = True  # the driver's own BEGIN would wait for its answer
         try:
-            async with AsyncExitStack() as stack:
-                self._pipeline = _Ahead(self)
-                await stack.enter_async_context(self.pipeline())
-                self._sending_ahead = stack
-                await self.execute("BEGIN")
+            self._pipeline = ahead = _Ahead(self)
+            await ahead.__aenter__()
+            ahead.say(b"BEGIN")
+            try:
                 yield
-                await self.execute("COMMIT")
+                if ahead.level:
+                    ahead.say(b"COMMIT")
+                else:  # a store has left it
+                    await self.execute("COMMIT")
+            except BaseException as error:
+                await self._answer(error)
+                raise
+            await self._answer(None)
         except psycopg.OperationalError:
             await self.close()  # nobody knows what is still on its way
             raise
         finally:
-            self._sending_ahead = None
-            if not self.closed:
-                await self.rollback()  # sends nothing once the transaction is over
-                await self.set_autocommit(False)
+            self._pipeline = None
+            if not self.closed and self.pgconn.transaction_status != TransactionStatus.IDLE:
+                await self.rollback()
+            self._autocommit = False
+
+    async def _answer(self, error: BaseException | None) -> None:
+        """Have all that was sent answered and wait for each statement from now on."""
+        ahead, kind = self._pipeline, None if error is None else type(error)
+        if ahead is not None:
+            try:
+                await ahead.__aexit__(kind, error, None)
+            finally:
+                self._pipeline = None
 
     async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait as the driver does; behind a statement that was only kept, what was begun with it takes its turn."""
@@ -66,9 +86,7 @@ class PipelinedConnection(AsyncConnection[Any]):
 
     async def wait_each(self) -> None:
         """Have all that was sent answered, and wait for every later statement of the transaction."""
-        if self._sending_ahead is not None:
-            await self._sending_ahead.aclose()
-            self._sending_ahead = None
+        await self._answer(None)
 
 
 async def wait_each(connection: AsyncConnection[Any]) -> None:
