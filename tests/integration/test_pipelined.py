@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from marketsentry.adapters.postgres.database import Database
+from marketsentry.core.market.bars import BarSeries
 from marketsentry.exceptions import ConflictError, DependencyError, NotFoundError
 from marketsentry.ports.decisions import BookEntry, Decision, DecisionSource
 from marketsentry.ports.together import together
@@ -154,3 +155,22 @@ async def test_a_connection_that_dies_under_a_transaction_is_a_dependency_error(
         with pytest.raises(DependencyError, match="PostgreSQL failed"):
             await lose_the_connection(database, database_url)
         assert await decisions(database) == []
+
+
+async def test_a_copy_that_is_cancelled_leaves_nothing(database_url: str) -> None:
+    series = random_series("BTC", seed=3, n_bars=20_000)
+    async with Database(database_url, min_connections=1, max_connections=1) as database:
+        for pause_s in (0.0, 0.002, 0.01, 0.03):
+            task = asyncio.create_task(merge(database, series))
+            await asyncio.wait({task}, timeout=pause_s)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            async with database.transactions() as stores:
+                assert await stores.bars.all_series() == ()
+
+
+async def merge(database: Database, series: BarSeries) -> None:
+    async with database.transactions() as stores:
+        await stores.bars.merge(series)
+        await asyncio.sleep(60)

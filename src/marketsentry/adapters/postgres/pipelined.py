@@ -63,10 +63,21 @@ class PipelinedConnection(AsyncConnection[Any]):
             await self.close()  # nobody knows what is still on its way
             raise
         finally:
-            self._pipeline = None
-            if not self.closed and self.pgconn.transaction_status != TransactionStatus.IDLE:
+            self._pipeline, self._autocommit = None, False
+            await self._undo()
+
+    async def _undo(self) -> None:
+        """Roll back what did not commit; a connection that cannot is closed, and the server does it."""
+        status = self.pgconn.transaction_status
+        if self.closed or status == TransactionStatus.IDLE:
+            return
+        try:
+            if status == TransactionStatus.ACTIVE:  # left in the middle of a statement
+                await self.close()
+            else:
                 await self.rollback()
-            self._autocommit = False
+        except psycopg.Error:
+            await self.close()
 
     async def _answer(self, error: BaseException | None) -> None:
         """Have all that was sent answered and wait for each statement from now on."""
