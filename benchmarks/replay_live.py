@@ -10,10 +10,11 @@ from benchmarks.desk import FIVE_MINUTES, MODEL, PER_DAY, SYMBOLS, SetClock, mak
 from benchmarks.rows import Row, median, spread
 from benchmarks.statements import commit_floor, counted, load_now
 from benchmarks.trading import with_system
-from marketsentry.bootstrap import System, replayed_trading
+from marketsentry.bootstrap import System
 from marketsentry.core.backtest.request import BacktestRequest
 from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.core.trading.parity import Traded
+from marketsentry.rehearsal import replayed_trading
 from marketsentry.services.backtest import BacktestDefaults, RunContext, run_backtest
 from marketsentry.services.parity import ReplayedRun, load_run, trade_again
 

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from marketsentry.adapters.dataset_files import ParquetDatasets
-from marketsentry.bootstrap import System, replayed_trading
+from marketsentry.bootstrap import System
 from marketsentry.core.backtest.request import BacktestRequest
 from marketsentry.core.features.builtin import BUILTIN
 from marketsentry.core.market.bars import BarSeries
 from marketsentry.ports.training import ModelSpec
+from marketsentry.rehearsal import replayed_trading
 from marketsentry.services.backtest import BacktestDefaults, RunContext, run_backtest
 from marketsentry.services.candidate import CandidateRequest
 from marketsentry.services.datasets import DatasetRequest, build_dataset

@@ -51,8 +51,9 @@ def exchange_jitter(
 
 
 async def _run(orders: int, seed: int) -> "JitterReport":
-    from marketsentry.bootstrap import jitter_drill, open_system
+    from marketsentry.bootstrap import open_system
     from marketsentry.cli.progress import steps_on_stderr
+    from marketsentry.rehearsal import jitter_drill
     from marketsentry.services.drill import JitterRequest
     from marketsentry.services.drill import exchange_jitter as run_drill
 

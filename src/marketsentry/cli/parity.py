@@ -47,8 +47,9 @@ def parity(
 
 
 async def _run(run_id: int) -> "ParityReport":
-    from marketsentry.bootstrap import open_system, replayed_trading
+    from marketsentry.bootstrap import open_system
     from marketsentry.cli.progress import steps_on_stderr
+    from marketsentry.rehearsal import replayed_trading
     from marketsentry.services.backtest import RunContext, backtest_defaults
     from marketsentry.services.parity import load_run, trade_again
 

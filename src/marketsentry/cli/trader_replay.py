@@ -57,8 +57,8 @@ def read_span(replay: tuple[str, str], speed: str) -> "ReplaySpan":
 
 async def replay_in(system: "System", span: "ReplaySpan", *, stop: asyncio.Event, as_json: bool) -> None:
     """Run a replay in an open system and print what came of it."""
-    from marketsentry.bootstrap import replayed_trader
     from marketsentry.cli.progress import steps_on_stderr
+    from marketsentry.rehearsal import replayed_trader
     from marketsentry.roles.trader import live_rules
     from marketsentry.services.trader_replay import replay_trader
 

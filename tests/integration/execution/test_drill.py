@@ -13,13 +13,14 @@ import pytest
 
 from faulty_venue import Faults, FaultyVenue
 from marketsentry.adapters.embedded import Engines
-from marketsentry.bootstrap import System, jitter_drill
+from marketsentry.bootstrap import System
 from marketsentry.core.orders.truth import Truth
 from marketsentry.exceptions import DependencyError, InputError, LockedError
 from marketsentry.ports.drill import BreakableVenue, FaultOrder
 from marketsentry.ports.execution import Venues
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.ports.venue import LegRequest, LegStatus, LegView, Venue
+from marketsentry.rehearsal import jitter_drill
 from marketsentry.services.account_figures import accounts_of_track
 from marketsentry.services.drill import DrillParts, JitterRequest, exchange_jitter, jitter_faults
 from marketsentry.services.risk_switch import pull_automatic

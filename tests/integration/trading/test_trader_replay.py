@@ -8,12 +8,13 @@ from decimal import Decimal
 import pytest
 
 from marketsentry.adapters.embedded import Engines
-from marketsentry.bootstrap import System, open_system, replayed_trader
+from marketsentry.bootstrap import System, open_system
 from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.synthetic import make_market
 from marketsentry.core.market.timestamps import ns_to_datetime, utc_text
 from marketsentry.exceptions import InputError, NotFoundError
 from marketsentry.ports.orders import OrderFilter, StoredOrder
+from marketsentry.rehearsal import replayed_trader
 from marketsentry.services.trader_live import LiveRules
 from marketsentry.services.trader_replay import ReplaySpan, ReplaySummary, replay_trader
 from marketsentry.settings import Settings
@@ -90,7 +91,7 @@ async def replayed(
 ) -> ReplaySummary:
     """Replay a span, at most so many bars of it; another `name` of a fee makes another replay."""
     stop = asyncio.Event()
-    fee = {"s": Decimal(5), "other": Decimal("5.5"), "third": Decimal(6)}[name]
+    fee = {"s": Decimal(5), "other": Decimal("5.5"), "third": Decimal(6), "alone": Decimal(7)}[name]
     rules = LiveRules("1h", "unused", SYMBOLS, fee_bps=fee, replay=EAGER)
     n_done = 0
 
@@ -161,7 +162,8 @@ async def test_other_programs_leave_the_orders_of_a_replay_alone(
     system: System, market: tuple[BarSeries, ...]
 ) -> None:
     """They would fill them at the prices of today."""
-    summary = await replayed(system, span_of(market, 3))
+    await bars_come(system, market, 0, 10)
+    summary = await replayed(system, span_of(market, 10), name="alone")
     (order, *_) = await orders_of(system, summary.strategy_id)
     async with system.database.connection() as connection:
         await connection.execute("UPDATE orders_sim SET status = 'executing' WHERE id = %s", [order.id])
