@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
-
 from marketsentry.adapters.postgres.accounts import equity_mark, held_position
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.account.entries import Entry, EntryKind
 from marketsentry.core.orders.order import Fill, Side
 from marketsentry.ports.account_lists import (
@@ -72,10 +70,10 @@ LIMIT %(limit)s
 
 
 class PostgresAccountLists:
-    """`AccountLists` over one open connection; the transaction belongs to the caller."""
+    """`AccountLists` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def positions(
         self, wanted: Wanted, *, open_only: bool, after: PositionKey | None, limit: int
@@ -89,7 +87,7 @@ class PostgresAccountLists:
             "after_target": None if after is None else after.target,
             "limit": limit,
         }
-        rows = await self._rows(_POSITIONS, given)
+        rows = await self._statements.rows(_POSITIONS, given)
         return [ListedPosition(held_position(row), row["updated_at"]) for row in rows]
 
     async def fills(
@@ -109,7 +107,7 @@ class PostgresAccountLists:
             "before_id": before_id,
             "limit": limit,
         }
-        return [_fill(row) for row in await self._rows(_FILLS, given)]
+        return [_fill(row) for row in await self._statements.rows(_FILLS, given)]
 
     async def entries(self, wanted: Wanted, *, before_id: int | None, limit: int) -> Sequence[BookedEntry]:
         """List ledger entries, newest first."""
@@ -128,7 +126,7 @@ class PostgresAccountLists:
                     row["fill_id"],
                 ),
             )
-            for row in await self._rows(_ENTRIES, given)
+            for row in await self._statements.rows(_ENTRIES, given)
         ]
 
     async def equity(self, ledger: SubLedger, *, before_id: int | None, limit: int) -> Sequence[ListedMark]:
@@ -140,12 +138,10 @@ class PostgresAccountLists:
             "before_id": before_id,
             "limit": limit,
         }
-        return [ListedMark(row["id"], ledger, equity_mark(row)) for row in await self._rows(_EQUITY, given)]
-
-    async def _rows(self, statement: str, given: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(statement, given)
-            return await cursor.fetchall()
+        return [
+            ListedMark(row["id"], ledger, equity_mark(row))
+            for row in await self._statements.rows(_EQUITY, given)
+        ]
 
 
 def _filter(wanted: Wanted) -> dict[str, Any]:

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import tuple_row
-
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.quality.lineage_check import Writer
 from marketsentry.ports.lineage import LineageQuery, PayloadPair
 
@@ -74,10 +72,10 @@ ORDER BY target
 
 
 class PostgresLineageStore:
-    """`LineageStore` over one open connection; the transaction belongs to the caller."""
+    """`LineageStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def writer_pairs(
         self, query: LineageQuery, writer: Writer, *, limit: int
@@ -98,6 +96,4 @@ class PostgresLineageStore:
         return await self._pairs(_NEWEST, asdict(query))
 
     async def _pairs(self, query: str, values: Mapping[str, Any]) -> tuple[PayloadPair, ...]:
-        async with self._connection.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(query, values)
-            return tuple((left, right) for left, right in await cursor.fetchall())
+        return tuple((left, right) for left, right in await self._statements.tuples(query, values))

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
 from marketsentry.core.serving.cold_start import Price
 from marketsentry.core.serving.explain import (
@@ -116,14 +115,16 @@ LIMIT %(limit)s
 
 
 class PostgresPredictionStore:
-    """`PredictionStore` over one open connection; the transaction belongs to the caller."""
+    """`PredictionStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def newest_price(self, symbol: str, *, as_of_ns: int) -> Price | None:
         """Read the newest price known; see `PredictionStore.newest_price`."""
-        rows = await self._rows(_NEWEST_PRICE, {"symbol": symbol, "as_of": ns_to_datetime(as_of_ns)})
+        rows = await self._statements.rows(
+            _NEWEST_PRICE, {"symbol": symbol, "as_of": ns_to_datetime(as_of_ns)}
+        )
         if not rows:
             return None
         return Price(float(rows[0]["price"]), datetime_to_ns(rows[0]["at"]), rows[0]["source"])
@@ -146,7 +147,7 @@ class PostgresPredictionStore:
                 datetime_to_ns(row["occurred_at"]),
                 row["source_url"],
             )
-            for row in await self._rows(_CONTEXT, given)
+            for row in await self._statements.rows(_CONTEXT, given)
         ]
 
     async def add_bar(self, predictions: BarPredictions) -> Mapping[str, int]:
@@ -173,7 +174,7 @@ class PostgresPredictionStore:
                 ]
             ),
         }
-        added = {row["target"]: int(row["id"]) for row in await self._rows(_ADD_BAR, given)}
+        added = {row["target"]: int(row["id"]) for row in await self._statements.rows(_ADD_BAR, given)}
         missing = [row.target for row in predictions.rows if row.target not in added]
         if missing:
             end = ns_to_datetime(predictions.event_time_ns)
@@ -184,14 +185,14 @@ class PostgresPredictionStore:
 
     async def get(self, prediction_id: int) -> StoredPrediction:
         """Read a prediction; see `PredictionStore.get`."""
-        rows = await self._rows(_GET, {"prediction_id": prediction_id})
+        rows = await self._statements.rows(_GET, {"prediction_id": prediction_id})
         if not rows:
             raise NotFoundError("prediction not found")
         return _stored(rows[0])
 
     async def features(self, prediction_id: int) -> Mapping[str, float | None]:
         """Read the feature row that a prediction stored; see `PredictionStore.features`."""
-        rows = await self._rows(_FEATURES, {"prediction_id": prediction_id})
+        rows = await self._statements.rows(_FEATURES, {"prediction_id": prediction_id})
         return dict(rows[0]["feature_payload"]) if rows else {}
 
     async def page(
@@ -199,12 +200,7 @@ class PostgresPredictionStore:
     ) -> Sequence[StoredPrediction]:
         """List predictions, newest first."""
         given = {"track": track, "target": target, "before_id": before_id, "limit": limit}
-        return [_stored(row) for row in await self._rows(_PAGE, given)]
-
-    async def _rows(self, query: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, given)
-            return await cursor.fetchall()
+        return [_stored(row) for row in await self._statements.rows(_PAGE, given)]
 
 
 def _stored(row: dict[str, Any]) -> StoredPrediction:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.exceptions import NotFoundError
 from marketsentry.ports.runs import RunRecord, SnapshotSpan, StoredRun
@@ -63,14 +62,14 @@ _SNAPSHOT_SPANS = """
 
 
 class PostgresRunStore:
-    """`RunStore` over one open connection; the transaction belongs to the caller."""
+    """`RunStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add(self, run: RunRecord) -> StoredRun:
         """Append a run."""
-        rows = await self._rows(
+        rows = await self._statements.rows(
             _ADD,
             {
                 "run_name": run.run_name,
@@ -90,7 +89,7 @@ class PostgresRunStore:
 
     async def get(self, run_id: int) -> StoredRun:
         """Read a run; see `RunStore.get`."""
-        rows = await self._rows(_GET, {"run_id": run_id})
+        rows = await self._statements.rows(_GET, {"run_id": run_id})
         if not rows:
             raise NotFoundError("backtest run not found")
         return _stored(rows[0])
@@ -99,7 +98,7 @@ class PostgresRunStore:
         self, *, track: str | None = None, model_name: str | None = None, model_version: str | None = None
     ) -> StoredRun:
         """Read the newest run that is not a replay; see `RunStore.newest`."""
-        rows = await self._rows(
+        rows = await self._statements.rows(
             _NEWEST, {"track": track, "model_name": model_name, "model_version": model_version}
         )
         if not rows:
@@ -109,13 +108,13 @@ class PostgresRunStore:
 
     async def list_runs(self, *, track: str | None = None, limit: int = 50) -> Sequence[StoredRun]:
         """List runs, newest first."""
-        return [_stored(row) for row in await self._rows(_LIST, {"track": track, "limit": limit})]
+        return [_stored(row) for row in await self._statements.rows(_LIST, {"track": track, "limit": limit})]
 
     async def snapshot_spans(
         self, target: str, *, track: str, data_version: str, timeframe: str
     ) -> Sequence[SnapshotSpan]:
         """List the lineages with snapshots of a target; see `RunStore.snapshot_spans`."""
-        rows = await self._rows(
+        rows = await self._statements.rows(
             _SNAPSHOT_SPANS,
             {"target": target, "track": track, "data_version": data_version, "timeframe": timeframe},
         )
@@ -128,11 +127,6 @@ class PostgresRunStore:
             )
             for row in rows
         ]
-
-    async def _rows(self, query: str, values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, values)
-            return await cursor.fetchall()
 
 
 def _stored(row: Mapping[str, Any]) -> StoredRun:

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 
 from marketsentry.adapters.postgres.bar_rows import decode_bars
 from marketsentry.adapters.postgres.bars import series_info
 from marketsentry.adapters.postgres.binary import array_of, epoch_ns
 from marketsentry.adapters.postgres.served import add_predictions
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.features.context import EVENT_WINDOW_NS, FUNDING_MEAN_NS
 from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.events import EVENT_TYPES, EventSeries
@@ -151,14 +150,14 @@ _NO_TIMES, _NO_CODES, _NO_VALUES = np.empty(0, np.int64), np.empty(0, np.int8), 
 
 
 class PostgresServingStore:
-    """`ServingStore` over one open connection; the transaction belongs to the caller."""
+    """`ServingStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def set_up(self, *, may_commit_late: bool = False) -> None:
         """Prepare the transaction; see `ServingStore.set_up`."""
-        await self._connection.execute(_SET_UP, {"may_commit_late": may_commit_late})
+        await self._statements.send(_SET_UP, {"may_commit_late": may_commit_late})
 
     async def facts(
         self, symbols: Sequence[str], *, as_of_ns: int, max_events: int
@@ -170,7 +169,9 @@ class PostgresServingStore:
             "as_of": ns_to_datetime(as_of_ns),
             "max_events": max_events,
         }
-        return {row["symbol"]: _facts(row) for row in await self._rows(_FACTS, given)}
+        return {
+            row["symbol"]: _facts(row) for row in await self._statements.rows(_FACTS, given, is_binary=True)
+        }
 
     async def series(
         self, symbols: Sequence[str], interval: Interval, *, start_ns: int, since_ns: int, as_of_ns: int
@@ -189,16 +190,14 @@ class PostgresServingStore:
             "averaged": ns_to_datetime(since_ns - FUNDING_MEAN_NS),
             "as_of": ns_to_datetime(as_of_ns),
         }
-        return {row["symbol"]: _live_series(row) for row in await self._rows(_SERIES, given)}
+        return {
+            row["symbol"]: _live_series(row)
+            for row in await self._statements.rows(_SERIES, given, is_binary=True)
+        }
 
     async def add(self, predictions: Sequence[PredictionRecord]) -> Mapping[str, StoredPrediction]:
         """Append predictions by one statement; see `ServingStore.add`."""
-        return await add_predictions(self._connection, predictions)
-
-    async def _rows(self, query: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row, binary=True) as cursor:
-            await cursor.execute(query, given)
-            return await cursor.fetchall()
+        return await add_predictions(self._statements, predictions)
 
 
 def _facts(row: Mapping[str, Any]) -> TargetFacts:
