@@ -340,3 +340,22 @@ async def test_lists_come_back_as_they_were_given(database_url: str) -> None:
             "SELECT (%(notes)s::jsonb[])[1]", {"notes": [Jsonb({"a": 'say "x\\y"'})]}
         )
     assert notes == ({"a": 'say "x\\y"'},)
+
+
+async def test_reads_that_are_begun_together_travel_together(database_url: str) -> None:
+    async with opened(database_url) as statements:
+
+        async def told() -> datetime:
+            """When the transaction began, which without BEGIN is that of one message."""
+            return (await statements.tuples("SELECT now()"))[0][0]
+
+        first, (second, third), fourth = await together(told(), together(told(), told()), told())
+        assert first == second == third == fourth
+        assert await told() < await told()
+
+
+async def test_what_is_written_begins_a_transaction_that_later_reads_are_in(database_url: str) -> None:
+    async with opened(database_url) as statements:
+        await statements.send("CREATE TEMPORARY TABLE numbers (n int)")
+        first = await statements.tuples("SELECT now()")
+        assert await statements.tuples("SELECT now()") == first
