@@ -65,7 +65,8 @@ def _number(value: float) -> str:
 
 
 def _json(value: Json) -> str:
-    return _quoted((value.dumps or json.dumps)(value.obj))
+    written = (value.dumps or json.dumps)(value.obj)
+    return _quoted(written if isinstance(written, str) else written.decode())
 
 
 _WRITERS: dict[type, Callable[[Any], str]] = {
