@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marketsentry.adapters.postgres.accounts import equity_mark, held_position
-from marketsentry.adapters.postgres.statements import Statements
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.account.entries import Entry, EntryKind
 from marketsentry.core.orders.order import Fill, Side
 from marketsentry.ports.account_lists import (
@@ -17,7 +17,9 @@ from marketsentry.ports.account_lists import (
 )
 from marketsentry.ports.accounts import SubLedger
 
-_POSITIONS = """
+_POSITIONS = (
+    ANEW
+    + """
 SELECT account_id, strategy_id, track, target, qty, average_price, realised_quote, fee_quote, funding_quote,
        trip_quote, n_trips, losing_streak, mark_price, marked_at, updated_at
 FROM positions
@@ -31,8 +33,11 @@ WHERE (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
 ORDER BY account_id, strategy_id, target
 LIMIT %(limit)s
 """
+)
 
-_FILLS = """
+_FILLS = (
+    ANEW
+    + """
 SELECT id, account_id, strategy_id, track, order_id, decision_id, target, side, qty, price, fee, fee_currency,
        fee_quote, reference_price, liquidity, client_order_id, venue_trade_id, filled_at
 FROM fills
@@ -46,8 +51,11 @@ WHERE (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
 ORDER BY id DESC
 LIMIT %(limit)s
 """
+)
 
-_ENTRIES = """
+_ENTRIES = (
+    ANEW
+    + """
 SELECT id, account_id, strategy_id, track, kind, target, currency, amount, fill_id, reference, at
 FROM ledger_entries
 WHERE (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
@@ -58,8 +66,11 @@ WHERE (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
 ORDER BY id DESC
 LIMIT %(limit)s
 """
+)
 
-_EQUITY = """
+_EQUITY = (
+    ANEW
+    + """
 SELECT id, at, equity_quote, peak_quote, day_start_quote, cash_quote, gross_quote, ledger_id, marks, decision_id
 FROM equity_snapshots
 WHERE account_id = %(account_id)s AND track = %(track)s AND strategy_id = %(strategy_id)s
@@ -67,6 +78,7 @@ WHERE account_id = %(account_id)s AND track = %(track)s AND strategy_id = %(stra
 ORDER BY id DESC
 LIMIT %(limit)s
 """
+)
 
 
 class PostgresAccountLists:

@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from marketsentry.adapters.postgres.statements import Statements
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports.decisions import (
     AddedDecision,
@@ -39,7 +39,8 @@ _FIND = _COLUMNS + "WHERE idempotency_key = %(key)s"
 _GET = _COLUMNS + "WHERE decision_id = %(decision_id)s"
 
 _PAGE = (
-    _COLUMNS
+    ANEW
+    + _COLUMNS
     + """
 WHERE (%(track)s::text IS NULL OR track = %(track)s)
   AND (%(strategy_id)s::text IS NULL OR strategy_id = %(strategy_id)s)

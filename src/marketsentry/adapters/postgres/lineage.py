@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from marketsentry.adapters.postgres.statements import Statements
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.quality.lineage_check import Writer
 from marketsentry.ports.lineage import LineageQuery, PayloadPair
 
 # From the served bars, which are few, to their rows in the lineage
-_TRAIN_AND_INFER = """
+_TRAIN_AND_INFER = (
+    ANEW
+    + """
 SELECT mine.feature_payload, served.feature_payload
 FROM (
     SELECT DISTINCT ON (target, event_time, feature_version, data_version)
@@ -24,9 +26,12 @@ JOIN feature_snapshots AS mine USING (target, event_time, feature_version, data_
 WHERE mine.lineage_id = %(lineage_id)s AND mine.track = %(track)s
 ORDER BY mine.event_time DESC, mine.target
 LIMIT %(limit)s
-"""
+"""  # noqa: S608 - fixed texts
+)
 
-_INFER_AND_TRAIN = """
+_INFER_AND_TRAIN = (
+    ANEW
+    + """
 SELECT mine.feature_payload, trained.feature_payload
 FROM feature_snapshots AS mine
 CROSS JOIN LATERAL (
@@ -42,9 +47,12 @@ WHERE mine.lineage_id = %(lineage_id)s AND mine.track = %(track)s
   AND (%(data_version)s::text IS NULL OR mine.data_version = %(data_version)s)
 ORDER BY mine.event_time DESC, mine.target
 LIMIT %(limit)s
-"""
+"""  # noqa: S608 - fixed texts
+)
 
-_TWO_LINEAGES = """
+_TWO_LINEAGES = (
+    ANEW
+    + """
 SELECT mine.feature_payload, other.feature_payload
 FROM feature_snapshots AS mine
 JOIN feature_snapshots AS other USING (target, event_time, feature_version, data_version, track)
@@ -54,8 +62,11 @@ WHERE mine.lineage_id = %(lineage_id)s AND other.lineage_id = %(other_lineage_id
 ORDER BY event_time DESC, target
 LIMIT %(limit)s
 """
+)
 
-_NEWEST = """
+_NEWEST = (
+    ANEW
+    + """
 WITH ranked AS (
     SELECT target, feature_payload,
            row_number() OVER (PARTITION BY target ORDER BY as_of DESC, event_time DESC, id DESC) AS place
@@ -68,7 +79,8 @@ SELECT newest.feature_payload, before.feature_payload
 FROM ranked AS newest JOIN ranked AS before USING (target)
 WHERE newest.place = 1 AND before.place = 2
 ORDER BY target
-"""
+"""  # noqa: S608 - fixed texts
+)
 
 
 class PostgresLineageStore:

@@ -1,5 +1,7 @@
 """The statements of the order store."""
 
+from marketsentry.adapters.postgres.statements import ANEW
+
 _SHAPE = """
     id, decision_id, signal_id, target, track, side, quantity, base_quantity, notional, est_price, price_ts,
     est_cost_bps, reduce_only AS is_reduce_only, status, adapter, venue, time_in_force, max_slippage_bps, strategy_id,
@@ -52,7 +54,8 @@ GET = _SELECT + "WHERE id = %(order_id)s"
 OF_DECISION = _SELECT + "WHERE decision_id = %(decision_id)s ORDER BY id LIMIT %(limit)s"
 
 PAGE = (
-    _SELECT
+    ANEW
+    + _SELECT
     + """
 WHERE (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s::text[]))
   AND (%(track)s::text IS NULL OR track = %(track)s)
@@ -128,7 +131,8 @@ _FILL_SHAPE = """
 """
 
 FILLS = (
-    "SELECT"
+    ANEW
+    + "SELECT"
     + _FILL_SHAPE
     + """FROM fills
 WHERE (%(decision_id)s::text IS NULL OR decision_id = %(decision_id)s)

@@ -7,8 +7,9 @@ told at the next read or at the commit of its transaction, which rolls back as a
 A transaction begins with the first statement that leaves something behind. Reads before it are as good without one,
 for each of them sees what is committed when it starts, and a transaction that only reads has no end to wait for.
 
-Every statement is prepared when a connection first sends it. The driver is used below its cursors, which cost more
-than PostgreSQL does for most of what is asked here: its binding of libpq, and its adaptation of values.
+Every statement is prepared when a connection first sends it, and planned once: tables in partitions by time cost more
+to plan than to read. One that begins with `ANEW` is planned for its values. The driver is used below its cursors,
+which cost more than PostgreSQL does for most of what is asked here: its binding of libpq, and its adaptation of values.
 """
 
 import asyncio
@@ -29,15 +30,19 @@ from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.numeric import Int8Dumper
 
 from marketsentry.adapters.postgres.arrays import ArrayDumper
-from marketsentry.adapters.postgres.statements import Given
+from marketsentry.adapters.postgres.statements import ANEW, Given
 
 _PLACE = re.compile(r"%(?:(?P<percent>%)|\((?P<name>\w+)\)s|(?P<bad>.|$))", re.DOTALL)
-_READS = re.compile(r"\s*(SELECT|WITH|VALUES)\b", re.IGNORECASE)
+_READS = re.compile(r"(?:\s|--[^\n]*\n)*(SELECT|WITH|VALUES)\b", re.IGNORECASE)
 _DOES = re.compile(
     r"\b(INSERT|UPDATE|DELETE|MERGE|SHARE|INTO|CALL|NEXTVAL|SETVAL|SET_CONFIG|SETSEED|\w*ADVISORY\w*|PG_NOTIFY)\b",
     re.IGNORECASE,
 )
 _FINE = frozenset({pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY})
+_ONE_PLAN, _PLAN_ANEW = (
+    b"SET plan_cache_mode = force_generic_plan",
+    b"SET plan_cache_mode = force_custom_plan",
+)
 _STALE = psycopg.errors.FeatureNotSupported  # how a plan fails that the schema has left behind
 
 
@@ -65,6 +70,7 @@ class PipelinedConnection(AsyncConnection[Any]):
         super().__init__(pgconn, *args, **kwargs)
         self.prepared: dict[tuple[bytes, tuple[int, ...]], Prepared] = {}
         self.n_named = 0
+        self.plans: bytes | None = None
         # the driver would take the narrowest type for each number, and each makes another statement of the same text
         self.adapters.register_dumper(int, Int8Dumper)
         self.adapters.register_dumper(list, ArrayDumper)
@@ -209,6 +215,7 @@ class PipelinedStatements:
     async def give_up(self, *, is_waited_for: bool) -> None:
         """Undo all; the connection is closed where it can't be told, or nobody waits: then the server undoes it."""
         self._kept.clear()
+        self._connection.plans = None  # a setting is undone, too
         if not self._is_sent():
             return
         if self._is_lost or (self._asked and not is_waited_for):
@@ -257,6 +264,10 @@ class PipelinedStatements:
         self._raise()
         if not self._is_begun and not only_reads(query):
             self._begin()
+        plans = _PLAN_ANEW if query.startswith(ANEW) else _ONE_PLAN
+        if plans is not self._connection.plans:
+            self._say(plans)
+            self._connection.plans = plans
         values: Sequence[Buffer | None] | None
         types: tuple[int, ...] = ()
         if given is None:

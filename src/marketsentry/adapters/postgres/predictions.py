@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from marketsentry.adapters.postgres.statements import Statements
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
 from marketsentry.core.serving.cold_start import Price
 from marketsentry.core.serving.explain import (
@@ -103,7 +103,8 @@ WHERE p.id = %(prediction_id)s
 """
 
 _PAGE = (
-    _COLUMNS
+    ANEW
+    + _COLUMNS
     + """
 WHERE (%(track)s::text IS NULL OR p.track = %(track)s)
   AND (%(target)s::text IS NULL OR p.target = %(target)s)

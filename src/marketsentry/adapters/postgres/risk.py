@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from psycopg.types.json import Jsonb
 
-from marketsentry.adapters.postgres.statements import Statements
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.market.symbols import base_of
 from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.core.risk.codes import GLOBAL, Rule
@@ -97,7 +97,9 @@ ORDER BY place
 RETURNING id
 """
 
-_PAGE_EVENTS = """
+_PAGE_EVENTS = (
+    ANEW
+    + """
 SELECT id, decision_id, severity, code, message, payload, created_at
 FROM risk_events
 WHERE (%(severity)s::text IS NULL OR severity = %(severity)s)
@@ -108,6 +110,7 @@ WHERE (%(severity)s::text IS NULL OR severity = %(severity)s)
 ORDER BY id DESC
 LIMIT %(limit)s
 """
+)
 
 _RECORD_LIMITS = """
 INSERT INTO risk_limit_versions (version, limits) VALUES (%(version)s, %(limits)s)

@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from marketsentry.adapters.postgres.statements import Statements
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.exceptions import NotFoundError
 from marketsentry.ports.runs import RunRecord, SnapshotSpan, StoredRun
@@ -28,7 +28,7 @@ _ADD = f"""
 
 _GET = f"SELECT {_COLUMNS} FROM backtest_runs WHERE id = %(run_id)s"  # noqa: S608 - constants of this module
 
-_NEWEST = f"""
+_NEWEST = f"""{ANEW}
     SELECT {_COLUMNS}
     FROM backtest_runs
     WHERE (%(track)s::text IS NULL OR track = %(track)s) AND NOT config ? 'replay_of'
@@ -38,7 +38,7 @@ _NEWEST = f"""
     LIMIT 1
 """  # noqa: S608 - joins constants of this module
 
-_LIST = f"""
+_LIST = f"""{ANEW}
     SELECT {_COLUMNS}
     FROM backtest_runs
     WHERE (%(track)s::text IS NULL OR track = %(track)s)
@@ -46,7 +46,9 @@ _LIST = f"""
     LIMIT %(limit)s
 """  # noqa: S608 - joins constants of this module
 
-_SNAPSHOT_SPANS = """
+_SNAPSHOT_SPANS = (
+    ANEW
+    + """
     SELECT lineage.lineage_id, d.schema_hash, span.first_at, span.last_at
     FROM datasets d
     CROSS JOIN LATERAL (SELECT d.lineage_ids[array_position(d.symbols, %(target)s)] AS lineage_id) lineage
@@ -58,7 +60,8 @@ _SNAPSHOT_SPANS = """
     WHERE d.track = %(track)s AND d.data_version = %(data_version)s AND d.timeframe = %(timeframe)s
       AND %(target)s = ANY (d.symbols) AND d.lineage_ids <> '{}' AND span.last_at IS NOT NULL
     ORDER BY span.last_at DESC, d.created_at DESC, d.id DESC
-"""
+"""  # noqa: S608 - fixed texts
+)
 
 
 class PostgresRunStore:

@@ -1,8 +1,4 @@
-"""What a live prediction reads of the record: one statement for all symbols, arrays instead of rows.
-
-Bars lie in partitions by year. A plan made for the values of one call costs more than the call itself, so the
-transaction keeps to the plan that was made once and leaves out the partitions as it runs.
-"""
+"""What a live prediction reads of the record: one statement for all symbols, arrays instead of rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,11 +22,7 @@ from marketsentry.core.serving.explain import ContextEvent
 from marketsentry.ports.predictions import PredictionRecord, StoredPrediction
 from marketsentry.ports.serving import LiveSeries, TargetFacts
 
-_SET_UP = """
-SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
-       set_config('synchronous_commit',
-                  CASE WHEN %(may_commit_late)s THEN 'off' ELSE current_setting('synchronous_commit') END, true)
-"""
+_COMMIT_LATE = "SET LOCAL synchronous_commit = off"
 
 _FACTS = """
 SELECT asked.symbol, known.price, known.at, known.source, about.ids, about.types, about.titles, about.times, about.urls
@@ -155,9 +147,9 @@ class PostgresServingStore:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    async def set_up(self, *, may_commit_late: bool = False) -> None:
-        """Prepare the transaction; see `ServingStore.set_up`."""
-        await self._statements.send(_SET_UP, {"may_commit_late": may_commit_late})
+    async def commit_late(self) -> None:
+        """Let the commit not wait for the disk; see `ServingStore.commit_late`."""
+        await self._statements.send(_COMMIT_LATE)
 
     async def facts(
         self, symbols: Sequence[str], *, as_of_ns: int, max_events: int

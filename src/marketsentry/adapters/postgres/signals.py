@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from marketsentry.adapters.postgres.statements import Statements
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.exceptions import NotFoundError
 from marketsentry.ports.signals import SignalRecord, StoredSignal
 
@@ -38,7 +38,8 @@ _GET_MANY = _COLUMNS + "WHERE id = ANY(%(ids)s::bigint[])"
 _OF_DECISION = _COLUMNS + "WHERE decision_id = %(decision_id)s ORDER BY id"
 
 _PAGE = (
-    _COLUMNS
+    ANEW
+    + _COLUMNS
     + """
 WHERE (%(track)s::text IS NULL OR track = %(track)s)
   AND (%(target)s::text IS NULL OR target = %(target)s)

@@ -9,6 +9,9 @@ from psycopg.rows import dict_row, tuple_row
 
 Given = Mapping[str, Any]
 
+ANEW = "-- planned anew for the values of each call\n"
+"""Begins a statement whose conditions depend on which values are given: one plan for all of them would be poor."""
+
 
 class Statements(Protocol):
     """The statements of one open transaction that somebody else ends.
