@@ -127,7 +127,7 @@ async def list_page(
     )
     page = await list_orders(wanted, before_id=cursor, limit=limit, transactions=system.transactions)
     items = [OrderOut.model_validate(_columns(one)) for one in page.items]
-    return OrderPageOut(items=items, next_cursor=page.next_before_id)
+    return OrderPageOut(items=items, next_cursor=page.next_key)
 
 
 @router.post(
