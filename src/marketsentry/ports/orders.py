@@ -193,6 +193,11 @@ def order_of(stored: StoredOrder, events: Iterable[Event]) -> Order:
     return order
 
 
+def log_of(stored: StoredOrder, events: Iterable[StoredEvent]) -> Sequence[Event]:
+    """Take of a log what led to a row: one that was read without its lock may have gone on since."""
+    return [one.event for one in events if one.version <= stored.version]
+
+
 class OrderStore(Protocol):
     """Orders with their logs and fills. A write publishes the order in the outbox of the same transaction."""
 
@@ -221,7 +226,7 @@ class OrderStore(Protocol):
         ...
 
     async def orders(self, stored: Sequence[StoredOrder]) -> Mapping[int, Order]:
-        """Rebuild orders from their logs."""
+        """Rebuild orders from their logs, as they were when their rows were read."""
         ...
 
     async def fills(

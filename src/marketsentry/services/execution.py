@@ -13,7 +13,7 @@ from marketsentry.core.orders.terms import NO_TERMS, Terms
 from marketsentry.exceptions import ConflictError, InputError, LockedError, NotFoundError
 from marketsentry.ports import Entropy, Stores, Transactions
 from marketsentry.ports.decisions import Decision, DecisionSource, Idempotency
-from marketsentry.ports.orders import NewOrder, OrderFilter, StoredOrder
+from marketsentry.ports.orders import NewOrder, OrderFilter, StoredOrder, log_of
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.services.execution_admit import admit
 from marketsentry.services.execution_booking import result_of
@@ -234,7 +234,7 @@ async def told_orders(stores: Stores, stored: Sequence[StoredOrder]) -> Sequence
     orders = await stores.orders.orders(rest) if rest else {}
     logs = await stores.orders.events([one.id for one in rest]) if rest else {}
     for one in rest:
-        kept[one.id] = result_of(one, orders[one.id], [told.event for told in logs[one.id]])
+        kept[one.id] = result_of(one, orders[one.id], log_of(one, logs[one.id]))
     return [ToldOrder(one, kept.get(one.id)) for one in stored]
 
 

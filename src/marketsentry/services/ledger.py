@@ -195,8 +195,10 @@ async def charge_holding(
         return states
     own = states[0]
     entries = _holding_entries(costs, account, at=at, kind=kind)
-    new = await stores.accounts.add_entries(own.ledger, entries)
-    held = {one.target: one.position for one in own.positions}
+    positions, new = await together(  # a state lacks positions that are flat
+        stores.accounts.positions(own.ledger), stores.accounts.add_entries(own.ledger, entries)
+    )
+    held = {one.target: one.position for one in positions}
     await _charge_positions(stores, own.ledger, costs, held, new)
     charged = [one for one in entries if one.reference in new]
     return [_charged(state, charged, max(new.values(), default=0)) for state in states]

@@ -22,7 +22,7 @@ from marketsentry.core.orders.order import Fill, LegKind, OrderStatus, Side, Tim
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports import Stores, Transactions
 from marketsentry.ports.decisions import Decision, DecisionSource
-from marketsentry.ports.orders import NewOrder, OrderFilter, OrderPatch, StoredOrder
+from marketsentry.ports.orders import NewOrder, OrderFilter, OrderPatch, StoredOrder, log_of
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLAN = {"style": "market"}
@@ -133,6 +133,17 @@ async def test_a_log_leads_to_its_row(database: Database) -> None:
         log = (await stores.orders.events([row.id]))[row.id]
         assert [one.version for one in log] == [1, 2, 3, 4, 5, 6, 7]
         assert [one.event for one in log[1:]] == events
+
+
+async def test_a_row_that_was_read_before_its_log_went_on_is_told_as_it_was(database: Database) -> None:
+    (stored,) = await _admitted(database, _order())
+    async with database.transactions() as stores:
+        order = (await stores.orders.orders([stored]))[stored.id]
+        await stores.orders.append([take(order, [_leg(stored.id)])])
+        again = (await stores.orders.orders([stored]))[stored.id]
+        assert again == order
+        log = (await stores.orders.events([stored.id]))[stored.id]
+    assert (len(log), len(log_of(stored, log))) == (2, 1)
 
 
 async def test_a_second_writer_of_the_same_version_is_refused(database: Database) -> None:

@@ -25,6 +25,7 @@ from marketsentry.ports.orders import (
     OrderPatch,
     StoredEvent,
     StoredOrder,
+    log_of,
     order_of,
 )
 
@@ -81,10 +82,10 @@ class PostgresOrderStore:
         return found
 
     async def orders(self, stored: Sequence[StoredOrder]) -> Mapping[int, Order]:
-        """Rebuild orders from their logs."""
+        """Rebuild orders from their logs; see `OrderStore.orders`."""
         begun = [one.id for one in stored if one.version]
         logs = await self.events(begun) if begun else {}
-        return {one.id: order_of(one, (told.event for told in logs.get(one.id, ()))) for one in stored}
+        return {one.id: order_of(one, log_of(one, logs.get(one.id, ()))) for one in stored}
 
     async def fills(
         self, *, decision_id: str | None = None, order_id: int | None = None
