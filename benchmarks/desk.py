@@ -20,7 +20,7 @@ from marketsentry.core.risk.limits import BreakerLimits, RiskLimits
 from marketsentry.ports.training import ModelSpec
 from marketsentry.services.candidate import CandidateRequest
 from marketsentry.services.datasets import DatasetRequest, build_dataset
-from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
 from marketsentry.services.trader_live import LiveParts, LiveRules, LiveTrader

@@ -15,7 +15,8 @@ import structlog
 
 from marketsentry.exceptions import DependencyError, MarketSentryError
 from marketsentry.ports.accounts import is_apart
-from marketsentry.services.execution_drive import DriveParts, claim, drive
+from marketsentry.services.execution_claim import DriveParts
+from marketsentry.services.execution_drive import begin
 from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
 from marketsentry.services.order_stream import Wakes
 
@@ -146,11 +147,11 @@ class Executor:
         """Claim an order and drive it; tells whether it is over."""
         async with self._slots:
             try:
-                held = await claim(order_id, self._parts, owner=self.owner)
-                if held is None:
+                driver = await begin(order_id, self._parts, owner=self.owner)
+                if driver is None:
                     return False
                 try:
-                    return (await drive(held, self._parts, owner=self.owner)).status.is_final
+                    return (await driver.run()).status.is_final
                 except BaseException:
                     await self._release(order_id)  # an order that is over holds no lease
                     raise

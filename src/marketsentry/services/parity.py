@@ -35,7 +35,8 @@ from marketsentry.services.backtest_inputs import Pin
 from marketsentry.services.backtest_model import Refusal
 from marketsentry.services.backtest_outcome import profiles_of, score_window
 from marketsentry.services.backtest_policy import recorded_policy
-from marketsentry.services.execution_drive import DriveParts, claim, drive
+from marketsentry.services.execution_claim import DriveParts
+from marketsentry.services.execution_drive import begin
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.trader import Trader
 from marketsentry.services.trader_parts import BarStep, ClosedBar, TradedModel, TraderRules
@@ -248,9 +249,9 @@ def _show(parts: ParityParts, panel: BarPanel, t: int, step: BarStep) -> None:
 
 async def _execute(order_id: int, parts: ParityParts) -> None:
     """Drive one order to its end: the market of a bar fills it or not, and nothing is waited for."""
-    claimed = await claim(order_id, parts.drive, owner=_OWNER)
-    if claimed is not None:
-        await drive(claimed, parts.drive, owner=_OWNER)
+    driver = await begin(order_id, parts.drive, owner=_OWNER)
+    if driver is not None:
+        await driver.run()
 
 
 async def _fills_of_ledger(stores: Stores, trader: Trader, panel: BarPanel) -> NDArray[np.void]:

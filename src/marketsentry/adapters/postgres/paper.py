@@ -7,10 +7,11 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.binary import array_of
 from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.orders.documents import fill_document, fill_of
 from marketsentry.core.orders.order import LegKind, Side, TimeInForce
-from marketsentry.ports.paper import Basis, PaperOrder
+from marketsentry.ports.paper import Basis, KnownMarket, PaperOrder
 from marketsentry.ports.venue import LegStatus
 
 _ADD = """
@@ -47,6 +48,41 @@ SELECT symbol FROM market_series
 UNION SELECT symbol FROM priced WHERE symbol IS NOT NULL
 UNION SELECT symbol FROM book_series
 ORDER BY symbol
+"""
+
+_MARKET = """
+SELECT price, at, volume, closes
+FROM (
+    (SELECT price::float8 AS price, timestamp AS at, source AS source, 0 AS place
+     FROM prices
+     WHERE symbol = %(symbol)s AND timestamp <= %(as_of)s AND known_at <= %(as_of)s
+     ORDER BY timestamp DESC, id DESC LIMIT 1)
+    UNION ALL
+    SELECT newest.close, newest.ts + series.timeframe::interval, newest.source || ' ' || series.timeframe, 1
+    FROM market_series AS series
+    CROSS JOIN LATERAL (
+        SELECT bar.ts, bar.close, bar.source
+        FROM market_bars AS bar
+        WHERE bar.symbol = series.symbol AND bar.timeframe = series.timeframe AND bar.ts < %(as_of)s
+          AND bar.known_at <= %(as_of)s
+        ORDER BY bar.ts DESC LIMIT 1
+    ) AS newest
+    WHERE series.symbol = %(symbol)s
+    ORDER BY at DESC, place, source LIMIT 1
+) AS known
+LEFT JOIN LATERAL (
+    SELECT (array_agg(bar.volume ORDER BY bar.ts DESC))[1] AS volume,
+           array_send(array_agg(bar.close ORDER BY bar.ts)) AS closes
+    FROM (SELECT timeframe FROM market_series WHERE symbol = %(symbol)s ORDER BY timeframe::interval LIMIT 1)
+         AS shortest
+    CROSS JOIN LATERAL (
+        SELECT ts, close, volume
+        FROM market_bars
+        WHERE symbol = %(symbol)s AND timeframe = shortest.timeframe
+          AND ts <= %(as_of)s - shortest.timeframe::interval AND known_at <= %(as_of)s
+        ORDER BY ts DESC LIMIT %(n_bars)s
+    ) AS bar
+) AS bars ON true
 """
 
 _HOLD = "SELECT pg_advisory_xact_lock(hashtextextended('paper:' || %(venue)s || ':' || %(symbol)s, 0))"
@@ -95,6 +131,15 @@ class PostgresPaperStore:
         given = {"venue": venue, "symbol": symbol, "side": str(side), "seen_at": at.isoformat()}
         rows = await self._statements.tuples(_TOOK, given)
         return Decimal(rows[0][0]) if rows else Decimal(0)
+
+    async def market(self, symbol: str, *, as_of: datetime, n_bars: int) -> KnownMarket | None:
+        """Read the market as it was known at a time; see `PaperStore.market`."""
+        given = {"symbol": symbol, "as_of": as_of, "n_bars": n_bars}
+        rows = await self._statements.tuples(_MARKET, given, is_binary=True)
+        if not rows:
+            return None
+        price, at, volume, closes = rows[0]
+        return KnownMarket(price, at, volume, array_of(closes, "f8"))
 
     async def priced_symbols(self) -> Sequence[str]:
         """List the symbols of which the record has a price, a bar or a book."""
