@@ -10,7 +10,7 @@ from marketsentry.ports.lineage import LineageQuery, PayloadPair
 
 # From the served bars, which are few, to their rows in the lineage
 _TRAIN_AND_INFER = (
-    ANEW
+    ANEW  # noqa: S608 - fixed texts
     + """
 SELECT mine.feature_payload, served.feature_payload
 FROM (
@@ -26,11 +26,11 @@ JOIN feature_snapshots AS mine USING (target, event_time, feature_version, data_
 WHERE mine.lineage_id = %(lineage_id)s AND mine.track = %(track)s
 ORDER BY mine.event_time DESC, mine.target
 LIMIT %(limit)s
-"""  # noqa: S608 - fixed texts
+"""
 )
 
 _INFER_AND_TRAIN = (
-    ANEW
+    ANEW  # noqa: S608 - fixed texts
     + """
 SELECT mine.feature_payload, trained.feature_payload
 FROM feature_snapshots AS mine
@@ -47,7 +47,7 @@ WHERE mine.lineage_id = %(lineage_id)s AND mine.track = %(track)s
   AND (%(data_version)s::text IS NULL OR mine.data_version = %(data_version)s)
 ORDER BY mine.event_time DESC, mine.target
 LIMIT %(limit)s
-"""  # noqa: S608 - fixed texts
+"""
 )
 
 _TWO_LINEAGES = (
@@ -65,7 +65,7 @@ LIMIT %(limit)s
 )
 
 _NEWEST = (
-    ANEW
+    ANEW  # noqa: S608 - fixed texts
     + """
 WITH ranked AS (
     SELECT target, feature_payload,
@@ -79,7 +79,7 @@ SELECT newest.feature_payload, before.feature_payload
 FROM ranked AS newest JOIN ranked AS before USING (target)
 WHERE newest.place = 1 AND before.place = 2
 ORDER BY target
-"""  # noqa: S608 - fixed texts
+"""
 )
 
 

@@ -14,7 +14,7 @@ from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.orders.change import Change
 from marketsentry.core.orders.documents import event_document, event_of, kind_of
 from marketsentry.core.orders.order import Order, OrderStatus, Side, TimeInForce
-from marketsentry.core.risk.losses import OrderOutcome
+from marketsentry.core.risk.losses import OrderOutcomes
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports.accounts import DRILL, PARITY
 from marketsentry.ports.orders import (
@@ -93,10 +93,11 @@ class PostgresOrderStore:
         rows = await self._statements.rows(sql.FILLS, {"decision_id": decision_id, "order_id": order_id})
         return [_booked_fill(row) for row in rows]
 
-    async def outcomes(self, track: str, *, since: datetime, limit: int) -> Sequence[OrderOutcome]:
-        """Tell how executed orders fared; see `OrderStore.outcomes`."""
+    async def outcomes(self, track: str, *, since: datetime, limit: int) -> OrderOutcomes:
+        """Add up how executed orders fared; see `OrderStore.outcomes`."""
         given = {"track": track, "since": since, "limit": limit, "drill": DRILL, "parity": PARITY}
-        return [OrderOutcome(**row) for row in await self._statements.rows(sql.OUTCOMES, given)]
+        ((edge, notional),) = await self._statements.tuples(sql.OUTCOMES, given)
+        return OrderOutcomes(edge, notional)
 
     async def known_legs(self, client_order_ids: Sequence[str]) -> Mapping[str, int]:
         """Tell which of these were sent as legs; see `OrderStore.known_legs`."""
@@ -205,6 +206,7 @@ def _new_row(order: NewOrder) -> dict[str, Any]:
         "strategy_id": order.strategy_id,
         "reject_reason": order.reject_reason,
         "metadata": dict(order.metadata),
+        "has_signal": order.has_signal,
     }
 
 

@@ -47,7 +47,7 @@ _LIST = f"""{ANEW}
 """  # noqa: S608 - joins constants of this module
 
 _SNAPSHOT_SPANS = (
-    ANEW
+    ANEW  # noqa: S608 - fixed texts
     + """
     SELECT lineage.lineage_id, d.schema_hash, span.first_at, span.last_at
     FROM datasets d
@@ -60,7 +60,7 @@ _SNAPSHOT_SPANS = (
     WHERE d.track = %(track)s AND d.data_version = %(data_version)s AND d.timeframe = %(timeframe)s
       AND %(target)s = ANY (d.symbols) AND d.lineage_ids <> '{}' AND span.last_at IS NOT NULL
     ORDER BY span.last_at DESC, d.created_at DESC, d.id DESC
-"""  # noqa: S608 - fixed texts
+"""
 )
 
 
