@@ -251,6 +251,7 @@ class OrderStore(Protocol):
         changes: Sequence[Change],
         *,
         owner: str | None = None,
+        lease_s: float | None = None,
         patches: Mapping[int, OrderPatch] | None = None,
     ) -> Sequence[StoredOrder]:
         """Write the events of changes and the rows that they lead to, or nothing at all.
@@ -263,6 +264,8 @@ class OrderStore(Protocol):
             At most one of each order.
         owner
             Only while this owner holds the lease of every one of them.
+        lease_s
+            Instead, `owner` takes the lease of every one of them for so long: they are open, and nobody holds them.
         patches
             Columns to set beside, by order id.
 

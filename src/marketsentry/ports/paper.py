@@ -53,6 +53,14 @@ class PaperOrder:
         return sum((fill.qty for fill in self.fills), ZERO)
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPrice:
+    """A price > 0 of the record in quote currency, and when it was that."""
+
+    price: float
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownMarket:
     """The newest price of a symbol > 0 and when it was that, with the newest of its shortest bars that had closed.
@@ -97,8 +105,14 @@ class PaperStore(Protocol):
         """Add up what orders of a side took of the book of a time."""
         ...
 
-    async def market(self, symbol: str, *, as_of: datetime, n_bars: int) -> KnownMarket | None:
-        """Read the market as it was known at a time, with at most `n_bars` bars; None where no price was known."""
+    async def price(self, symbol: str, *, as_of: datetime, since: datetime) -> KnownPrice | None:
+        """Read the newest price that was known at a time; None where there is none since `since`."""
+        ...
+
+    async def market(
+        self, symbol: str, *, as_of: datetime, since: datetime, n_bars: int
+    ) -> KnownMarket | None:
+        """Read the market as it was known at a time, with at most `n_bars` bars; None where `price` has none."""
         ...
 
     async def priced_symbols(self) -> Sequence[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from marketsentry.core.orders.events import Event
 from marketsentry.exceptions import InputError
-from marketsentry.ports import Clock, Stores, Transactions
+from marketsentry.ports import Clock, Transactions
 from marketsentry.ports.execution import Sleep, Venues
 from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.risk import SwitchReading
@@ -72,18 +72,13 @@ async def claim(order_id: int, parts: DriveParts, *, owner: str) -> Claimed | No
     Claimed or None
         `held_until` is of the clock of the event loop.
     """
-    async with parts.transactions() as stores:
-        return await claim_within(stores, order_id, parts, owner)
-
-
-async def claim_within(stores: Stores, order_id: int, parts: DriveParts, owner: str) -> Claimed | None:
-    """Take it in the transaction of the caller; see `claim`."""
     started = asyncio.get_running_loop().time()
-    taken, logs, switches = await together(
-        stores.orders.claim(owner, lease_s=parts.rules.lease_s, limit=1, order_ids=[order_id]),
-        stores.orders.events([order_id]),
-        stores.risk.all_switches(),
-    )
+    async with parts.transactions() as stores:
+        taken, logs, switches = await together(
+            stores.orders.claim(owner, lease_s=parts.rules.lease_s, limit=1, order_ids=[order_id]),
+            stores.orders.events([order_id]),
+            stores.risk.all_switches(),
+        )
     if not taken:
         return None
     log = [one.event for one in logs[order_id]]

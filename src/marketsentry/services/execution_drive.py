@@ -37,7 +37,9 @@ from marketsentry.core.orders.reconcile import Evidence, reconcile
 from marketsentry.core.risk.kill_switch import effective_switch
 from marketsentry.exceptions import ConflictError, DependencyError
 from marketsentry.ports import Stores
-from marketsentry.ports.orders import order_of
+from marketsentry.ports.alone import alone
+from marketsentry.ports.orders import StoredOrder, order_of
+from marketsentry.ports.record_venue import Offer
 from marketsentry.ports.risk import SwitchReading
 from marketsentry.ports.together import together
 from marketsentry.ports.venue import (
@@ -49,7 +51,7 @@ from marketsentry.ports.venue import (
     VenueRefusedError,
 )
 from marketsentry.services.execution_booking import write_change
-from marketsentry.services.execution_claim import Claimed, DriveParts, claim_within
+from marketsentry.services.execution_claim import Claimed, DriveParts, claim
 
 log = structlog.get_logger(__name__)
 
@@ -81,25 +83,53 @@ async def drive(claimed: Claimed, parts: DriveParts, *, owner: str) -> Order:
     return await Driver(claimed, parts, owner).run()
 
 
-async def begin(order_id: int, parts: DriveParts, *, owner: str) -> "Driver | None":
+async def begin(order: StoredOrder | int, parts: DriveParts, *, owner: str) -> "Driver | None":
     """Take an open order that nobody holds, to run it; None where there is nothing to take.
 
-    Where the venue keeps its books in the record, the first leg is written in the transaction that takes the order.
+    Where the row of the order is known and its venue keeps its books in the record, the first leg is written by the
+    statement that takes the order.
     """
+    if isinstance(order, StoredOrder):
+        driver = await _begin_in_record(order, parts, owner)
+        if driver is not None:
+            return driver
+        order = order.id
+    claimed = await claim(order, parts, owner=owner)
+    return None if claimed is None else Driver(claimed, parts, owner)
+
+
+async def _begin_in_record(stored: StoredOrder, parts: DriveParts, owner: str) -> "Driver | None":
+    """Take an order with its next leg; None where it has to be taken first, and then looked at."""
+    venue = parts.venues.in_record(stored.adapter, stored.venue, fee_bps=plan_of(stored.plan or {}).fee_bps)
+    if venue is None or not stored.status.is_open:
+        return None
     async with parts.transactions() as stores:
-        claimed = await claim_within(stores, order_id, parts, owner)
-        if claimed is None:
-            return None
-        driver = Driver(claimed, parts, owner)
-        await driver.begin(stores)
+        logs, switches, offer = await together(
+            stores.orders.events([stored.id]),
+            stores.risk.all_switches(),
+            venue.offer(stores, stored.target),
+        )
+    log = [one.event for one in logs[stored.id]]
+    if offer is None or len(log) != stored.version:
+        return None
+    until = asyncio.get_running_loop().time() + parts.rules.lease_s
+    driver = Driver(Claimed(stored, log, switches, until), parts, owner)
+    change = driver.plan_leg(offer)
+    if change is None:
+        return None
+    try:
+        await alone(
+            parts.transactions(),
+            lambda stores: stores.orders.append([change], owner=owner, lease_s=parts.rules.lease_s),
+        )
+    except ConflictError:  # somebody else has it, or had it
+        return None
+    driver.moved(change)
     return driver
 
 
 class Driver:
-    """One order on its way; see `drive` for what is given.
-
-    It is told once that it was taken, by `begin` or not at all, and then run.
-    """
+    """One order on its way; see `drive` for what is given."""
 
     venue: Venue
 
@@ -115,24 +145,21 @@ class Driver:
         )
         self.due: Send | None = None  # written, and to be handed in
 
-    async def begin(self, stores: Stores) -> None:
-        """Write the next leg in the transaction of the claim, where nothing outside of the record must be asked."""
-        if self.in_record is None or self.order.open_leg is not None or not self.order.remaining_qty:
-            return
-        assert self.switches is not None
-        if not self.order.is_reduce_only and self._stop(self.switches) is not None:
-            return
-        offer = await self.in_record.offer(stores, self.stored.target)
-        if offer is None:
-            return
+    def plan_leg(self, offer: Offer) -> Change | None:
+        """Tell the event of the next leg, which is then due; None where something else is to be done first."""
+        if self.order.open_leg is not None or not self.order.remaining_qty:
+            return None
+        switches, self.switches = self.switches, None
+        assert switches is not None
+        if not self.order.is_reduce_only and self._stop(switches) is not None:
+            return None
         now = self.parts.clock.now()
         market = Market(offer.quote.bid, offer.quote.ask)
         step = next_step(self.order, self.plan, now=now, market=market, product=offer.product)
-        if isinstance(step, Send):
-            change = self._change([_sending(step, now)])
-            await self._record(stores, change)
-            self._moved(change)
-            self.due, self.switches = step, None
+        if not isinstance(step, Send):
+            return None
+        self.due = step
+        return self._change([_sending(step, now)])
 
     async def run(self) -> Order:
         """Execute the order to its end; see `drive`."""
@@ -246,7 +273,7 @@ class Driver:
             await self._record(stores, noted)
 
         await self.in_record.submit_with(request, note)
-        self._moved(noted)
+        self.moved(noted)
         return ()
 
     async def _cancel(self, leg: Leg) -> None:
@@ -298,7 +325,7 @@ class Driver:
         if change.events:
             async with self.parts.transactions() as stores:
                 await self._record(stores, change)
-            self._moved(change)
+            self.moved(change)
 
     def _change(self, events: Iterable[Event]) -> Change:
         """Tell what events come to; where all is filled, the end of the order with them: nothing can come between."""
@@ -316,7 +343,7 @@ class Driver:
             accounts = self.parts.accounts
             await write_change(stores, self.stored, change, self.log, owner=self.owner, accounts=accounts)
 
-    def _moved(self, change: Change) -> None:
+    def moved(self, change: Change) -> None:
         """Go on from what is committed."""
         self.order = change.after
         self.log += change.events

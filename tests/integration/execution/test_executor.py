@@ -31,7 +31,7 @@ async def _resume(world: World, order_id: int, parts: DriveParts, owner: str) ->
         stored = await stores.orders.get(order_id)
         if stored.status.is_final:
             return (await stores.orders.orders([stored]))[order_id]
-    driver = await begin(order_id, parts, owner=owner)
+    driver = await begin(stored, parts, owner=owner)
     assert driver is not None
     return await driver.run()
 
@@ -129,7 +129,7 @@ async def test_two_executors_never_send_the_same_leg(world: World, *, keeps_reco
     ids = [one.id for one in orders]
     faults = [Faults(), Faults(), Faults()]
     executors = [Executor(world.drive_parts(one, keeps_record=keeps_record)) for one in faults]
-    await asyncio.gather(*(one.settle(ids, within_s=60) for one in executors))
+    await asyncio.gather(*(one.settle(orders, within_s=60) for one in executors))
     sent = [leg for one in faults for leg in one.submitted]
     assert sorted(sent) == sorted(set(sent))
     async with world.database.transactions() as stores:
@@ -151,7 +151,7 @@ async def test_an_order_that_is_held_is_not_driven_by_another(world: World) -> N
 async def test_where_the_lease_has_passed_on_the_venue_in_the_record_has_no_order(world: World) -> None:
     (stored,) = await world.admitted("10")
     parts = world.drive_parts(keeps_record=True)
-    driver = await begin(stored.id, parts, owner="a")
+    driver = await begin(stored, parts, owner="a")
     assert driver is not None
     (leg,) = driver.order.legs
     assert leg.state is LegState.SENDING  # written in the transaction that took the order
@@ -176,7 +176,7 @@ async def test_a_switch_holds_back_the_leg_that_the_claim_would_write(world: Wor
 
 async def test_a_leg_that_the_venue_in_the_record_knows_is_the_same_order(world: World) -> None:
     (stored,) = await world.admitted("10", style=PlanStyle.MARKET)
-    driver = await begin(stored.id, world.drive_parts(keeps_record=True), owner="a")
+    driver = await begin(stored, world.drive_parts(keeps_record=True), owner="a")
     assert driver is not None
     (leg,) = driver.order.legs
     venue = await world.registry.open("paper", "coinbase", fee_bps=driver.plan.fee_bps)

@@ -1,4 +1,4 @@
-"""What fills paper orders is read by one statement, and is what the stores of prices and bars tell."""
+"""What fills paper orders is read by one statement, and is the newest that was known."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -16,11 +16,11 @@ from marketsentry.ports import Stores
 from recorded_prices import add_prices
 
 FIVE, HOUR = parse_interval("5m"), parse_interval("1h")
-N_BARS = 97
+N_BARS, MAX_AGE = 97, timedelta(hours=3)
 
 
-def _bars(n_bars: int, *, every: int) -> BarSeries:
-    return make_market(seed=3, symbols=("BTC",), interval=FIVE, n_bars=n_bars * every).series[0]
+def _bars(n_bars: int) -> BarSeries:
+    return make_market(seed=3, symbols=("BTC",), interval=FIVE, n_bars=n_bars).series[0]
 
 
 async def _stored(database: Database, series: BarSeries) -> None:
@@ -31,7 +31,7 @@ async def _stored(database: Database, series: BarSeries) -> None:
 async def _naive(stores: Stores, at_ns: int) -> tuple[float, int, float | None, float | None] | None:
     """Price, its time, volume and volatility, from the stores that keep them."""
     price = await stores.predictions.newest_price("BTC", as_of_ns=at_ns)
-    if price is None:
+    if price is None or at_ns - price.at_ns > MAX_AGE // timedelta(microseconds=1) * 1_000:
         return None
     shortest = await stores.bars.shortest_of("BTC")
     if shortest is None:
@@ -45,22 +45,20 @@ async def _naive(stores: Stores, at_ns: int) -> tuple[float, int, float | None, 
 
 
 @pytest.mark.parametrize("kept", [slice(None), slice(0, None, 3), slice(0, 40)], ids=["all", "gaps", "few"])
-async def test_one_statement_tells_what_the_stores_tell(database: Database, kept: slice) -> None:
-    five = _bars(400, every=1)
+async def test_the_market_is_what_the_stores_of_prices_and_bars_tell(database: Database, kept: slice) -> None:
+    five = _bars(400)
     some = replace(five, ts_ns=five.ts_ns[kept], values=five.values[kept])
     await _stored(database, some)
     hours = replace(five, interval=HOUR, ts_ns=five.ts_ns[::12], values=five.values[::12])
     await _stored(database, hours)
     first, last = int(five.ts_ns[0]), int(five.ts_ns[-1]) + FIVE.ns
     await add_prices(database, "BTC", 123.0, until=ns_to_datetime(last - 30 * FIVE.ns), n=8)
-    market = RecordedMarket(database.transactions, max_age=timedelta(days=365))
+    later = last + 200 * 24 * HOUR.ns  # the bars are far away then, and still are the newest that are known
+    await add_prices(database, "BTC", 99.0, until=ns_to_datetime(later), n=2)
+    market = RecordedMarket(database.transactions, max_age=MAX_AGE)
+    steps = range(first, last + 5 * HOUR.ns, 37 * FIVE.ns // 2)
     async with database.transactions() as stores:
-        for at_ns in (
-            first - 1_000,
-            first,
-            first + FIVE.ns,
-            *range(first, last + HOUR.ns, 37 * FIVE.ns // 2),
-        ):
+        for at_ns in (first - 1_000, first, first + FIVE.ns, *steps, later):
             look = await market.look_within(stores, "BTC", at=ns_to_datetime(at_ns))
             expected = await _naive(stores, at_ns)
             seen = await market.price_within(stores, "BTC", at=ns_to_datetime(at_ns))

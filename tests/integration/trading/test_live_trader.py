@@ -84,10 +84,12 @@ class NotingExecutor(Executor):
 
     on_handed: Callable[[], None] | None = None
 
-    async def settle(self, order_ids: Sequence[int], *, within_s: float, skips_unknown: bool = False) -> None:
+    async def settle(
+        self, orders: Sequence[StoredOrder | int], *, within_s: float, skips_unknown: bool = False
+    ) -> None:
         if self.on_handed is not None:
             self.on_handed()
-        await super().settle(order_ids, within_s=within_s, skips_unknown=skips_unknown)
+        await super().settle(orders, within_s=within_s, skips_unknown=skips_unknown)
 
 
 class Desk:

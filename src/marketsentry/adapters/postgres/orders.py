@@ -132,6 +132,7 @@ class PostgresOrderStore:
         changes: Sequence[Change],
         *,
         owner: str | None = None,
+        lease_s: float | None = None,
         patches: Mapping[int, OrderPatch] | None = None,
     ) -> Sequence[StoredOrder]:
         """Write events and rows; see `OrderStore.append`."""
@@ -140,7 +141,12 @@ class PostgresOrderStore:
             return []
         patches = patches or {}
         moved = [_moved_row(one, patches.get(one.before.id, _NO_PATCH)) for one in changes]
-        given = {"orders": Jsonb(moved), "events": Jsonb(list(_event_rows(changes))), "owner": owner}
+        given = {
+            "orders": Jsonb(moved),
+            "events": Jsonb(list(_event_rows(changes))),
+            "owner": owner,
+            "lease_s": lease_s,
+        }
         after = await self._orders(sql.MOVE, given)
         found = {one.id for one in after}
         for change in changes:

@@ -105,15 +105,21 @@ SET status = given.status, version = given.version, filled_qty = given.filled_qt
     notional = coalesce(given.notional, stored.notional),
     reduce_only = coalesce(given.reduce_only, stored.reduce_only),
     metadata = stored.metadata || given.metadata,
-    lease_owner = CASE WHEN given.is_over THEN NULL ELSE stored.lease_owner END,
-    lease_until = CASE WHEN given.is_over THEN NULL ELSE stored.lease_until END,
+    lease_owner = CASE WHEN given.is_over THEN NULL WHEN %(lease_s)s::float8 IS NULL THEN stored.lease_owner
+                       ELSE %(owner)s END,
+    lease_until = CASE WHEN given.is_over THEN NULL WHEN %(lease_s)s::float8 IS NULL THEN stored.lease_until
+                       ELSE clock_timestamp() + make_interval(secs => %(lease_s)s::float8) END,
     updated_at = clock_timestamp()
 FROM jsonb_to_recordset(%(orders)s) AS given(
     id bigint, before_version integer, version integer, status text, is_over boolean, filled_qty numeric,
     reject_reason text, account_id bigint, plan jsonb, adapter text, venue text, time_in_force text,
     max_slippage_bps numeric, base_quantity numeric, notional numeric, reduce_only boolean, metadata jsonb)
 WHERE stored.id = given.id AND stored.version = given.before_version
-  AND (%(owner)s::text IS NULL OR (stored.lease_owner = %(owner)s AND stored.lease_until > clock_timestamp()))
+  AND CASE WHEN %(lease_s)s::float8 IS NOT NULL
+           THEN stored.status IN ('executing', 'unknown')
+                AND (stored.lease_until IS NULL OR stored.lease_until <= clock_timestamp())
+           ELSE %(owner)s::text IS NULL
+                OR (stored.lease_owner = %(owner)s AND stored.lease_until > clock_timestamp()) END
 RETURNING stored.*
 ), logged AS (
     INSERT INTO order_events (order_id, version, kind, client_order_id, at, payload)

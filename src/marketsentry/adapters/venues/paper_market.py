@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 
-from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
 from marketsentry.core.orders.market_look import MarketLook
 from marketsentry.ports import Stores, Transactions
 from marketsentry.ports.paper import KnownMarket
@@ -65,19 +64,16 @@ class RecordedMarket:
 
     async def look_within(self, stores: Stores, symbol: str, *, at: datetime) -> MarketLook | None:
         """Tell the same inside an open transaction."""
-        found = await stores.paper.market(symbol, as_of=at, n_bars=_N_BARS)
-        if found is None or at - found.at > self._max_age:
+        found = await stores.paper.market(symbol, as_of=at, since=at - self._max_age, n_bars=_N_BARS)
+        if found is None:
             return None
         volume, volatility = _bar_facts(found)
         return MarketLook(symbol, Decimal(repr(found.price)), found.at, volume, volatility)
 
     async def price_within(self, stores: Stores, symbol: str, *, at: datetime) -> Seen | None:
         """Tell the price alone inside an open transaction."""
-        price = await stores.predictions.newest_price(symbol, as_of_ns=datetime_to_ns(at))
-        if price is None:
-            return None
-        seen = Seen(Decimal(repr(price.value)), ns_to_datetime(price.at_ns))
-        return None if at - seen.at > self._max_age else seen
+        found = await stores.paper.price(symbol, as_of=at, since=at - self._max_age)
+        return None if found is None else Seen(Decimal(repr(found.price)), found.at)
 
     async def symbols(self) -> Sequence[str]:
         """List what has a price; see `PaperMarket.symbols`."""
