@@ -8,6 +8,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from marketsentry.adapters.postgres.account_state import STATE, ledger_state
+from marketsentry.adapters.postgres.newest_price import NEWEST_PRICE
 from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.account.entries import Entry
 from marketsentry.core.account.equity import Equity
@@ -149,28 +150,14 @@ WHERE account_id = %(account_id)s AND track = %(track)s AND positions.target = t
   AND (marked_at IS NULL OR marked_at <= %(at)s)
 """
 
-_KNOWN_PRICES = """
-SELECT asked.target, known.price, known.at, known.source
-FROM unnest(%(targets)s::text[]) AS asked (target)
-CROSS JOIN LATERAL (
-    (SELECT price::numeric AS price, timestamp AS at, source AS source, 0 AS place
-     FROM prices
-     WHERE symbol = asked.target AND timestamp <= %(as_of)s AND known_at <= %(as_of)s
-     ORDER BY timestamp DESC, id DESC LIMIT 1)
-    UNION ALL
-    SELECT newest.close::numeric, newest.ts + series.timeframe::interval, newest.source, 1
-    FROM market_series AS series
-    CROSS JOIN LATERAL (
-        SELECT bar.ts, bar.close, bar.source
-        FROM market_bars AS bar
-        WHERE bar.symbol = series.symbol AND bar.timeframe = series.timeframe AND bar.ts < %(as_of)s
-          AND bar.known_at <= %(as_of)s
-        ORDER BY bar.ts DESC LIMIT 1
-    ) AS newest
-    WHERE series.symbol = asked.target
-    ORDER BY at DESC, place, source LIMIT 1
-) AS known
-"""
+_KNOWN_PRICES = (
+    """
+SELECT asked.symbol AS target, known.exact AS price, known.at, known.source
+FROM unnest(%(targets)s::text[]) AS asked (symbol)
+CROSS JOIN LATERAL ("""
+    + NEWEST_PRICE
+    + ") AS known"
+)
 
 _NEWEST_MARK = """
 SELECT at, equity_quote, peak_quote, day_start_quote, cash_quote, gross_quote, ledger_id, marks, decision_id

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
-from marketsentry.adapters.postgres.bar_rows import compare_bars, decode_bars, encode_bars
+from marketsentry.adapters.postgres.bar_rows import compare_bars, decode_bars, encode_bars, series_info
+from marketsentry.adapters.postgres.bar_windows import read_windows
 from marketsentry.adapters.postgres.binary import COPY_HEADER, COPY_TRAILER, array_of, epoch_ns
 from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, BarSeries
@@ -19,12 +20,12 @@ from marketsentry.core.market.coverage import (
     empty_coverage,
     merge_coverage,
 )
-from marketsentry.core.market.interval import Interval, parse_interval
+from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.records import SeriesInfo
 from marketsentry.core.market.symbols import SYNTHETIC_SOURCE, base_of
-from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
+from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.exceptions import ConflictError, InputError, NotFoundError
-from marketsentry.ports.bars import MergeCounts
+from marketsentry.ports.bars import BarWindow, MergeCounts
 
 _WRITE_ROWS = 8_192
 _READ_CELLS = 1_000_000
@@ -177,18 +178,11 @@ class PostgresBarStore:
             stop = min(stop, as_of_ns - interval.ns + 1)  # a bar is never known before it closes
         return await self._read(symbol, interval, info.source, start, stop, as_of_ns)
 
-    async def window(
-        self, symbol: str, interval: Interval, *, start_ns: int, stop_ns: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Read the few bars of a span; see `BarStore.window`."""
-        given = {
-            "symbol": symbol,
-            "timeframe": str(interval),
-            "as_of": "infinity",
-            "start": ns_to_datetime(start_ns),
-            "stop": _above(stop_ns),
-        }
-        return decode_bars(await self._arrays(_READ, given))
+    async def windows(
+        self, symbols: Sequence[str], interval: Interval, *, start_ns: int, stop_ns: int
+    ) -> Mapping[str, BarWindow]:
+        """Read the few bars of a span; see `BarStore.windows`."""
+        return await read_windows(self._statements, symbols, interval, start_ns=start_ns, stop_ns=stop_ns)
 
     async def last_bars(
         self,
@@ -430,23 +424,6 @@ def _pieces(start: int, stop: int, span: int) -> Iterator[tuple[int, int]]:
     while start < stop:
         yield start, min(stop, start + span)
         start += span
-
-
-def series_info(row: Mapping[str, Any]) -> SeriesInfo:
-    """Read a line of the manifest."""
-    return SeriesInfo(
-        symbol=row["symbol"],
-        interval=parse_interval(row["timeframe"]),
-        source=row["source"],
-        is_synthetic=row["is_synthetic"],
-        first_ns=datetime_to_ns(row["first_ts"]),
-        last_ns=datetime_to_ns(row["last_ts"]),
-        n_bars=row["n_bars"],
-        n_missing=row["n_missing"],
-        n_no_trade=row["n_no_trade"],
-        gaps_ns=np.array(row["gaps"], dtype=np.int64).reshape(-1, 2) * 1_000_000_000,
-        revision=row["revision"],
-    )
 
 
 def _datetimes(ts_ns: NDArray[np.int64]) -> list[Any]:

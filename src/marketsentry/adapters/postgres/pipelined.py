@@ -13,12 +13,10 @@ which cost more than PostgreSQL does for most of what is asked here: its binding
 """
 
 import asyncio
-import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -30,14 +28,9 @@ from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.numeric import Int8Dumper
 
 from marketsentry.adapters.postgres.arrays import ArrayDumper
+from marketsentry.adapters.postgres.query_text import numbered, only_reads
 from marketsentry.adapters.postgres.statements import ANEW, Given
 
-_PLACE = re.compile(r"%(?:(?P<percent>%)|\((?P<name>\w+)\)s|(?P<bad>.|$))", re.DOTALL)
-_READS = re.compile(r"(?:\s|--[^\n]*\n)*(SELECT|WITH|VALUES)\b", re.IGNORECASE)
-_DOES = re.compile(
-    r"\b(INSERT|UPDATE|DELETE|MERGE|SHARE|INTO|CALL|NEXTVAL|SETVAL|SET_CONFIG|SETSEED|\w*ADVISORY\w*|PG_NOTIFY)\b",
-    re.IGNORECASE,
-)
 _FINE = frozenset({pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY})
 _ONE_PLAN, _PLAN_ANEW = (
     b"SET plan_cache_mode = force_generic_plan",
@@ -113,30 +106,6 @@ class _Asked:
         self.is_answered = True
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
-
-
-@lru_cache(maxsize=4096)
-def numbered(query: str) -> tuple[bytes, tuple[str, ...]]:
-    """Put numbers for the names of a statement; tells the names in the order of their numbers.
-
-    Raises `ValueError` at a percent sign that is neither doubled nor begins a parameter.
-    """
-    names: dict[str, int] = {}
-
-    def place(found: re.Match[str]) -> str:
-        if found["percent"]:
-            return "%"
-        if found["name"] is None:
-            raise ValueError(f"a percent sign must be doubled or begin %(name)s, was %{found['bad']}")
-        return f"${names.setdefault(found['name'], len(names) + 1)}"
-
-    return _PLACE.sub(place, query).encode(), tuple(names)
-
-
-@lru_cache(maxsize=4096)
-def only_reads(query: str) -> bool:
-    """Tell whether a statement leaves nothing behind: no row, no lock, no setting."""
-    return _READS.match(query) is not None and _DOES.search(query) is None
 
 
 class PipelinedStatements:

@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.newest_price import NEWEST_PRICE
 from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
 from marketsentry.core.serving.cold_start import Price
@@ -22,27 +23,14 @@ from marketsentry.ports.predictions import (
     StoredPrediction,
 )
 
-_NEWEST_PRICE = """
-SELECT price, at, source
-FROM (
-    (SELECT price::float8 AS price, timestamp AS at, source AS source, 0 AS place
-     FROM prices
-     WHERE symbol = %(symbol)s AND timestamp <= %(as_of)s AND known_at <= %(as_of)s
-     ORDER BY timestamp DESC, id DESC LIMIT 1)
-    UNION ALL
-    SELECT newest.close, newest.ts + series.timeframe::interval, newest.source || ' ' || series.timeframe, 1
-    FROM market_series AS series
-    CROSS JOIN LATERAL (
-        SELECT bar.ts, bar.close, bar.source
-        FROM market_bars AS bar
-        WHERE bar.symbol = series.symbol AND bar.timeframe = series.timeframe AND bar.ts < %(as_of)s
-          AND bar.known_at <= %(as_of)s
-        ORDER BY bar.ts DESC LIMIT 1
-    ) AS newest
-    WHERE series.symbol = %(symbol)s
-) AS known
-ORDER BY at DESC, place, source LIMIT 1
-"""
+_NEWEST_PRICE = (
+    """
+SELECT known.price, known.at, known.named
+FROM (SELECT %(symbol)s::text AS symbol) AS asked
+CROSS JOIN LATERAL ("""
+    + NEWEST_PRICE
+    + ") AS known"
+)
 
 _CONTEXT = """
 SELECT id, event_type, title, occurred_at, source_url
@@ -128,7 +116,7 @@ class PostgresPredictionStore:
         )
         if not rows:
             return None
-        return Price(float(rows[0]["price"]), datetime_to_ns(rows[0]["at"]), rows[0]["source"])
+        return Price(rows[0]["price"], datetime_to_ns(rows[0]["at"]), rows[0]["named"])
 
     async def context_events(self, query: ContextQuery, *, limit: int) -> Sequence[ContextEvent]:
         """Read the newest events about a target; see `PredictionStore.context_events`."""

@@ -1,8 +1,8 @@
-"""Names of parameters become numbers."""
+"""What the text of a statement tells."""
 
 import pytest
 
-from marketsentry.adapters.postgres.pipelined import numbered, only_reads
+from marketsentry.adapters.postgres.query_text import numbered, only_reads
 
 
 @pytest.mark.parametrize(
