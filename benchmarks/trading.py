@@ -116,7 +116,7 @@ async def _execution_latency(system: System) -> list[dict[str, Any]]:
     with sent_statements() as sent:
         await desk.executor.settle([order], within_s=30.0)
     notes = (
-        f"one market order at a time, claimed, sent, filled and booked in {len(sent)} statements, each step durable; "
+        f"one market order at a time, taken, sent, filled and booked in {len(sent)} statements, the booking durable; "
         f"the paper venue without its usual delay; limit is one durable commit; {load}"
     )
     return latency_rows(

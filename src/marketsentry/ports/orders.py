@@ -251,7 +251,6 @@ class OrderStore(Protocol):
         changes: Sequence[Change],
         *,
         owner: str | None = None,
-        lease_s: float | None = None,
         patches: Mapping[int, OrderPatch] | None = None,
     ) -> Sequence[StoredOrder]:
         """Write the events of changes and the rows that they lead to, or nothing at all.
@@ -264,8 +263,6 @@ class OrderStore(Protocol):
             At most one of each order.
         owner
             Only while this owner holds the lease of every one of them.
-        lease_s
-            Instead, `owner` takes the lease of every one of them for so long: they are open, and nobody holds them.
         patches
             Columns to set beside, by order id.
 
@@ -278,6 +275,21 @@ class OrderStore(Protocol):
         ------
         ConflictError
             If an order is not at the version that a change begins with, or a lease has passed on.
+        """
+        ...
+
+    async def move(self, change: Change, *, owner: str, metadata: Mapping[str, object] | None = None) -> None:
+        """Write what came of an order that `owner` drives: its events and its row, with `metadata` beside.
+
+        As `append`; a `ConflictError` says that the order has moved on, or the lease has.
+        """
+        ...
+
+    async def take(self, change: Change, *, owner: str, lease_s: float) -> None:
+        """Take an open order that nobody holds for `lease_s` by the clock of the database, and write a first change.
+
+        The commit does not wait for the disk. It is for what nobody outside of the record is told before another
+        change of the order is committed: that one cannot follow if this one was lost. Raises `ConflictError` as `move`.
         """
         ...
 

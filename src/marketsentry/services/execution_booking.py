@@ -11,7 +11,7 @@ from marketsentry.core.orders.order import Fill, Order
 from marketsentry.exceptions import ConflictError
 from marketsentry.ports import Stores
 from marketsentry.ports.accounts import Account, Booking, SubLedger
-from marketsentry.ports.orders import OrderPatch, StoredOrder
+from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.together import together
 from marketsentry.services.ledger import book_fills
 
@@ -55,11 +55,10 @@ async def write_change(
     ConflictError
         If somebody else moved or holds the order, or a trade belongs to another order.
     """
-    patch = OrderPatch()
+    metadata: dict[str, object] = {}
     if change.after.status.is_final:
-        document = result_of(stored, change.after, (*log, *change.events))
-        patch = OrderPatch(metadata={"execution": document})
-    moved = stores.orders.append([change], owner=owner, patches={stored.id: patch})
+        metadata["execution"] = result_of(stored, change.after, (*log, *change.events))
+    moved = stores.orders.move(change, owner=owner, metadata=metadata)
     # each sends all that it reads before it waits, the change first: what was not ours to move is told at the same time
     await together(moved, _book_all(stores, stored, change, accounts))
 

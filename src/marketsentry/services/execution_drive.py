@@ -120,7 +120,7 @@ async def _begin_in_record(stored: StoredOrder, parts: DriveParts, owner: str) -
     try:
         await alone(
             parts.transactions(),
-            lambda stores: stores.orders.append([change], owner=owner, lease_s=parts.rules.lease_s),
+            lambda stores: stores.orders.take(change, owner=owner, lease_s=parts.rules.lease_s),
         )
     except ConflictError:  # somebody else has it, or had it
         return None
@@ -335,7 +335,8 @@ class Driver:
         if change.events and after.status.is_open and after.open_leg is None and not after.remaining_qty:
             end = Finish()
             finished = Finished(self.parts.clock.now(), end.if_unfilled, end.reason)
-            change = take(self.order, [*told, finished])
+            ended = take(after, [finished])
+            change = Change(self.order, change.events + ended.events, ended.after)
         return change
 
     async def _record(self, stores: Stores, change: Change) -> None:

@@ -175,30 +175,37 @@ async def test_a_lease_has_one_owner_until_it_ends(database: Database) -> None:
         assert taken.id == first.id
 
 
+async def _take(change: Change, stores: Stores) -> None:
+    await stores.orders.take(change, owner="b", lease_s=60)
+
+
 async def test_a_change_may_take_an_order_that_nobody_holds(database: Database) -> None:
     (stored,) = await _admitted(database, _order())
     async with database.transactions() as stores:
         order = (await stores.orders.orders([stored]))[stored.id]
-    sent, ended = _leg(stored.id), Finished(AT + timedelta(seconds=2), OrderStatus.CANCELED)
-    change = take(order, [sent])
-    (row,) = await alone(
-        database.transactions(), lambda stores: stores.orders.append([change], owner="a", lease_s=60)
-    )
-    assert (row.version, row.lease_owner) == (2, "a")
-    for stale in (change, take(change.after, [LegUnseen(AT, sent.client_order_id, "timeout")])):
+    leg = _leg(stored.id)
+    sent = take(order, [leg])
+    unseen = take(sent.after, [LegUnseen(AT, leg.client_order_id, "timeout")])
+    await alone(database.transactions(), partial(_take, sent))
+    for held in (sent, unseen):
         with pytest.raises(ConflictError, match="another executor holds it"):
-            await alone(database.transactions(), partial(_taken, stale))
+            await alone(database.transactions(), partial(_take, held))
     async with database.transactions() as stores:
-        assert len((await stores.orders.events([stored.id]))[stored.id]) == 2
-        await stores.orders.release("a", [stored.id])
-        later = take(change.after, [LegUnseen(AT, sent.client_order_id, "timeout")])
-        (row,) = await _taken(later, stores)
-        assert (row.version, row.lease_owner) == (3, "b")
-        over = take(later.after, [LegRefused(AT, sent.client_order_id, "no"), ended])
-        (row,) = await stores.orders.append([over], owner="b")
+        with pytest.raises(ConflictError, match="another executor holds it"):
+            await stores.orders.move(unseen, owner="a")
+        await stores.orders.move(unseen, owner="b", metadata={"seen": "no"})
+        row = await stores.orders.get(stored.id)
+        assert (row.version, row.status, row.lease_owner) == (3, OrderStatus.UNKNOWN, "b")
+        assert row.metadata == {**stored.metadata, "seen": "no"}
+        ended = Finished(AT + timedelta(seconds=2), OrderStatus.CANCELED, "tired")
+        over = take(unseen.after, [LegRefused(AT, leg.client_order_id, "no"), ended])
+        await stores.orders.move(over, owner="b")
+        row = await stores.orders.get(stored.id)
+        assert (row.status, row.reject_reason) == (OrderStatus.CANCELED, "tired")
         assert (row.lease_owner, row.lease_until) == (None, None)
-        with pytest.raises(ConflictError):
-            await _taken(replace(over, before=over.after), stores)
+        assert len((await stores.orders.events([stored.id]))[stored.id]) == row.version
+        with pytest.raises(ConflictError):  # it is over
+            await _take(replace(over, before=over.after), stores)
 
 
 async def test_a_statement_alone_is_committed_or_has_left_nothing(database: Database) -> None:
@@ -206,9 +213,9 @@ async def test_a_statement_alone_is_committed_or_has_left_nothing(database: Data
     async with database.transactions() as stores:
         orders = await stores.orders.orders([first, second])
     leg = _leg(first.id)
-    await alone(database.transactions(), partial(_taken, take(orders[first.id], [leg])))
+    await alone(database.transactions(), partial(_take, take(orders[first.id], [leg])))
     with pytest.raises(ConflictError, match="the record forbids it"):  # a name is given once
-        await alone(database.transactions(), partial(_taken, take(orders[second.id], [leg])))
+        await alone(database.transactions(), partial(_take, take(orders[second.id], [leg])))
 
     @asynccontextmanager
     async def broken() -> AsyncIterator[Stores]:
@@ -217,14 +224,10 @@ async def test_a_statement_alone_is_committed_or_has_left_nothing(database: Data
             raise RuntimeError("before the commit")
 
     with pytest.raises(RuntimeError, match="before the commit"):
-        await alone(broken(), partial(_taken, take(orders[second.id], [_leg(second.id)])))
+        await alone(broken(), partial(_take, take(orders[second.id], [_leg(second.id)])))
     async with database.transactions() as stores:
         found = await stores.orders.lock([first.id, second.id])
     assert [(one.version, one.lease_owner) for one in found] == [(2, "b"), (1, None)]
-
-
-async def _taken(change: Change, stores: Stores) -> Sequence[StoredOrder]:
-    return await stores.orders.append([change], owner="b", lease_s=60)
 
 
 async def test_a_final_order_is_neither_open_nor_held(database: Database) -> None:

@@ -105,21 +105,15 @@ SET status = given.status, version = given.version, filled_qty = given.filled_qt
     notional = coalesce(given.notional, stored.notional),
     reduce_only = coalesce(given.reduce_only, stored.reduce_only),
     metadata = stored.metadata || given.metadata,
-    lease_owner = CASE WHEN given.is_over THEN NULL WHEN %(lease_s)s::float8 IS NULL THEN stored.lease_owner
-                       ELSE %(owner)s END,
-    lease_until = CASE WHEN given.is_over THEN NULL WHEN %(lease_s)s::float8 IS NULL THEN stored.lease_until
-                       ELSE clock_timestamp() + make_interval(secs => %(lease_s)s::float8) END,
+    lease_owner = CASE WHEN given.is_over THEN NULL ELSE stored.lease_owner END,
+    lease_until = CASE WHEN given.is_over THEN NULL ELSE stored.lease_until END,
     updated_at = clock_timestamp()
 FROM jsonb_to_recordset(%(orders)s) AS given(
     id bigint, before_version integer, version integer, status text, is_over boolean, filled_qty numeric,
     reject_reason text, account_id bigint, plan jsonb, adapter text, venue text, time_in_force text,
     max_slippage_bps numeric, base_quantity numeric, notional numeric, reduce_only boolean, metadata jsonb)
 WHERE stored.id = given.id AND stored.version = given.before_version
-  AND CASE WHEN %(lease_s)s::float8 IS NOT NULL
-           THEN stored.status IN ('executing', 'unknown')
-                AND (stored.lease_until IS NULL OR stored.lease_until <= clock_timestamp())
-           ELSE %(owner)s::text IS NULL
-                OR (stored.lease_owner = %(owner)s AND stored.lease_until > clock_timestamp()) END
+  AND (%(owner)s::text IS NULL OR (stored.lease_owner = %(owner)s AND stored.lease_until > clock_timestamp()))
 RETURNING stored.*
 ), logged AS (
     INSERT INTO order_events (order_id, version, kind, client_order_id, at, payload)
@@ -133,6 +127,48 @@ RETURNING stored.*
     + "SELECT"
     + _SHAPE
     + "FROM moved ORDER BY id"
+)
+
+_DRIVE = """
+WITH moved AS (
+UPDATE orders_sim
+SET status = %(status)s, version = %(version)s, filled_qty = %(filled_qty)s, reject_reason = %(reject_reason)s,
+    metadata = metadata || %(metadata)s, updated_at = clock_timestamp(), """
+
+_DRIVEN = (
+    """
+RETURNING id, decision_id, track, target, strategy_id, side, status, filled_qty, reject_reason, version
+), logged AS (
+    INSERT INTO order_events (order_id, version, kind, client_order_id, at, payload)
+    SELECT moved.id, given.version, kind, client_order_id, at, payload
+    FROM moved
+    CROSS JOIN jsonb_to_recordset(%(events)s) AS given(
+        version integer, kind text, client_order_id text, at timestamptz, payload jsonb)
+    ORDER BY given.version
+"""  # noqa: S608 - fixed texts
+    + _PUBLISHED
+)
+
+MOVE_HELD = (
+    _DRIVE  # noqa: S608 - fixed texts
+    + """
+    lease_owner = CASE WHEN %(is_over)s THEN NULL ELSE lease_owner END,
+    lease_until = CASE WHEN %(is_over)s THEN NULL ELSE lease_until END
+WHERE id = %(id)s AND version = %(before_version)s AND lease_owner = %(owner)s AND lease_until > clock_timestamp()
+"""
+    + _DRIVEN
+    + "SELECT id FROM moved"
+)
+
+TAKE = (
+    _DRIVE  # noqa: S608 - fixed texts
+    + """
+    lease_owner = %(owner)s, lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+WHERE id = %(id)s AND version = %(before_version)s AND status IN ('executing', 'unknown')
+  AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+"""
+    + _DRIVEN
+    + "SELECT id, set_config('synchronous_commit', 'off', true) FROM moved"
 )
 
 _FILL_SHAPE = """
