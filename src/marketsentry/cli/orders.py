@@ -7,7 +7,8 @@ import typer
 from marketsentry.cli.output import JSON_HELP, print_json
 
 if TYPE_CHECKING:
-    from marketsentry.services.execution import OrderPage
+    from marketsentry.services.execution import ToldOrder
+    from marketsentry.services.paging import Page
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -57,16 +58,16 @@ def list_newest(
             raise InputError(f"status must be one of {', '.join(known)}, was {one}")
     wanted = OrderFilter(tuple(OrderStatus(one) for one in status or ()), None, target, strategy)
 
-    async def run() -> "OrderPage":
+    async def run() -> "Page[ToldOrder, int]":
         async with join_system() as system:
             return await list_orders(wanted, before_id=before, limit=limit, transactions=system.transactions)
 
     page = asyncio.run(run())
     rows = [order_row(one) for one in page.items]
     if as_json:
-        print_json({"orders": rows, "next_before": page.next_before_id})
+        print_json({"orders": rows, "next_before": page.next_key})
     else:
-        print_orders(rows, page.next_before_id)
+        print_orders(rows, page.next_key)
 
 
 @app.command()

@@ -1,8 +1,7 @@
 """Reading pages of what accounts hold and of what moved them."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from marketsentry.ports import Stores, Transactions
 from marketsentry.ports.account_lists import (
@@ -14,6 +13,7 @@ from marketsentry.ports.account_lists import (
     Wanted,
 )
 from marketsentry.ports.accounts import Account, SubLedger
+from marketsentry.services.paging import Page, page_of
 
 
 class _Numbered(Protocol):
@@ -22,22 +22,6 @@ class _Numbered(Protocol):
 
 
 Row = TypeVar("Row", bound=_Numbered)
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
-    """Rows, newest first; `next_before_id` asks for the page after it, None when there is none."""
-
-    items: Sequence[Row]
-    next_before_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class PositionPage:
-    """Positions by account, strategy and target; `next_after` asks for the page after it."""
-
-    items: Sequence[ListedPosition]
-    next_after: PositionKey | None
 
 
 async def list_accounts(*, transactions: Transactions) -> Sequence[Account]:
@@ -53,17 +37,18 @@ async def list_positions(
     after: PositionKey | None,
     limit: int,
     transactions: Transactions,
-) -> PositionPage:
+) -> Page[ListedPosition, PositionKey]:
     """Read one page of positions, flat ones too unless `open_only`."""
     async with transactions() as stores:
         found = await stores.account_lists.positions(
             wanted, open_only=open_only, after=after, limit=limit + 1
         )
-    items = found[:limit]
-    if len(found) <= limit:
-        return PositionPage(items, None)
-    last = items[-1].held
-    return PositionPage(items, PositionKey(last.ledger.account_id, last.ledger.strategy_id, last.target))
+    return page_of(found, limit, _key_of)
+
+
+def _key_of(one: ListedPosition) -> PositionKey:
+    ledger = one.held.ledger
+    return PositionKey(ledger.account_id, ledger.strategy_id, one.held.target)
 
 
 async def list_fills(
@@ -74,7 +59,7 @@ async def list_fills(
     before_id: int | None,
     limit: int,
     transactions: Transactions,
-) -> Page[BookedFill]:
+) -> Page[BookedFill, int]:
     """Read one page of fills."""
     return await _page(
         lambda stores, n: stores.account_lists.fills(
@@ -87,7 +72,7 @@ async def list_fills(
 
 async def list_entries(
     wanted: Wanted, *, before_id: int | None, limit: int, transactions: Transactions
-) -> Page[BookedEntry]:
+) -> Page[BookedEntry, int]:
     """Read one page of ledger entries."""
     return await _page(
         lambda stores, n: stores.account_lists.entries(wanted, before_id=before_id, limit=n),
@@ -98,7 +83,7 @@ async def list_entries(
 
 async def list_equity(
     ledger: SubLedger, *, before_id: int | None, limit: int, transactions: Transactions
-) -> Page[ListedMark]:
+) -> Page[ListedMark, int]:
     """Read one page of what a sub-ledger was worth; raises `NotFoundError` when there is no such account."""
     async with transactions() as stores:
         await stores.accounts.get(ledger.account_id)
@@ -111,8 +96,7 @@ async def list_equity(
 
 async def _page(
     read: Callable[[Stores, int], Awaitable[Sequence[Row]]], limit: int, transactions: Transactions
-) -> Page[Row]:
+) -> Page[Row, int]:
     async with transactions() as stores:
         found = await read(stores, limit + 1)
-    items = found[:limit]
-    return Page(items, items[-1].id if len(found) > limit else None)
+    return page_of(found, limit, lambda one: one.id)

@@ -21,6 +21,7 @@ from marketsentry.services.execution_holdings import intent_of, read_account_hol
 from marketsentry.services.execution_request import ACCOUNT, ORDER_TERMS, AdmitParts, RunRequest
 from marketsentry.services.executor import Executor
 from marketsentry.services.expected_costs import EXPECTED_COST, CostBook, read_costs, rounded_bps
+from marketsentry.services.paging import Page, page_of
 from marketsentry.services.risk_switch import hold_switches
 
 WAIT_S = 30.0
@@ -105,14 +106,6 @@ class RunResult:
 
     orders: Sequence[ToldOrder]
     executed_ids: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class OrderPage:
-    """Orders, newest first; `next_before_id` asks for the page after it, None when there is none."""
-
-    items: Sequence[ToldOrder]
-    next_before_id: int | None
 
 
 async def enter_orders(request: EnterRequest, parts: ExecutionParts) -> Entered:
@@ -210,7 +203,7 @@ async def read_order(order_id: int, *, transactions: Transactions) -> ToldOrder:
 
 async def list_orders(
     wanted: OrderFilter, *, before_id: int | None, limit: int, transactions: Transactions
-) -> OrderPage:
+) -> Page[ToldOrder, int]:
     """Read one page of orders, newest first.
 
     Parameters
@@ -226,12 +219,12 @@ async def list_orders(
 
     Returns
     -------
-    OrderPage
+    Page
     """
     async with transactions() as stores:
         found = await stores.orders.page(wanted, before_id=before_id, limit=limit + 1)
-        told = await told_orders(stores, found[:limit])
-    return OrderPage(told, found[limit - 1].id if len(found) > limit else None)
+        page = page_of(found, limit, lambda one: one.id)
+        return Page(await told_orders(stores, page.items), page.next_key)
 
 
 async def told_orders(stores: Stores, stored: Sequence[StoredOrder]) -> Sequence[ToldOrder]:

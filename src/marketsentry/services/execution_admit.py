@@ -34,7 +34,7 @@ from marketsentry.services.execution_risk import (
     tell_refusal,
 )
 from marketsentry.services.ledger import PAPER, Marked
-from marketsentry.services.risk_switch import hold_switches
+from marketsentry.services.risk_switch import lock_switches, read_locked
 
 
 async def admit(request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> Sequence[StoredOrder]:
@@ -74,6 +74,10 @@ async def _waiting(stores: Stores, request: RunRequest) -> Sequence[StoredOrder]
     if not orders:
         raise NotFoundError("no orders for decision")
     return [one for one in orders if one.status.is_waiting]
+
+
+async def _account(stores: Stores, request: RunRequest) -> Account | None:
+    return await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)
 
 
 async def _holdings(
@@ -118,9 +122,12 @@ async def admit_within(
     pairs = dict.fromkeys((one.track, one.strategy_id) for one in waiting)
     if not pairs:
         return []
-    switches = await hold_switches(stores, pairs, spends=True)
-    locked, decision = await together(
-        stores.orders.lock([one.id for one in waiting]), stores.decisions.get(request.decision_id)
+    await lock_switches(stores, pairs, spends=True)
+    switches, locked, decision, _ = await together(
+        read_locked(stores, pairs),
+        stores.orders.lock([one.id for one in waiting]),
+        stores.decisions.get(request.decision_id),
+        _account(stores, request),
     )
     orders = [one for one in locked if one.status.is_waiting]
     if not orders:
@@ -159,7 +166,7 @@ async def admit_held(
 ) -> Sequence[StoredOrder]:
     """Admit orders that nobody else can move; see `admit_within`."""
     orders, known = held.orders, held.known
-    account = await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)
+    account = await _account(stores, request)
     holdings = (
         await _holdings(stores, account, orders, parts) if known is None else Holdings([known.marked.state])
     )
@@ -170,13 +177,10 @@ async def admit_held(
             raise Refusal([code], by_switch=True)
     if held.refused:
         raise Refusal(held.refused)
-    opening = [(one.track, one.target) for one in openers]
-    judged = held.judged
-    if judged is None:
-        judged = await judge_market(stores, opening, parts)
-    for track, target in opening:
-        if (track, target) not in judged:
-            raise Refusal((no_data_code(target),))
+    market = await _market(stores, request, parts, held, openers, holdings)
+    for order in openers:
+        if (order.track, order.target) not in market.judged:
+            raise Refusal((no_data_code(order.target),))
     sized = await _sized(stores, request, parts, orders, openers)
     refusal = parts.venues.refusal(request.adapter, request.venue)
     if refusal is None:  # else nothing can be sent, and there is nothing to be at risk
@@ -187,10 +191,45 @@ async def admit_held(
             currency=parts.venues.currency(request.adapter, request.venue),
         )
         if openers:
-            await _judge(stores, parts, account, known, sized, holdings)
+            await _judge(stores, parts, account, known, sized, market)
     else:
         account = None
     return await _reserve(stores, request, parts, sized, account=account, refusal=refusal)
+
+
+@dataclass(frozen=True, slots=True)
+class _Market:
+    """What the breaker let pass, newest prices, and by track what risk must know."""
+
+    judged: frozenset[tuple[str, str]]
+    prices: Mapping[str, Decimal]
+    facts: Mapping[str, TrackFacts]
+
+
+async def _market(
+    stores: Stores,
+    request: RunRequest,
+    parts: AdmitParts,
+    held: Held,
+    openers: Sequence[StoredOrder],
+    holdings: Holdings,
+) -> _Market:
+    """Ask the breaker, and read what risk asks for, by one round trip where nothing is known yet."""
+    if held.known is not None and held.judged is not None:
+        return _Market(held.judged, {}, {order.track: held.known.facts for order in held.orders})
+    if not openers:
+        return _Market(frozenset(), {}, {})
+    targets = tuple(dict.fromkeys((*holdings.targets, *(one.target for one in held.orders))))
+    tracks = tuple(dict.fromkeys(one.track for one in openers))
+    opening = [(one.track, one.target) for one in openers] if held.judged is None else []
+    passed, prices, facts = await together(
+        judge_market(stores, opening, parts),
+        _prices(stores, request, targets, parts),
+        together(*(read_track_facts(stores, track, targets, parts) for track in tracks)),
+    )
+    return _Market(
+        passed if held.judged is None else held.judged, prices, dict(zip(tracks, facts, strict=True))
+    )
 
 
 async def _judge(
@@ -199,22 +238,17 @@ async def _judge(
     account: Account,
     known: Known | None,
     sized: Sequence[Sized],
-    holdings: Holdings,
+    market: _Market,
 ) -> None:
     """Let risk judge each track in which something is opened."""
-    if known is not None:
-        judge_risk(known.marked, sized, {}, known.facts, parts)
-        return
-    targets = [*holdings.targets, *(one.order.target for one in sized)]
-    tracks = tuple(dict.fromkeys(one.order.track for one in sized if one.opens))
-    prices, facts = await together(
-        _prices(stores, account, targets, parts),
-        together(*(read_track_facts(stores, track, targets, parts) for track in tracks)),
-    )
-    for track, of_it in zip(tracks, facts, strict=True):
+    for track in dict.fromkeys(one.order.track for one in sized if one.opens):
         of_track = [one for one in sized if one.order.track == track]
-        taken = await mark_strategies(stores, parts, account, of_track, prices)
-        judge_risk(taken[SubLedger(account.id, GLOBAL, track)], of_track, prices, of_it, parts)
+        if known is None:
+            taken = await mark_strategies(stores, parts, account, of_track, market.prices)
+            marked = taken[SubLedger(account.id, GLOBAL, track)]
+        else:
+            marked = known.marked
+        judge_risk(marked, of_track, market.prices, market.facts[track], parts)
 
 
 async def _sized(
@@ -239,14 +273,14 @@ async def _sized(
 
 
 async def _prices(
-    stores: Stores, account: Account, targets: Sequence[str], parts: AdmitParts
+    stores: Stores, request: RunRequest, targets: Sequence[str], parts: AdmitParts
 ) -> Mapping[str, Decimal]:
     """Newest prices; what was made up prices paper alone."""
-    found = await stores.accounts.known_prices(tuple(dict.fromkeys(targets)), as_of=parts.clock.now())
+    found = await stores.accounts.known_prices(targets, as_of=parts.clock.now())
     return {
         one.target: one.price
         for one in found
-        if account.adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)
+        if request.adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)
     }
 
 

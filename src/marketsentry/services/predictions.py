@@ -1,18 +1,8 @@
 """Reading stored predictions."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from marketsentry.ports import Transactions
 from marketsentry.ports.predictions import StoredPrediction
-
-
-@dataclass(frozen=True, slots=True)
-class PredictionPage:
-    """Predictions, newest first; `next_before_id` asks for the page after it, None when there is none."""
-
-    items: Sequence[StoredPrediction]
-    next_before_id: int | None
+from marketsentry.services.paging import Page, page_of
 
 
 async def read_prediction(prediction_id: int, *, transactions: Transactions) -> StoredPrediction:
@@ -28,7 +18,7 @@ async def list_predictions(
     before_id: int | None,
     limit: int,
     transactions: Transactions,
-) -> PredictionPage:
+) -> Page[StoredPrediction, int]:
     """Read one page of predictions.
 
     Parameters
@@ -46,11 +36,10 @@ async def list_predictions(
 
     Returns
     -------
-    PredictionPage
+    Page
     """
     async with transactions() as stores:
         found = await stores.predictions.page(
             track=track, target=target, before_id=before_id, limit=limit + 1
         )
-    items = found[:limit]
-    return PredictionPage(items, items[-1].id if len(found) > limit else None)
+    return page_of(found, limit, lambda one: one.id)

@@ -30,6 +30,7 @@ from marketsentry.ports.risk import (
     SwitchReading,
 )
 from marketsentry.ports.together import together
+from marketsentry.services.paging import Page, page_of
 from marketsentry.services.risk_switch import (
     effective_switches,
     hard_block,
@@ -98,14 +99,6 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
-class EventPage:
-    """Risk events, newest first; `next_before_id` asks for the page after it, None when there is none."""
-
-    items: Sequence[StoredRiskEvent]
-    next_before_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class _World:
     """What was read for one check."""
 
@@ -154,7 +147,7 @@ async def check_risk(request: CheckRequest, parts: RiskParts, *, by: ChangedBy) 
 
 async def list_events(
     wanted: EventFilter, *, before_id: int | None, limit: int, transactions: Transactions
-) -> EventPage:
+) -> Page[StoredRiskEvent, int]:
     """Read one page of risk events, newest first.
 
     Parameters
@@ -170,12 +163,11 @@ async def list_events(
 
     Returns
     -------
-    EventPage
+    Page
     """
     async with transactions() as stores:
         found = await stores.risk.page_events(wanted, before_id=before_id, limit=limit + 1)
-    items = found[:limit]
-    return EventPage(items, items[-1].id if len(found) > limit else None)
+    return page_of(found, limit, lambda one: one.id)
 
 
 async def record_limits(parts: RiskParts) -> datetime:

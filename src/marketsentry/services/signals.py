@@ -3,7 +3,6 @@
 A signal ends one horizon after its prediction was made: by then the forecast is spent.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +20,7 @@ from marketsentry.ports.decisions import Decision, DecisionSource, Idempotency, 
 from marketsentry.ports.predictions import StoredPrediction
 from marketsentry.ports.quick import quick
 from marketsentry.ports.signals import SignalRecord, StoredSignal
+from marketsentry.services.paging import Page, page_of
 from marketsentry.services.predict import (
     LiquidRequest,
     Served,
@@ -61,22 +61,6 @@ class Generated:
 
     signal: StoredSignal
     price: Price | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SignalPage:
-    """Signals, newest first; `next_before_id` asks for the page after it, None when there is none."""
-
-    items: Sequence[StoredSignal]
-    next_before_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionPage:
-    """Decisions, newest first; `next_before_id` asks for the page after it, None when there is none."""
-
-    items: Sequence[StoredDecision]
-    next_before_id: str | None
 
 
 async def generate_signal(
@@ -143,7 +127,7 @@ async def list_signals(
     before_id: int | None,
     limit: int,
     transactions: Transactions,
-) -> SignalPage:
+) -> Page[StoredSignal, int]:
     """Read one page of signals, newest first.
 
     Parameters
@@ -163,14 +147,13 @@ async def list_signals(
 
     Returns
     -------
-    SignalPage
+    Page
     """
     async with transactions() as stores:
         found = await stores.signals.page(
             track=track, target=target, strategy_id=strategy_id, before_id=before_id, limit=limit + 1
         )
-    items = found[:limit]
-    return SignalPage(items, items[-1].id if len(found) > limit else None)
+    return page_of(found, limit, lambda one: one.id)
 
 
 async def list_decisions(
@@ -180,7 +163,7 @@ async def list_decisions(
     before_id: str | None,
     limit: int,
     transactions: Transactions,
-) -> DecisionPage:
+) -> Page[StoredDecision, str]:
     """Read one page of decisions, newest first.
 
     Parameters
@@ -198,7 +181,7 @@ async def list_decisions(
 
     Returns
     -------
-    DecisionPage
+    Page
 
     Raises
     ------
@@ -209,8 +192,7 @@ async def list_decisions(
         found = await stores.decisions.page(
             track=track, strategy_id=strategy_id, before_id=before_id, limit=limit + 1
         )
-    items = found[:limit]
-    return DecisionPage(items, items[-1].decision_id if len(found) > limit else None)
+    return page_of(found, limit, lambda one: one.decision_id)
 
 
 async def _known(idempotency: Idempotency | None, transactions: Transactions) -> Generated | None:

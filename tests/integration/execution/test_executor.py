@@ -165,6 +165,17 @@ async def test_where_the_lease_has_passed_on_the_venue_in_the_record_has_no_orde
     assert order.filled_qty == 10
 
 
+async def test_a_row_that_is_behind_the_log_is_looked_at_first(world: World) -> None:
+    (stored,) = await world.admitted("10")
+    parts = world.drive_parts(keeps_record=True)
+    driver = await begin(replace(stored, version=0), parts, owner="a")
+    assert driver is not None
+    assert driver.due is None
+    order = await driver.run()
+    await _check_truth(world, order)
+    assert await begin(stored, parts, owner="b") is None  # over, whatever the row says
+
+
 async def test_a_switch_holds_back_the_leg_that_the_claim_would_write(world: World) -> None:
     (stored,) = await world.admitted("10")
     await trigger_switch(ManualTrigger("liquid"), by=BY, transactions=world.database.transactions)

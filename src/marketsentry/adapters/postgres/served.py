@@ -40,6 +40,7 @@ WITH given AS (
     FROM given
     JOIN feature_snapshots AS kept ON kept.lineage_id = given.lineage_id AND kept.target = given.target
         AND kept.event_time = given.event_time
+        AND kept.event_time BETWEEN %(first)s AND %(last)s  -- says before the join which partitions are looked into
     WHERE kept.schema_hash = given.schema_hash AND kept.data_version = given.data_version
       AND kept.feature_payload = given.payload
 ), stored AS (
@@ -73,7 +74,12 @@ async def add_predictions(
     )  # one order for everybody: no two calls lock crosswise
     documents = {one.target: one.answer.document() for one in ordered}
     rows = [_row(one, documents[one.target]) for one in ordered]
-    given = {"rows": orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY).decode()}
+    times = [ns_to_datetime(one.snapshot.event_time_ns) for one in ordered if one.snapshot is not None]
+    given = {
+        "rows": orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY).decode(),
+        "first": min(times, default=None),
+        "last": max(times, default=None),
+    }
     added = {row[0]: row[1:] for row in await statements.tuples(_ADD, given, is_binary=True)}
     return {
         one.target: _stored(one, documents[one.target], *added[one.target])

@@ -78,7 +78,7 @@ async def positions(
     )
     return PositionPageOut(
         items=[_position(one) for one in page.items],
-        next_cursor=None if page.next_after is None else position_cursor(page.next_after),
+        next_cursor=None if page.next_key is None else position_cursor(page.next_key),
     )
 
 
@@ -103,7 +103,7 @@ async def fills(
         limit=limit,
         transactions=system.transactions,
     )
-    return FillPageOut(items=[_fill(one) for one in page.items], next_cursor=page.next_before_id)
+    return FillPageOut(items=[_fill(one) for one in page.items], next_cursor=page.next_key)
 
 
 @router.get("/ledger", summary="List ledger entries")
@@ -123,7 +123,7 @@ async def ledger(
         limit=limit,
         transactions=system.transactions,
     )
-    return EntryPageOut(items=[_entry(one) for one in page.items], next_cursor=page.next_before_id)
+    return EntryPageOut(items=[_entry(one) for one in page.items], next_cursor=page.next_key)
 
 
 @router.get(
@@ -148,7 +148,7 @@ async def equity(
         limit=limit,
         transactions=system.transactions,
     )
-    return EquityPageOut(items=[_equity(one) for one in page.items], next_cursor=page.next_before_id)
+    return EquityPageOut(items=[_equity(one) for one in page.items], next_cursor=page.next_key)
 
 
 def _position(listed: ListedPosition) -> PositionOut:

@@ -5,9 +5,10 @@ from dataclasses import asdict
 from time import perf_counter
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query
 
 from marketsentry.api.deps import MetricsDep, SystemDep
+from marketsentry.api.idempotency import IdempotencyKey
 from marketsentry.api.routers.risk import By
 from marketsentry.api.schemas.execution import (
     MAX_PAGE,
@@ -31,7 +32,7 @@ from marketsentry.core.lineage import hash_params
 from marketsentry.core.orders.order import OrderStatus, Side, TimeInForce
 from marketsentry.core.orders.terms import terms_of
 from marketsentry.exceptions import InputError
-from marketsentry.ports.decisions import MAX_KEY_LENGTH, Idempotency
+from marketsentry.ports.decisions import Idempotency
 from marketsentry.ports.orders import OrderFilter
 from marketsentry.services.execution import (
     EnteredOrder,
@@ -52,11 +53,6 @@ _FILLED = (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED)
 _LOCKED: dict[int | str, dict[str, Any]] = {423: {"description": "the code by which risk refuses"}}
 
 router = APIRouter(prefix="/execution", tags=["execution"])
-
-IdempotencyKey = Annotated[
-    Annotated[str, stored_text(MAX_KEY_LENGTH)] | None,
-    Header(alias="Idempotency-Key", description="a repeated request with it stores nothing again"),
-]
 
 
 @router.post(
@@ -127,7 +123,7 @@ async def list_page(
     )
     page = await list_orders(wanted, before_id=cursor, limit=limit, transactions=system.transactions)
     items = [OrderOut.model_validate(_columns(one)) for one in page.items]
-    return OrderPageOut(items=items, next_cursor=page.next_before_id)
+    return OrderPageOut(items=items, next_cursor=page.next_key)
 
 
 @router.post(

@@ -87,7 +87,7 @@ async def list_page(
         track=track, target=target, before_id=cursor, limit=limit, transactions=system.transactions
     )
     items = [StoredPredictionOut.model_validate(_columns(one)) for one in page.items]
-    return PredictionPageOut(items=items, next_cursor=page.next_before_id)
+    return PredictionPageOut(items=items, next_cursor=page.next_key)
 
 
 def _prediction(stored: StoredPrediction) -> PredictionOut:

@@ -163,7 +163,7 @@ async def list_page(
     wanted = EventFilter(None if severity is None else EventSeverity(severity), code, decision_id)
     page = await list_events(wanted, before_id=cursor, limit=limit, transactions=system.transactions)
     items = [RiskEventOut.model_validate(asdict(one)) for one in page.items]
-    return RiskEventPageOut(items=items, next_cursor=page.next_before_id)
+    return RiskEventPageOut(items=items, next_cursor=page.next_key)
 
 
 def _position(line: PositionIn) -> Position:

@@ -79,7 +79,7 @@ async def list_page(
         transactions=system.transactions,
     )
     items = [StoredSignalOut.model_validate(_facts(one)) for one in page.items]
-    return SignalPageOut(items=items, next_cursor=page.next_before_id)
+    return SignalPageOut(items=items, next_cursor=page.next_key)
 
 
 @router.get("/decisions", summary="List decisions", responses=documented(404))
@@ -101,7 +101,7 @@ async def list_decision_page(
         transactions=system.transactions,
     )
     items = [DecisionOut.model_validate(one, from_attributes=True) for one in page.items]
-    return DecisionPageOut(items=items, next_cursor=page.next_before_id)
+    return DecisionPageOut(items=items, next_cursor=page.next_key)
 
 
 def _facts(stored: StoredSignal) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """How an order is to be traded where there is a choice: market, margin, leverage. What is not said is the account's."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -52,13 +52,17 @@ class Terms:
 
     def document(self) -> dict[str, Any]:
         """Spell what was said as JSON values."""
-        said = {name: value for name, value in asdict(self).items() if value}
-        return {name: str(value) if isinstance(value, StrEnum) else value for name, value in said.items()}
+        return {
+            name: str(value) if isinstance(value, StrEnum) else value for name, value in self._said().items()
+        }
 
     def over(self, other: "Terms") -> "Terms":
         """Say what this says, and what the other says where this says nothing."""
-        said = {name: value for name, value in asdict(self).items() if value}
-        return replace(other, **said)
+        said = self._said()
+        return replace(other, **said) if said else other
+
+    def _said(self) -> dict[str, Any]:
+        return {name: value for name in self.__slots__ if (value := getattr(self, name))}
 
 
 NO_TERMS = Terms()
@@ -66,12 +70,13 @@ NO_TERMS = Terms()
 
 def terms_of(document: Mapping[str, Any] | None) -> Terms:
     """Read back what `Terms.document` spelled; None is nothing said."""
-    known = document or {}
+    if not document:
+        return NO_TERMS
     kinds = {
         "market_type": Market,
         "product_type": ProductType,
         "position_mode": PositionMode,
         "margin_mode": MarginMode,
     }
-    words: dict[str, Any] = {name: kind(known[name]) for name, kind in kinds.items() if name in known}
-    return Terms(leverage=known.get("leverage"), reduce_only=known.get("reduce_only", False), **words)
+    words: dict[str, Any] = {name: kind(document[name]) for name, kind in kinds.items() if name in document}
+    return Terms(leverage=document.get("leverage"), reduce_only=document.get("reduce_only", False), **words)
