@@ -1,15 +1,18 @@
 """Fills of decimal texts, and rows of decisions and orders that they belong to, as execution leaves them."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from psycopg.types.json import Jsonb
 
 from marketsentry.adapters.postgres.database import Database
+from marketsentry.core.account.entries import EntryKind
 from marketsentry.core.orders.order import Fill, Side
+from marketsentry.ports import Stores
 from marketsentry.ports.accounts import Booking, SubLedger
+from marketsentry.services.ledger import HoldingCost, charge_holding
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CAPITAL = Decimal(100_000)
@@ -45,6 +48,20 @@ def a_fill(
 ) -> Fill:
     """Make a fill of decimal texts."""
     return Fill(trade_id, Decimal(qty), Decimal(price), Decimal(fee), fee_currency, at)
+
+
+async def charge(
+    stores: Stores,
+    ledger: SubLedger,
+    costs: Sequence[HoldingCost],
+    *,
+    at: datetime,
+    kind: EntryKind = EntryKind.FUNDING,
+) -> None:
+    """Charge a sub-ledger under the lock of its account."""
+    account = await stores.accounts.lock(ledger.account_id)
+    state = await stores.accounts.state(ledger, trips_since=at, max_trips=0)
+    await charge_holding(stores, account, [state], costs, at=at, kind=kind)
 
 
 def make_booking(database: Database) -> MakeBooking:

@@ -195,8 +195,8 @@ class AccountStore(Protocol):
         """
         ...
 
-    async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> frozenset[str]:
-        """Insert entries and move cash by them in one statement; names the references that were new."""
+    async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> Mapping[str, int]:
+        """Insert entries and move cash by them in one statement; gives the ids of those that were new by reference."""
         ...
 
     async def put_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> None:

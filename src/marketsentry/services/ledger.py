@@ -167,29 +167,74 @@ class HoldingCost:
 
 async def charge_holding(
     stores: Stores,
-    ledger: SubLedger,
+    account: Account,
+    states: Sequence[LedgerState],
     costs: Sequence[HoldingCost],
     *,
     at: datetime,
-    kind: EntryKind = EntryKind.FUNDING,
-) -> None:
-    """Charge funding or borrowing of positions; what was charged under its reference before is left alone."""
+    kind: EntryKind,
+) -> Sequence[LedgerState]:
+    """Charge funding or borrowing of positions; what was charged under its reference before is left alone.
+
+    Parameters
+    ----------
+    stores
+        Of the transaction that holds the account.
+    account
+        Its currency is paid.
+    states
+        Read under the lock: whose positions they are, and behind it sums that it belongs to.
+    costs
+        Of positions of the first.
+    at
+        When.
+    kind
+        What for.
+
+    Returns
+    -------
+    sequence of LedgerState
+        The states after it.
+    """
     if not costs:
-        return
-    account = await stores.accounts.lock(ledger.account_id)
-    entries = {
-        one: Entry(kind, account.currency, -one.paid_quote, one.reference, at, one.target) for one in costs
-    }
-    held, new = await together(
-        stores.accounts.positions(ledger), stores.accounts.add_entries(ledger, tuple(entries.values()))
-    )
-    positions = {one.target: one.position for one in held}
-    for one, entry in entries.items():
-        if entry.reference in new:
-            positions[one.target] = apply_funding(positions.get(one.target, Position()), one.paid_quote)
-    moved = dict.fromkeys(one.target for one in costs if one.reference in new)
+        return states
+    own = states[0]
+    entries = _holding_entries(costs, account, at=at, kind=kind)
+    new = await stores.accounts.add_entries(own.ledger, entries)
+    held = {one.target: one.position for one in own.positions}
+    await _charge_positions(stores, own.ledger, costs, held, new)
+    charged = [one for one in entries if one.reference in new]
+    return [_charged(state, charged, max(new.values(), default=0)) for state in states]
+
+
+def _holding_entries(
+    costs: Sequence[HoldingCost], account: Account, *, at: datetime, kind: EntryKind
+) -> Sequence[Entry]:
+    return [Entry(kind, account.currency, -one.paid_quote, one.reference, at, one.target) for one in costs]
+
+
+async def _charge_positions(
+    stores: Stores,
+    ledger: SubLedger,
+    costs: Sequence[HoldingCost],
+    held: Mapping[str, Position],
+    new: Mapping[str, int],
+) -> None:
+    """Tell the positions what holding them cost, for the entries that are new."""
+    moved: dict[str, Position] = {}
+    for one in costs:
+        if one.reference in new:
+            before = moved.get(one.target, held.get(one.target, Position()))
+            moved[one.target] = apply_funding(before, one.paid_quote)
     if moved:
-        await stores.accounts.put_positions([HeldPosition(ledger, one, positions[one]) for one in moved])
+        await stores.accounts.put_positions([HeldPosition(ledger, *one) for one in moved.items()])
+
+
+def _charged(state: LedgerState, entries: Sequence[Entry], newest_entry: int) -> LedgerState:
+    cash = dict(state.cash)
+    for entry in entries:
+        cash[entry.currency] = cash.get(entry.currency, ZERO) + entry.amount
+    return replace(state, cash=cash, newest_entry=max(state.newest_entry, newest_entry))
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,13 +267,9 @@ class Trader:
             for symbol, paid in zip(self._decider.symbols, plan.decided.funding_quote.tolist(), strict=True)
             if paid
         ]
-        if not costs:
-            return opened.states
-        _, states = await together(
-            charge_holding(stores, self.ledger, costs, at=plan.bar.end, kind=EntryKind.BORROW),
-            self._read_states(stores),
+        return await charge_holding(
+            stores, self.account, opened.states, costs, at=plan.bar.end, kind=EntryKind.BORROW
         )
-        return states
 
     async def _mark(
         self, stores: Stores, plan: "_Plan", states: Sequence[LedgerState]

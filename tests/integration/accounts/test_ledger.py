@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from account_fills import AT, CAPITAL, MakeBooking, a_fill
+from account_fills import AT, CAPITAL, MakeBooking, a_fill, charge
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.core.orders.order import Side
 from marketsentry.exceptions import ConflictError, DataQualityError, NotFoundError
@@ -16,7 +16,6 @@ from marketsentry.services.ledger import (
     HoldingCost,
     adjust,
     book_fills,
-    charge_holding,
     mark,
     open_ledger,
     pay,
@@ -191,7 +190,7 @@ async def test_payments_and_funding_are_written_once(
             await book_fills(stores, bought)
             assert await pay(stores, ledger, Decimal(50), reference="wire 1", at=AT) is is_first
             assert await pay(stores, ledger, Decimal(-20), reference="wire 1", at=AT) is is_first
-            await charge_holding(stores, ledger, [HoldingCost(SPOT, Decimal("0.75"), "f1")], at=AT)
+            await charge(stores, ledger, [HoldingCost(SPOT, Decimal("0.75"), "f1")], at=AT)
             await adjust(stores, ledger, Decimal("0.01"), currency="USD", reason="dust of the venue", at=AT)
             (held,) = await stores.accounts.positions(ledger)
         assert held.position.funding_quote == Decimal("0.75")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from account_fills import AT, MakeBooking, a_fill, make_booking
+from account_fills import AT, MakeBooking, a_fill, charge, make_booking
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.core.account.entries import EntryKind
 from marketsentry.core.orders.order import Side
@@ -19,7 +19,6 @@ from marketsentry.services.ledger import (
     HoldingCost,
     adjust,
     book_fills,
-    charge_holding,
     mark,
     open_ledger,
     pay,
@@ -86,7 +85,7 @@ async def run(database: Database, make: MakeBooking, account: str, walked: list[
             case ("fund", str(strategy), str(target), Decimal() as amount):
                 async with database.transactions() as stores:
                     cost = HoldingCost(target, amount, f"f{n}")
-                    await charge_holding(stores, replace(first, strategy_id=strategy), [cost], at=at)
+                    await charge(stores, replace(first, strategy_id=strategy), [cost], at=at)
 
 
 @settings(
@@ -129,7 +128,7 @@ async def test_a_row_that_was_changed_is_found_and_put_right(
         await book_fills(stores, await booking(ledger, a_fill("3", "1", "105", fee="1")))
         await adjust(stores, ledger, Decimal("-0.5"), currency="USD", reason="the venue's dust", at=AT)
         cost = HoldingCost("BTC-USD", Decimal(1), "b")
-        await charge_holding(stores, ledger, [cost], at=AT, kind=EntryKind.BORROW)
+        await charge(stores, ledger, [cost], at=AT, kind=EntryKind.BORROW)
         await mark(stores, [ledger], {"BTC-USD": Decimal(120)}, at=AT)
     with psycopg.connect(database_url, autocommit=True) as connection:
         assert connection.execute(CORRUPTIONS[what].encode()).rowcount >= 1

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from account_fills import a_fill, make_booking
+from account_fills import a_fill, charge, make_booking
 from marketsentry.bootstrap import System
 from marketsentry.core.orders.order import Side
 from marketsentry.ports.accounts import SubLedger
-from marketsentry.services.ledger import HoldingCost, adjust, book_fills, charge_holding, mark, open_ledger
+from marketsentry.services.ledger import HoldingCost, adjust, book_fills, mark, open_ledger
 
 PNL = "/api/v2/metrics/pnl-attribution"
 PARTS = ("selection_pnl", "timing_pnl", "execution_pnl", "cost_pnl", "risk_constraint_pnl")
@@ -69,7 +69,7 @@ async def traded(system: System) -> SubLedger:
         await book_fills(stores, bought)
         await book_fills(stores, short)
         await mark(stores, [ledger], {"BTC-USD": Decimal(110)}, at=after(1))
-        await charge_holding(stores, other, [HoldingCost("ETH-USD", Decimal("0.25"), "f")], at=now)
+        await charge(stores, other, [HoldingCost("ETH-USD", Decimal("0.25"), "f")], at=now)
         await mark(stores, [other], {"ETH-USD": Decimal(45)}, at=after(2))
         await book_fills(stores, sold)
         await mark(stores, [ledger], {"BTC-USD": Decimal(118)}, at=after(3))

@@ -264,7 +264,7 @@ async def test_a_bar_and_an_order_cost_few_statements(system: System, market: tu
         if step.orders:
             break
     assert handed, "one of the bars must trade to be counted"
-    assert handed[0] <= 31, sent[: handed[0]]
+    assert handed[0] <= 28, sent[: handed[0]]
     assert (len(sent) - handed[0]) / len(step.orders) <= 14, sent[handed[0] :]
 
 

@@ -75,7 +75,7 @@ WITH added AS (
          AS given (kind, target, currency, amount, fill_id, reference, at, place)
     ORDER BY given.place
     ON CONFLICT (account_id, strategy_id, kind, reference) DO NOTHING
-    RETURNING currency, amount, reference
+    RETURNING id, currency, amount, reference
 ), moved AS (
     INSERT INTO cash_balances (account_id, strategy_id, track, currency, amount)
     SELECT %(account_id)s, %(strategy_id)s, %(track)s, currency, sum(amount)
@@ -83,7 +83,7 @@ WITH added AS (
     ON CONFLICT (account_id, strategy_id, currency) DO UPDATE
     SET amount = cash_balances.amount + excluded.amount, updated_at = now()
 )
-SELECT reference FROM added
+SELECT reference, id FROM added
 """
 
 _POSITIONS = """
@@ -278,10 +278,9 @@ class PostgresAccountStore:
             told.setdefault(fill.trade_id, fill)
         return [StoredFill(row["id"], told[row["venue_trade_id"]]) for row in rows]
 
-    async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> frozenset[str]:
+    async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> Mapping[str, int]:
         """Insert entries and move cash by them; see `AccountStore.add_entries`."""
-        rows = await self._statements.rows(_ADD_ENTRIES, _entry_columns(ledger, entries))
-        return frozenset(row["reference"] for row in rows)
+        return dict(await self._statements.tuples(_ADD_ENTRIES, _entry_columns(ledger, entries)))
 
     async def put_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> None:
         """Insert entries and move cash by them; see `AccountStore.put_entries`."""
