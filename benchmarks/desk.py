@@ -17,10 +17,11 @@ from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.synthetic import DEFAULT_START_NS, make_market
 from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.core.risk.limits import BreakerLimits, RiskLimits
+from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.training import ModelSpec
 from marketsentry.services.candidate import CandidateRequest
 from marketsentry.services.datasets import DatasetRequest, build_dataset
-from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
 from marketsentry.services.trader_live import LiveParts, LiveRules, LiveTrader
@@ -64,12 +65,14 @@ class TimedExecutor(Executor):
     statements: list[str] | None = None
     handed_after = 0
 
-    async def settle(self, order_ids: Sequence[int], *, within_s: float, skips_unknown: bool = False) -> None:
+    async def settle(
+        self, orders: Sequence[StoredOrder | int], *, within_s: float, skips_unknown: bool = False
+    ) -> None:
         """Note the time and the statements so far, and settle."""
         self.handed_at = time.perf_counter()
         if self.statements is not None:
             self.handed_after = len(self.statements)
-        await super().settle(order_ids, within_s=within_s, skips_unknown=skips_unknown)
+        await super().settle(orders, within_s=within_s, skips_unknown=skips_unknown)
 
 
 def make_bars(n_bars: int, *, start_ns: int = DEFAULT_START_NS) -> tuple[BarSeries, ...]:

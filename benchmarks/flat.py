@@ -25,7 +25,7 @@ from marketsentry.ports.accounts import SubLedger
 from marketsentry.ports.venue import Venue
 from marketsentry.services.execution import EnteredOrder, EnterRequest, ExecutionParts, enter_orders
 from marketsentry.services.execution_admit import admit
-from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_request import AdmitParts, RunRequest, stage_without_rollout
 from marketsentry.services.executor import Executor
 from marketsentry.services.flat_proof import Scope

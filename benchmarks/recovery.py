@@ -17,7 +17,7 @@ from marketsentry.bootstrap import System
 from marketsentry.core.orders.order import OrderStatus
 from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.venue import LegRef, LegRequest, LegView, OutcomeUnknownError, Venue
-from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.executor import Executor
 
 N_RUNS, N_ORDERS = 5, 500
@@ -43,6 +43,9 @@ class Outage:
     def refusal(self, adapter: str, venue: str) -> str | None:
         """Tell why nothing can be sent."""
         return self._registry.refusal(adapter, venue)
+
+    def in_record(self, adapter: str, venue: str, *, fee_bps: Decimal) -> None:
+        """Tell that every venue is asked outside of the record."""
 
     async def open(self, adapter: str, venue: str, *, fee_bps: Decimal) -> Venue:
         """Give the account behind the line."""

@@ -114,9 +114,9 @@ async def _execution_latency(system: System) -> list[dict[str, Any]]:
     samples = await _executed(system, desk, N_MEASURED)
     (order,) = await admitted(system, desk, 1)
     with sent_statements() as sent:
-        await desk.executor.settle([order.id], within_s=30.0)
+        await desk.executor.settle([order], within_s=30.0)
     notes = (
-        f"one market order at a time, claimed, sent, filled and booked in {len(sent)} statements, each step durable; "
+        f"one market order at a time, taken, sent, filled and booked in {len(sent)} statements, the booking durable; "
         f"the paper venue without its usual delay; limit is one durable commit; {load}"
     )
     return latency_rows(
@@ -129,7 +129,7 @@ async def _executed(system: System, desk: Desk, n_orders: int) -> list[float]:
     for n in range(n_orders):
         (order,) = await admitted(system, desk, 1, side=Side.SELL if n % 2 else Side.BUY)
         started = time.perf_counter()
-        await desk.executor.settle([order.id], within_s=30.0)
+        await desk.executor.settle([order], within_s=30.0)
         samples.append(time.perf_counter() - started)
     async with system.transactions() as stores:
         last = await stores.orders.get(order.id)

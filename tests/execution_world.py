@@ -11,7 +11,7 @@ from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.services.execution import EnteredOrder, EnterRequest, ExecutionParts, enter_orders
 from marketsentry.services.execution_admit import admit
-from marketsentry.services.execution_drive import DriveParts, DriveRules
+from marketsentry.services.execution_claim import DriveParts, DriveRules
 from marketsentry.services.execution_request import AdmitParts, RunRequest
 from marketsentry.services.executor import Executor
 
@@ -28,12 +28,14 @@ class World:
     admit: AdmitParts
     numbers: int = 0
 
-    def drive_parts(self, faults: Faults | None = None, *, lease_s: float = 30.0) -> DriveParts:
-        """Parts of one executor; with faults its steps are counted."""
+    def drive_parts(
+        self, faults: Faults | None = None, *, lease_s: float = 30.0, keeps_record: bool = False
+    ) -> DriveParts:
+        """Parts of one executor; with faults its steps are counted, see `FaultyVenues`."""
         found = faults or Faults()
         return DriveParts(
             faulty_transactions(self.database.transactions, found),
-            FaultyVenues(self.registry, found),
+            FaultyVenues(self.registry, found, keeps_record=keeps_record),
             self.clock,
             self.clock.sleep,
             DriveRules(lease_s=lease_s, call_s=5.0, grace_s=60.0),

@@ -5,12 +5,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
+from marketsentry.adapters.venues.paper import PaperVenue
 from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.core.orders.order import Fill
 from marketsentry.core.orders.product import Product
 from marketsentry.ports import Stores, Transactions
+from marketsentry.ports.record_venue import Note, Offer
 from marketsentry.ports.venue import (
     Balance,
     LegRef,
@@ -97,11 +99,36 @@ class FaultyVenue:
         return answer
 
 
-class FaultyVenues:
-    """Venues of which every call is a step."""
+class FaultyRecordVenue(FaultyVenue):
+    """A venue in the record that counts a step before and after each call, and around what is noted of its answer."""
 
-    def __init__(self, inner: VenueRegistry, faults: Faults) -> None:
-        self._inner, self._faults = inner, faults
+    def __init__(self, inner: PaperVenue, faults: Faults) -> None:
+        super().__init__(inner, faults)
+        self._paper = inner
+
+    async def offer(self, stores: Stores, symbol: str) -> Offer | None:
+        self._faults.step()
+        return cast("Offer | None", await self._after(self._paper.offer(stores, symbol)))
+
+    async def submit_with(self, request: LegRequest, note: Note) -> None:
+        async def counted(stores: Stores, view: LegView) -> None:
+            self._faults.step()
+            await self._after(note(stores, view))
+
+        self._faults.step()
+        self._faults.submitted.append(request.client_order_id)
+        await self._after(self._paper.submit_with(request, counted))
+
+
+class FaultyVenues:
+    """Venues of which every call is a step; with `keeps_record` paper writes in our transactions, as it does."""
+
+    def __init__(self, inner: VenueRegistry, faults: Faults, *, keeps_record: bool = False) -> None:
+        self._inner, self._faults, self._keeps_record = inner, faults, keeps_record
+
+    def in_record(self, adapter: str, venue: str, *, fee_bps: Decimal) -> FaultyRecordVenue | None:
+        found = self._inner.in_record(adapter, venue, fee_bps=fee_bps) if self._keeps_record else None
+        return None if found is None else FaultyRecordVenue(found, self._faults)
 
     def currency(self, adapter: str, venue: str) -> str:
         return self._inner.currency(adapter, venue)

@@ -18,7 +18,7 @@ from marketsentry.ports.accounts import SubLedger
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.services.execution import EnteredOrder, EnterRequest, ExecutionParts, enter_orders
 from marketsentry.services.execution_admit import admit
-from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_request import AdmitParts, RunRequest
 from marketsentry.services.executor import Executor
 from marketsentry.services.flatten import FlattenParts

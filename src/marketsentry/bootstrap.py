@@ -36,7 +36,7 @@ from marketsentry.ports.order_feed import OrderFeed
 from marketsentry.ports.training import Trainer
 from marketsentry.services.account_figures import LedgerFigures
 from marketsentry.services.execution import ExecutionParts
-from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
 from marketsentry.services.flatten import FlattenParts

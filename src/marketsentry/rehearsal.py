@@ -19,7 +19,7 @@ from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.risk.limits import BreakerLimits, RiskLimits
 from marketsentry.ports import Stores
 from marketsentry.ports.accounts import DRILL
-from marketsentry.services.execution_drive import DriveParts, DriveRules
+from marketsentry.services.execution_claim import DriveParts, DriveRules
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
 from marketsentry.services.risk import RiskParts

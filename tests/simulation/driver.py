@@ -32,7 +32,7 @@ from marketsentry.services.execution import (
     enter_orders,
     run_decision,
 )
-from marketsentry.services.execution_drive import DriveParts, DriveRules
+from marketsentry.services.execution_claim import DriveParts, DriveRules
 from marketsentry.services.execution_request import AdmitParts, RunRequest
 from marketsentry.services.executor import Executor
 from marketsentry.services.risk import RiskParts

@@ -165,6 +165,9 @@ class Lines:
         """Nothing is refused before it is tried."""
         return None
 
+    def in_record(self, adapter: str, venue: str, *, fee_bps: Decimal) -> None:
+        """Tell that every venue is asked outside of the record."""
+
     async def open(self, adapter: str, venue: str, *, fee_bps: Decimal) -> Venue:
         """Give the one account."""
         return self._line

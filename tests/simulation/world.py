@@ -16,7 +16,7 @@ from marketsentry.ports.venue import Venue
 from marketsentry.services.execution import (
     ExecutionParts,
 )
-from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
 from marketsentry.services.risk import RiskParts

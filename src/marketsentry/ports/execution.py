@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from decimal import Decimal
 from typing import Protocol
 
+from marketsentry.ports.record_venue import RecordVenue
 from marketsentry.ports.venue import Venue
 
 
@@ -19,6 +20,10 @@ class Venues(Protocol):
 
         Raises `InputError` `unsupported adapter` for an adapter that does not exist.
         """
+        ...
+
+    def in_record(self, adapter: str, venue: str, *, fee_bps: Decimal) -> RecordVenue | None:
+        """Give the account where its venue keeps its books in our record; None where it must be asked outside."""
         ...
 
     async def open(self, adapter: str, venue: str, *, fee_bps: Decimal) -> Venue:

@@ -283,6 +283,21 @@ class OrderStore(Protocol):
         """
         ...
 
+    async def move(self, change: Change, *, owner: str, metadata: Mapping[str, object] | None = None) -> None:
+        """Write what came of an order that `owner` drives: its events and its row, with `metadata` beside.
+
+        As `append`; a `ConflictError` says that the order has moved on, or the lease has.
+        """
+        ...
+
+    async def take(self, change: Change, *, owner: str, lease_s: float) -> None:
+        """Take an open order that nobody holds for `lease_s` by the clock of the database, and write a first change.
+
+        The commit does not wait for the disk. It is for what nobody outside of the record is told before another
+        change of the order is committed: that one cannot follow if this one was lost. Raises `ConflictError` as `move`.
+        """
+        ...
+
     async def lock(self, order_ids: Sequence[int]) -> Sequence[StoredOrder]:
         """Read orders and hold their rows until the transaction ends, oldest first."""
         ...

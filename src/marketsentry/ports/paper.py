@@ -7,6 +7,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from marketsentry.core.orders.order import ZERO, Fill, LegKind, Side, TimeInForce
 from marketsentry.ports.venue import LegStatus
 
@@ -50,8 +53,29 @@ class PaperOrder:
         return sum((fill.qty for fill in self.fills), ZERO)
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPrice:
+    """A price > 0 of the record in quote currency, and when it was that."""
+
+    price: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownMarket:
+    """The newest price of a symbol > 0 and when it was that, with the newest of its shortest bars that had closed.
+
+    `closes` has shape (n_bars,), oldest first; `volume` is of the last bar, in base units, None where there is none.
+    """
+
+    price: float
+    at: datetime
+    volume: float | None
+    closes: NDArray[np.float64]
+
+
 class PaperStore(Protocol):
-    """The books of the paper venue."""
+    """The books of the paper venue, and the market that fills its orders."""
 
     async def add(self, order: PaperOrder) -> bool:
         """Insert an order; false when its client order id is taken."""
@@ -79,6 +103,16 @@ class PaperStore(Protocol):
 
     async def took_of(self, venue: str, symbol: str, side: Side, *, at: datetime) -> Decimal:
         """Add up what orders of a side took of the book of a time."""
+        ...
+
+    async def price(self, symbol: str, *, as_of: datetime, since: datetime) -> KnownPrice | None:
+        """Read the newest price that was known at a time; None where there is none since `since`."""
+        ...
+
+    async def market(
+        self, symbol: str, *, as_of: datetime, since: datetime, n_bars: int
+    ) -> KnownMarket | None:
+        """Read the market as it was known at a time, with at most `n_bars` bars; None where `price` has none."""
         ...
 
     async def priced_symbols(self) -> Sequence[str]:

@@ -23,7 +23,7 @@ from marketsentry.ports.accounts import SubLedger
 from marketsentry.ports.drill import BreakableVenue, FaultOrder
 from marketsentry.services.execution import EnteredOrder, EnterRequest, ExecutionParts, enter_orders
 from marketsentry.services.execution_admit import admit_within
-from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_reconcile import Difference, ReconcileParts, reconcile_all
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest
 from marketsentry.services.execution_risk import Refusal

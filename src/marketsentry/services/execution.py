@@ -187,7 +187,7 @@ async def run_decision(
     async with parts.transactions() as stores:
         orders = await stores.orders.of_decision(request.decision_id, limit=request.max_orders)
     await parts.executor.settle(
-        [one.id for one in orders if one.status.is_open], within_s=wait_s + float(request.limit_timeout_s)
+        [one for one in orders if one.status.is_open], within_s=wait_s + float(request.limit_timeout_s)
     )
     async with parts.transactions() as stores:
         orders = await stores.orders.of_decision(request.decision_id, limit=request.max_orders)

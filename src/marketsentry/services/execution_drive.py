@@ -7,12 +7,11 @@ writes what came of it. A crash between any two of these leaves a record from wh
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
-from marketsentry.core.orders.change import take
+from marketsentry.core.orders.change import Change, take
 from marketsentry.core.orders.events import (
     CancelSending,
     Event,
@@ -36,10 +35,11 @@ from marketsentry.core.orders.plan import (
 from marketsentry.core.orders.product import Product
 from marketsentry.core.orders.reconcile import Evidence, reconcile
 from marketsentry.core.risk.kill_switch import effective_switch
-from marketsentry.exceptions import ConflictError, DependencyError, InputError
-from marketsentry.ports import Clock, Stores, Transactions
-from marketsentry.ports.execution import Sleep, Venues
+from marketsentry.exceptions import ConflictError, DependencyError
+from marketsentry.ports import Stores
+from marketsentry.ports.alone import alone
 from marketsentry.ports.orders import StoredOrder, order_of
+from marketsentry.ports.record_venue import Offer
 from marketsentry.ports.risk import SwitchReading
 from marketsentry.ports.together import together
 from marketsentry.ports.venue import (
@@ -51,78 +51,9 @@ from marketsentry.ports.venue import (
     VenueRefusedError,
 )
 from marketsentry.services.execution_booking import write_change
+from marketsentry.services.execution_claim import Claimed, DriveParts, claim
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class DriveRules:
-    """How long things may take, in seconds.
-
-    A call of a venue ends within `call_s`. A leg of which the venue knows nothing is absent only `grace_s` after it
-    was sent: longer than a lease and a call, so that nobody is still about to send it.
-    """
-
-    lease_s: float = 30.0
-    call_s: float = 10.0
-    grace_s: float = 60.0
-
-    def __post_init__(self) -> None:
-        if not self.grace_s > self.lease_s + self.call_s:
-            raise InputError(
-                f"grace_s must be > lease_s + call_s = {self.lease_s + self.call_s}, was {self.grace_s}"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class DriveParts:
-    """What driving needs."""
-
-    transactions: Transactions
-    venues: Venues
-    clock: Clock
-    sleep: Sleep = asyncio.sleep
-    rules: DriveRules = field(default_factory=DriveRules)
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """An order that somebody holds now, with its log and the switches as they were when it was taken."""
-
-    stored: StoredOrder
-    log: Sequence[Event]
-    switches: SwitchReading
-    held_until: float
-
-
-async def claim(order_id: int, parts: DriveParts, *, owner: str) -> Claimed | None:
-    """Take an open order that nobody holds; None where there is nothing to take.
-
-    Parameters
-    ----------
-    order_id
-        Which order.
-    parts
-        Record and rules.
-    owner
-        Who takes it.
-
-    Returns
-    -------
-    Claimed or None
-        `held_until` is of the clock of the event loop.
-    """
-    started = asyncio.get_running_loop().time()
-    async with parts.transactions() as stores:
-        taken, logs, switches = await together(
-            stores.orders.claim(owner, lease_s=parts.rules.lease_s, limit=1, order_ids=[order_id]),
-            stores.orders.events([order_id]),
-            stores.risk.all_switches(),
-        )
-    if not taken:
-        return None
-    log = [one.event for one in logs[order_id]]
-    return Claimed(taken[0], log, switches, started + parts.rules.lease_s)
 
 
 async def drive(claimed: Claimed, parts: DriveParts, *, owner: str) -> Order:
@@ -149,17 +80,56 @@ async def drive(claimed: Claimed, parts: DriveParts, *, owner: str) -> Order:
     DependencyError
         If the record is away; the order stays as it was written last.
     """
-    driver = _Driver(claimed, parts, owner)
-    driver.venue = await parts.venues.open(
-        claimed.stored.adapter, claimed.stored.venue, fee_bps=driver.plan.fee_bps
-    )
-    while driver.order.status.is_open:
-        await driver.step()
-    return driver.order
+    return await Driver(claimed, parts, owner).run()
 
 
-class _Driver:
-    """One order on its way."""
+async def begin(order: StoredOrder | int, parts: DriveParts, *, owner: str) -> "Driver | None":
+    """Take an open order that nobody holds, to run it; None where there is nothing to take.
+
+    Where the row of the order is known and its venue keeps its books in the record, the first leg is written by the
+    statement that takes the order.
+    """
+    if isinstance(order, StoredOrder):
+        driver = await _begin_in_record(order, parts, owner)
+        if driver is not None:
+            return driver
+        order = order.id
+    claimed = await claim(order, parts, owner=owner)
+    return None if claimed is None else Driver(claimed, parts, owner)
+
+
+async def _begin_in_record(stored: StoredOrder, parts: DriveParts, owner: str) -> "Driver | None":
+    """Take an order with its next leg; None where it has to be taken first, and then looked at."""
+    venue = parts.venues.in_record(stored.adapter, stored.venue, fee_bps=plan_of(stored.plan or {}).fee_bps)
+    if venue is None or not stored.status.is_open:
+        return None
+    async with parts.transactions() as stores:
+        logs, switches, offer = await together(
+            stores.orders.events([stored.id]),
+            stores.risk.all_switches(),
+            venue.offer(stores, stored.target),
+        )
+    log = [one.event for one in logs[stored.id]]
+    if offer is None or len(log) != stored.version:
+        return None
+    until = asyncio.get_running_loop().time() + parts.rules.lease_s
+    driver = Driver(Claimed(stored, log, switches, until), parts, owner)
+    change = driver.plan_leg(offer)
+    if change is None:
+        return None
+    try:
+        await alone(
+            parts.transactions(),
+            lambda stores: stores.orders.take(change, owner=owner, lease_s=parts.rules.lease_s),
+        )
+    except ConflictError:  # somebody else has it, or had it
+        return None
+    driver.moved(change)
+    return driver
+
+
+class Driver:
+    """One order on its way; see `drive` for what is given."""
 
     venue: Venue
 
@@ -170,6 +140,37 @@ class _Driver:
         self.order = order_of(self.stored, self.log)
         self.held_until = claimed.held_until
         self.switches: SwitchReading | None = claimed.switches  # until they are used once
+        self.in_record = parts.venues.in_record(
+            self.stored.adapter, self.stored.venue, fee_bps=self.plan.fee_bps
+        )
+        self.due: Send | None = None  # written, and to be handed in
+
+    def plan_leg(self, offer: Offer) -> Change | None:
+        """Tell the event of the next leg, which is then due; None where something else is to be done first."""
+        if self.order.open_leg is not None or not self.order.remaining_qty:
+            return None
+        switches, self.switches = self.switches, None
+        assert switches is not None
+        if not self.order.is_reduce_only and self._stop(switches) is not None:
+            return None
+        now = self.parts.clock.now()
+        market = Market(offer.quote.bid, offer.quote.ask)
+        step = next_step(self.order, self.plan, now=now, market=market, product=offer.product)
+        if not isinstance(step, Send):
+            return None
+        self.due = step
+        return self._change([_sending(step, now)])
+
+    async def run(self) -> Order:
+        """Execute the order to its end; see `drive`."""
+        self.venue = self.in_record or await self.parts.venues.open(
+            self.stored.adapter, self.stored.venue, fee_bps=self.plan.fee_bps
+        )
+        if self.due is not None:
+            await self._hand_in(self.due)
+        while self.order.status.is_open:
+            await self.step()
+        return self.order
 
     async def step(self) -> None:
         stop = await self._hold()
@@ -231,11 +232,10 @@ class _Driver:
         return switch.code if stops else None
 
     async def _send(self, step: Send) -> None:
-        now = self.parts.clock.now()
-        sending = LegSending(
-            now, step.client_order_id, step.kind, step.qty, step.limit_price, step.time_in_force
-        )
-        await self._write([sending])
+        await self._write([_sending(step, self.parts.clock.now())])
+        await self._hand_in(step)
+
+    async def _hand_in(self, step: Send) -> None:
         if asyncio.get_running_loop().time() >= self.held_until:
             raise ConflictError(f"the lease of order {self.stored.id} ended before its leg was sent")
         request = LegRequest(
@@ -251,15 +251,30 @@ class _Driver:
         )
         try:
             async with asyncio.timeout(self.parts.rules.call_s):
-                view = await self.venue.submit(request)
+                answer = await self._submit(request)
         except VenueRefusedError as refused:
-            answer: Sequence[Event] = [LegRefused(self.parts.clock.now(), step.client_order_id, refused.code)]
+            answer = [LegRefused(self.parts.clock.now(), step.client_order_id, refused.code)]
         except (OutcomeUnknownError, TimeoutError) as unseen:
             reason = str(unseen) or "timeout"
             answer = [LegUnseen(self.parts.clock.now(), step.client_order_id, reason)]
-        else:
-            answer = self._evidence(step.client_order_id, view, view.fills)
         await self._write(answer)
+
+    async def _submit(self, request: LegRequest) -> Sequence[Event]:
+        """Hand in a leg; tells what is left to be written of the answer."""
+        name = request.client_order_id
+        if self.in_record is None:
+            view = await self.venue.submit(request)
+            return self._evidence(name, view, view.fills)
+        noted = self._change(())
+
+        async def note(stores: Stores, view: LegView) -> None:
+            nonlocal noted
+            noted = self._change(self._evidence(name, view, view.fills))
+            await self._record(stores, noted)
+
+        await self.in_record.submit_with(request, note)
+        self.moved(noted)
+        return ()
 
     async def _cancel(self, leg: Leg) -> None:
         try:
@@ -306,16 +321,31 @@ class _Driver:
         )
 
     async def _write(self, events: Iterable[Event]) -> None:
+        change = self._change(events)
+        if change.events:
+            async with self.parts.transactions() as stores:
+                await self._record(stores, change)
+            self.moved(change)
+
+    def _change(self, events: Iterable[Event]) -> Change:
+        """Tell what events come to; where all is filled, the end of the order with them: nothing can come between."""
         told = list(events)
         change = take(self.order, told)
-        if not change.events:
-            return
-        if change.after.status.is_open and change.after.open_leg is None and not change.after.remaining_qty:
-            end = Finish()  # all is filled: told by the same write, for nothing can come between
+        after = change.after
+        if change.events and after.status.is_open and after.open_leg is None and not after.remaining_qty:
+            end = Finish()
             finished = Finished(self.parts.clock.now(), end.if_unfilled, end.reason)
-            change = take(self.order, [*told, finished])
-        async with self.parts.transactions() as stores:
-            await write_change(stores, self.stored, change, self.log, owner=self.owner)
+            ended = take(after, [finished])
+            change = Change(self.order, change.events + ended.events, ended.after)
+        return change
+
+    async def _record(self, stores: Stores, change: Change) -> None:
+        if change.events:
+            accounts = self.parts.accounts
+            await write_change(stores, self.stored, change, self.log, owner=self.owner, accounts=accounts)
+
+    def moved(self, change: Change) -> None:
+        """Go on from what is committed."""
         self.order = change.after
         self.log += change.events
 
@@ -339,3 +369,7 @@ class _Driver:
 
     def _ref(self, leg: Leg) -> LegRef:
         return LegRef(self.stored.target, leg.client_order_id, leg.venue_order_id, leg.sent_at)
+
+
+def _sending(step: Send, now: datetime) -> LegSending:
+    return LegSending(now, step.client_order_id, step.kind, step.qty, step.limit_price, step.time_in_force)

@@ -15,7 +15,9 @@ import structlog
 
 from marketsentry.exceptions import DependencyError, MarketSentryError
 from marketsentry.ports.accounts import is_apart
-from marketsentry.services.execution_drive import DriveParts, claim, drive
+from marketsentry.ports.orders import StoredOrder
+from marketsentry.services.execution_claim import DriveParts
+from marketsentry.services.execution_drive import begin
 from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
 from marketsentry.services.order_stream import Wakes
 
@@ -46,20 +48,27 @@ class Executor:
         self._looks_around = True
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
 
-    def start(self, order_ids: Iterable[int]) -> None:
-        """Begin to drive orders and return at once; those under way go on."""
-        for order_id in order_ids:
+    def start(self, orders: Iterable[StoredOrder | int]) -> None:
+        """Begin to drive orders and return at once; those under way go on.
+
+        An order is given by its id, or by its row as it was admitted, which need not be read then.
+        """
+        for order in orders:
+            order_id = _id_of(order)
             if order_id not in self._tasks:
-                task = asyncio.create_task(self._drive(order_id), name=f"order-{order_id}")
+                task = asyncio.create_task(self._drive(order), name=f"order-{order_id}")
                 self._tasks[order_id] = task
                 task.add_done_callback(partial(self._forget, order_id))
 
-    async def settle(self, order_ids: Sequence[int], *, within_s: float, skips_unknown: bool = False) -> None:
+    async def settle(
+        self, orders: Sequence[StoredOrder | int], *, within_s: float, skips_unknown: bool = False
+    ) -> None:
         """Drive orders and wait until each is over or unknown, or another executor's, at most `within_s`.
 
         Stopping to wait stops nothing. With `skips_unknown` an order of ours is not waited for while it is unknown.
         """
-        self.start(order_ids)
+        self.start(orders)
+        order_ids = [_id_of(one) for one in orders]
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 ours = [self._tasks[one] for one in order_ids if one in self._tasks]
@@ -142,15 +151,16 @@ class Executor:
             open_ids = {one.id for one in await stores.orders.open() if one.status == "executing"}
         return any(order_id in open_ids for order_id in order_ids)
 
-    async def _drive(self, order_id: int) -> bool:
+    async def _drive(self, order: StoredOrder | int) -> bool:
         """Claim an order and drive it; tells whether it is over."""
+        order_id = _id_of(order)
         async with self._slots:
             try:
-                held = await claim(order_id, self._parts, owner=self.owner)
-                if held is None:
+                driver = await begin(order, self._parts, owner=self.owner)
+                if driver is None:
                     return False
                 try:
-                    return (await drive(held, self._parts, owner=self.owner)).status.is_final
+                    return (await driver.run()).status.is_final
                 except BaseException:
                     await self._release(order_id)  # an order that is over holds no lease
                     raise
@@ -164,3 +174,7 @@ class Executor:
         with suppress(DependencyError):  # the lease ends by itself
             async with self._parts.transactions() as stores:
                 await stores.orders.release(self.owner, [order_id])
+
+
+def _id_of(order: StoredOrder | int) -> int:
+    return order if isinstance(order, int) else order.id

@@ -101,7 +101,7 @@ async def adjust(
     return bool(await stores.accounts.add_entries(ledger, (entry,)))
 
 
-async def book_fills(stores: Stores, booking: Booking) -> Booked:
+async def book_fills(stores: Stores, booking: Booking, *, account: Account | None = None) -> Booked:
     """Book the fills of one leg that are not known yet.
 
     Parameters
@@ -110,6 +110,8 @@ async def book_fills(stores: Stores, booking: Booking) -> Booked:
         Of the transaction that records the fills as events of the order.
     booking
         The fills and whose they are.
+    account
+        That of the booking, where it is known: then nothing is waited for before fills and position.
 
     Returns
     -------
@@ -124,7 +126,10 @@ async def book_fills(stores: Stores, booking: Booking) -> Booked:
         If a fee in kind is as large as its fill.
     """
     ledger, target = booking.ledger, booking.target
-    account = await stores.accounts.lock(ledger.account_id)
+    if account is None:
+        account = await stores.accounts.lock(ledger.account_id)
+    else:
+        await stores.accounts.hold(account)
     settlements = {
         fill.trade_id: settle(fill, booking.side, target, quote=account.currency) for fill in booking.fills
     }

@@ -29,13 +29,15 @@ from marketsentry.exceptions import ConflictError, InputError
 from marketsentry.ports import Stores
 from marketsentry.ports.account_lists import Wanted
 from marketsentry.ports.accounts import PARITY
+from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.runs import StoredRun
 from marketsentry.services.backtest import BacktestDefaults, Prepared, RunContext, prepare
 from marketsentry.services.backtest_inputs import Pin
 from marketsentry.services.backtest_model import Refusal
 from marketsentry.services.backtest_outcome import profiles_of, score_window
 from marketsentry.services.backtest_policy import recorded_policy
-from marketsentry.services.execution_drive import DriveParts, claim, drive
+from marketsentry.services.execution_claim import DriveParts
+from marketsentry.services.execution_drive import begin
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.trader import Trader
 from marketsentry.services.trader_parts import BarStep, ClosedBar, TradedModel, TraderRules
@@ -207,7 +209,7 @@ async def trade_again(
         if step is not None and step.orders:
             _show(parts, panel, t, step)
             for order in step.orders:
-                await _execute(order.id, parts)
+                await _execute(order, parts)
         bar = ClosedBar(ts_ns, ts_ns + panel.interval.ns, panel.values[t], run.predictions[t], run.trend[t])
         parts.clock.move_to(bar.end)
         step = await trader.close_bar(bar)
@@ -246,11 +248,11 @@ def _show(parts: ParityParts, panel: BarPanel, t: int, step: BarStep) -> None:
     )
 
 
-async def _execute(order_id: int, parts: ParityParts) -> None:
+async def _execute(order: StoredOrder, parts: ParityParts) -> None:
     """Drive one order to its end: the market of a bar fills it or not, and nothing is waited for."""
-    claimed = await claim(order_id, parts.drive, owner=_OWNER)
-    if claimed is not None:
-        await drive(claimed, parts.drive, owner=_OWNER)
+    driver = await begin(order, parts.drive, owner=_OWNER)
+    if driver is not None:
+        await driver.run()
 
 
 async def _fills_of_ledger(stores: Stores, trader: Trader, panel: BarPanel) -> NDArray[np.void]:

@@ -220,7 +220,7 @@ class LiveTrader:
         step = await desk.trader.close_bar(await self._predicted(desk, newest_ns, end_ns, bars))
         desk.traded_end_ns = end_ns
         if step.orders:
-            await self._parts.executor.settle([one.id for one in step.orders], within_s=SETTLE_WITHIN_S)
+            await self._parts.executor.settle(step.orders, within_s=SETTLE_WITHIN_S)
         return step
 
     async def _read(

@@ -62,6 +62,9 @@ class CarelessVenues:
     def refusal(self, adapter: str, venue: str) -> str | None:
         return self.inner.refusal(adapter, venue)
 
+    def in_record(self, adapter: str, venue: str, *, fee_bps: Decimal) -> None:
+        """Tell that every venue is asked outside of the record."""
+
     async def open(self, adapter: str, venue: str, *, fee_bps: Decimal) -> Venue:
         return Careless(await self.inner.open(adapter, venue, fee_bps=fee_bps), Faults(), self.planted)
 

@@ -1,17 +1,20 @@
 """Orders stay true through crashes and lost answers (K-18, K-20, K-21, K-24)."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from execution_world import BY, World
 from faulty_venue import CrashError, Faults
-from marketsentry.core.orders.order import Order, OrderStatus, TimeInForce
+from marketsentry.core.orders.order import LegState, Order, OrderStatus, Side, TimeInForce
+from marketsentry.core.orders.plan import PlanStyle
 from marketsentry.exceptions import ConflictError, LockedError
-from marketsentry.ports.venue import OutcomeUnknownError
+from marketsentry.ports.venue import LegRequest, OutcomeUnknownError
 from marketsentry.services.execution_admit import admit
-from marketsentry.services.execution_drive import Claimed, DriveParts, claim, drive
+from marketsentry.services.execution_claim import Claimed, DriveParts, claim
+from marketsentry.services.execution_drive import begin, drive
 from marketsentry.services.execution_request import RunRequest
 from marketsentry.services.executor import Executor
 from marketsentry.services.risk_switch import ManualTrigger, trigger_switch
@@ -28,7 +31,9 @@ async def _resume(world: World, order_id: int, parts: DriveParts, owner: str) ->
         stored = await stores.orders.get(order_id)
         if stored.status.is_final:
             return (await stores.orders.orders([stored]))[order_id]
-    return await drive(await _claim(world, order_id, owner), parts, owner=owner)
+    driver = await begin(stored, parts, owner=owner)
+    assert driver is not None
+    return await driver.run()
 
 
 async def _check_truth(world: World, order: Order, strategy: str = "s1") -> None:
@@ -58,19 +63,23 @@ async def _held(world: World) -> Decimal:
         return Decimal(row[0])
 
 
-async def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(world: World) -> None:
+@pytest.mark.parametrize("keeps_record", [False, True])
+async def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(
+    world: World, *, keeps_record: bool
+) -> None:
     run = {"time_in_force": TimeInForce.GTC, "limit_timeout_s": Decimal("0.1")}
     expected, at, crashed = Decimal(0), 0, True
     while crashed:
         at += 1
         faults = Faults(at)
         (stored,) = await world.admitted("1200", **run)
-        parts = world.drive_parts(faults)
+        parts = world.drive_parts(faults, keeps_record=keeps_record)
         try:
             order = await _resume(world, stored.id, parts, f"first-{at}")
         except CrashError:
             await world.end_leases()
-            order = await _resume(world, stored.id, world.drive_parts(), f"second-{at}")
+            parts = world.drive_parts(keeps_record=keeps_record)
+            order = await _resume(world, stored.id, parts, f"second-{at}")
         else:
             crashed = False
         await _check_truth(world, order)
@@ -85,9 +94,7 @@ async def test_an_answer_that_is_lost_is_asked_for(world: World) -> None:
         faults = Faults(at, error=lambda: OutcomeUnknownError("timeout"))
         (stored,) = await world.admitted("10")
         plain = world.drive_parts()
-        parts = DriveParts(
-            plain.transactions, world.drive_parts(faults).venues, plain.clock, plain.sleep, plain.rules
-        )
+        parts = replace(plain, venues=world.drive_parts(faults).venues)
         order = await _resume(world, stored.id, parts, f"owner-{at}")
         await _check_truth(world, order)
         assert order.filled_qty == 10
@@ -97,12 +104,32 @@ async def test_an_answer_that_is_lost_is_asked_for(world: World) -> None:
         pytest.fail("an order never takes so many steps")
 
 
-async def test_two_executors_never_send_the_same_leg(world: World) -> None:
+async def test_a_call_of_the_record_that_takes_too_long_is_settled_by_the_record(world: World) -> None:
+    for at in range(1, 40):
+        faults = Faults(at, error=TimeoutError)
+        (stored,) = await world.admitted("10")
+        plain = world.drive_parts(keeps_record=True)
+        slow = replace(plain, venues=world.drive_parts(faults, keeps_record=True).venues)
+        try:
+            order = await _resume(world, stored.id, slow, f"owner-{at}")
+        except (TimeoutError, ConflictError):
+            await world.end_leases()
+            order = await _resume(world, stored.id, plain, f"later-{at}")
+        await _check_truth(world, order)
+        assert order.filled_qty == 10
+        if faults.n < at:
+            break
+    else:
+        pytest.fail("an order never takes so many steps")
+
+
+@pytest.mark.parametrize("keeps_record", [False, True])
+async def test_two_executors_never_send_the_same_leg(world: World, *, keeps_record: bool) -> None:
     orders = await world.admitted(*["10"] * 12)
     ids = [one.id for one in orders]
     faults = [Faults(), Faults(), Faults()]
-    executors = [Executor(world.drive_parts(one)) for one in faults]
-    await asyncio.gather(*(one.settle(ids, within_s=60) for one in executors))
+    executors = [Executor(world.drive_parts(one, keeps_record=keeps_record)) for one in faults]
+    await asyncio.gather(*(one.settle(orders, within_s=60) for one in executors))
     sent = [leg for one in faults for leg in one.submitted]
     assert sorted(sent) == sorted(set(sent))
     async with world.database.transactions() as stores:
@@ -119,6 +146,59 @@ async def test_an_order_that_is_held_is_not_driven_by_another(world: World) -> N
     with pytest.raises(ConflictError, match="another executor holds it"):
         await drive(held, world.drive_parts(), owner="a")
     assert (await drive(taken, world.drive_parts(), owner="b")).status is OrderStatus.FILLED
+
+
+async def test_where_the_lease_has_passed_on_the_venue_in_the_record_has_no_order(world: World) -> None:
+    (stored,) = await world.admitted("10")
+    parts = world.drive_parts(keeps_record=True)
+    driver = await begin(stored, parts, owner="a")
+    assert driver is not None
+    (leg,) = driver.order.legs
+    assert leg.state is LegState.SENDING  # written in the transaction that took the order
+    await world.end_leases()
+    with pytest.raises(ConflictError, match="another executor holds it"):
+        await driver.run()
+    async with world.database.transactions() as stores:
+        assert await stores.paper.lock(leg.client_order_id) is None
+    order = await _resume(world, stored.id, parts, "b")
+    await _check_truth(world, order)
+    assert order.filled_qty == 10
+
+
+async def test_a_row_that_is_behind_the_log_is_looked_at_first(world: World) -> None:
+    (stored,) = await world.admitted("10")
+    parts = world.drive_parts(keeps_record=True)
+    driver = await begin(replace(stored, version=0), parts, owner="a")
+    assert driver is not None
+    assert driver.due is None
+    order = await driver.run()
+    await _check_truth(world, order)
+    assert await begin(stored, parts, owner="b") is None  # over, whatever the row says
+
+
+async def test_a_switch_holds_back_the_leg_that_the_claim_would_write(world: World) -> None:
+    (stored,) = await world.admitted("10")
+    await trigger_switch(ManualTrigger("liquid"), by=BY, transactions=world.database.transactions)
+    faults = Faults()
+    order = await _resume(world, stored.id, world.drive_parts(faults, keeps_record=True), "a")
+    await _check_truth(world, order)
+    assert (order.status, order.legs, faults.submitted) == (OrderStatus.CANCELED, (), [])
+
+
+async def test_a_leg_that_the_venue_in_the_record_knows_is_the_same_order(world: World) -> None:
+    (stored,) = await world.admitted("10", style=PlanStyle.MARKET)
+    driver = await begin(stored, world.drive_parts(keeps_record=True), owner="a")
+    assert driver is not None
+    (leg,) = driver.order.legs
+    venue = await world.registry.open("paper", "coinbase", fee_bps=driver.plan.fee_bps)
+    known = await venue.submit(
+        LegRequest(
+            leg.client_order_id, "BTC", Side.BUY, leg.kind, leg.qty, leg.limit_price, leg.time_in_force
+        )
+    )
+    order = await driver.run()
+    await _check_truth(world, order)
+    assert order.fills == known.fills != ()
 
 
 async def test_whoever_stops_waiting_stops_nothing(world: World) -> None:

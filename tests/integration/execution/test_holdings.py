@@ -9,7 +9,7 @@ from marketsentry.core.orders.order import LegKind, OrderStatus, Side, TimeInFor
 from marketsentry.ports.risk import Severity
 from marketsentry.ports.venue import LegRequest, OutcomeUnknownError, Venue
 from marketsentry.services.execution_admit import admit
-from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_request import RunRequest
 from marketsentry.services.executor import Executor
 from marketsentry.services.holdings_check import HoldingsWatch, check_accounts

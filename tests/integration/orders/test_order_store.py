@@ -1,26 +1,31 @@
 """The order store: one log per order, guarded by version and lease (K-18, K-31)."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
 from marketsentry.adapters.postgres.database import Database
-from marketsentry.core.orders.change import take
+from marketsentry.core.orders.change import Change, take
 from marketsentry.core.orders.events import (
     Admitted,
     Event,
     Finished,
     LegClosed,
     LegFilled,
+    LegRefused,
     LegSending,
+    LegUnseen,
     LegWorking,
 )
 from marketsentry.core.orders.order import Fill, LegKind, OrderStatus, Side, TimeInForce
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports import Stores, Transactions
+from marketsentry.ports.alone import alone
 from marketsentry.ports.decisions import Decision, DecisionSource
 from marketsentry.ports.orders import NewOrder, OrderFilter, OrderPatch, StoredOrder, log_of
 
@@ -179,6 +184,61 @@ async def test_a_lease_has_one_owner_until_it_ends(database: Database) -> None:
     async with database.transactions() as stores:
         (taken,) = await stores.orders.claim("c", lease_s=60, limit=9)
         assert taken.id == first.id
+
+
+async def _take(change: Change, stores: Stores) -> None:
+    await stores.orders.take(change, owner="b", lease_s=60)
+
+
+async def test_a_change_may_take_an_order_that_nobody_holds(database: Database) -> None:
+    (stored,) = await _admitted(database, _order())
+    async with database.transactions() as stores:
+        order = (await stores.orders.orders([stored]))[stored.id]
+    leg = _leg(stored.id)
+    sent = take(order, [leg])
+    unseen = take(sent.after, [LegUnseen(AT, leg.client_order_id, "timeout")])
+    await alone(database.transactions(), partial(_take, sent))
+    for held in (sent, unseen):
+        with pytest.raises(ConflictError, match="another executor holds it"):
+            await alone(database.transactions(), partial(_take, held))
+    async with database.transactions() as stores:
+        with pytest.raises(ConflictError, match="another executor holds it"):
+            await stores.orders.move(unseen, owner="a")
+        await stores.orders.move(unseen, owner="b", metadata={"seen": "no"})
+        row = await stores.orders.get(stored.id)
+        assert (row.version, row.status, row.lease_owner) == (3, OrderStatus.UNKNOWN, "b")
+        assert row.metadata == {**stored.metadata, "seen": "no"}
+        ended = Finished(AT + timedelta(seconds=2), OrderStatus.CANCELED, "tired")
+        over = take(unseen.after, [LegRefused(AT, leg.client_order_id, "no"), ended])
+        await stores.orders.move(over, owner="b")
+        row = await stores.orders.get(stored.id)
+        assert (row.status, row.reject_reason) == (OrderStatus.CANCELED, "tired")
+        assert (row.lease_owner, row.lease_until) == (None, None)
+        assert len((await stores.orders.events([stored.id]))[stored.id]) == row.version
+        with pytest.raises(ConflictError):  # it is over
+            await _take(replace(over, before=over.after), stores)
+
+
+async def test_a_statement_alone_is_committed_or_has_left_nothing(database: Database) -> None:
+    first, second = await _admitted(database, _order(), _order())
+    async with database.transactions() as stores:
+        orders = await stores.orders.orders([first, second])
+    leg = _leg(first.id)
+    await alone(database.transactions(), partial(_take, take(orders[first.id], [leg])))
+    with pytest.raises(ConflictError, match="the record forbids it"):  # a name is given once
+        await alone(database.transactions(), partial(_take, take(orders[second.id], [leg])))
+
+    @asynccontextmanager
+    async def broken() -> AsyncIterator[Stores]:
+        async with database.transactions() as stores:
+            yield stores
+            raise RuntimeError("before the commit")
+
+    with pytest.raises(RuntimeError, match="before the commit"):
+        await alone(broken(), partial(_take, take(orders[second.id], [_leg(second.id)])))
+    async with database.transactions() as stores:
+        found = await stores.orders.lock([first.id, second.id])
+    assert [(one.version, one.lease_owner) for one in found] == [(2, "b"), (1, None)]
 
 
 async def test_a_final_order_is_neither_open_nor_held(database: Database) -> None:

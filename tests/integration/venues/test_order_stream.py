@@ -22,7 +22,7 @@ from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.risk import ChangedBy, EventFilter
 from marketsentry.services.execution import EnteredOrder, EnterRequest, enter_orders
 from marketsentry.services.execution_admit import admit
-from marketsentry.services.execution_drive import DriveParts
+from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_request import RunRequest
 from marketsentry.services.executor import RECONCILE_EVERY_S, Executor
 from marketsentry.services.ledger import pay

@@ -141,16 +141,29 @@ class PostgresOrderStore:
             return []
         patches = patches or {}
         moved = [_moved_row(one, patches.get(one.before.id, _NO_PATCH)) for one in changes]
-        given = {"orders": Jsonb(moved), "events": Jsonb(list(_event_rows(changes))), "owner": owner}
+        given = {
+            "orders": Jsonb(moved),
+            "events": Jsonb(list(_event_rows(changes))),
+            "owner": owner,
+        }
         after = await self._orders(sql.MOVE, given)
         found = {one.id for one in after}
         for change in changes:
             if change.before.id not in found:
-                raise ConflictError(
-                    f"order {change.before.id} is not at version {change.before.version} any more, "
-                    f"or another executor holds it"
-                )
+                raise _moved_on(change)
         return after
+
+    async def move(self, change: Change, *, owner: str, metadata: Mapping[str, object] | None = None) -> None:
+        """Write what came of an order that is driven; see `OrderStore.move`."""
+        given = {**_driven_row(change), "owner": owner, "metadata": Jsonb(dict(metadata or {}))}
+        if not await self._statements.tuples(sql.MOVE_HELD, given):
+            raise _moved_on(change)
+
+    async def take(self, change: Change, *, owner: str, lease_s: float) -> None:
+        """Take an order by moving it; see `OrderStore.take`."""
+        given = {**_driven_row(change), "owner": owner, "lease_s": lease_s, "metadata": Jsonb({})}
+        if not await self._statements.tuples(sql.TAKE, given):
+            raise _moved_on(change)
 
     async def lock(self, order_ids: Sequence[int]) -> Sequence[StoredOrder]:
         """Read orders and hold their rows; see `OrderStore.lock`."""
@@ -232,6 +245,27 @@ def _moved_row(change: Change, patch: OrderPatch) -> dict[str, Any]:
         "reduce_only": patch.is_reduce_only,
         "metadata": dict(patch.metadata),
     }
+
+
+def _driven_row(change: Change) -> dict[str, Any]:
+    after = change.after
+    return {
+        "id": after.id,
+        "before_version": change.before.version,
+        "version": after.version,
+        "status": str(after.status),
+        "is_over": after.status.is_final,
+        "filled_qty": after.filled_qty,
+        "reject_reason": after.reject_reason,
+        "events": Jsonb(list(_event_rows([change]))),
+    }
+
+
+def _moved_on(change: Change) -> ConflictError:
+    return ConflictError(
+        f"order {change.before.id} is not at version {change.before.version} any more, "
+        "or another executor holds it"
+    )
 
 
 def _event_rows(changes: Iterable[Change]) -> Iterable[dict[str, Any]]:

@@ -129,6 +129,48 @@ RETURNING stored.*
     + "FROM moved ORDER BY id"
 )
 
+_DRIVE = """
+WITH moved AS (
+UPDATE orders_sim
+SET status = %(status)s, version = %(version)s, filled_qty = %(filled_qty)s, reject_reason = %(reject_reason)s,
+    metadata = metadata || %(metadata)s, updated_at = clock_timestamp(), """
+
+_DRIVEN = (
+    """
+RETURNING id, decision_id, track, target, strategy_id, side, status, filled_qty, reject_reason, version
+), logged AS (
+    INSERT INTO order_events (order_id, version, kind, client_order_id, at, payload)
+    SELECT moved.id, given.version, kind, client_order_id, at, payload
+    FROM moved
+    CROSS JOIN jsonb_to_recordset(%(events)s) AS given(
+        version integer, kind text, client_order_id text, at timestamptz, payload jsonb)
+    ORDER BY given.version
+"""  # noqa: S608 - fixed texts
+    + _PUBLISHED
+)
+
+MOVE_HELD = (
+    _DRIVE  # noqa: S608 - fixed texts
+    + """
+    lease_owner = CASE WHEN %(is_over)s THEN NULL ELSE lease_owner END,
+    lease_until = CASE WHEN %(is_over)s THEN NULL ELSE lease_until END
+WHERE id = %(id)s AND version = %(before_version)s AND lease_owner = %(owner)s AND lease_until > clock_timestamp()
+"""
+    + _DRIVEN
+    + "SELECT id FROM moved"
+)
+
+TAKE = (
+    _DRIVE  # noqa: S608 - fixed texts
+    + """
+    lease_owner = %(owner)s, lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+WHERE id = %(id)s AND version = %(before_version)s AND status IN ('executing', 'unknown')
+  AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+"""
+    + _DRIVEN
+    + "SELECT id, set_config('synchronous_commit', 'off', true) FROM moved"
+)
+
 _FILL_SHAPE = """
     id, order_id, account_id, decision_id, strategy_id, track, target, side, qty, price, fee, fee_currency, fee_quote,
     reference_price, liquidity, client_order_id, venue_trade_id, filled_at

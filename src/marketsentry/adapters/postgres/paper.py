@@ -1,16 +1,17 @@
 """The books of the paper venue in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.binary import array_of
 from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.orders.documents import fill_document, fill_of
 from marketsentry.core.orders.order import LegKind, Side, TimeInForce
-from marketsentry.ports.paper import Basis, PaperOrder
+from marketsentry.ports.paper import Basis, KnownMarket, KnownPrice, PaperOrder
 from marketsentry.ports.venue import LegStatus
 
 _ADD = """
@@ -49,6 +50,52 @@ UNION SELECT symbol FROM book_series
 ORDER BY symbol
 """
 
+_KNOWN_PRICE = """
+    SELECT price, at
+    FROM (
+        (SELECT price::float8 AS price, timestamp AS at, source AS source, 0 AS place
+         FROM prices
+         WHERE symbol = %(symbol)s AND timestamp <= %(as_of)s AND timestamp >= %(since)s AND known_at <= %(as_of)s
+         ORDER BY timestamp DESC, id DESC LIMIT 1)
+        UNION ALL
+        SELECT newest.close, newest.ts + series.timeframe::interval, newest.source || ' ' || series.timeframe, 1
+        FROM market_series AS series
+        CROSS JOIN LATERAL (
+            SELECT ts, close, source
+            FROM market_bars
+            WHERE symbol = %(symbol)s AND timeframe = series.timeframe AND ts < %(as_of)s AND ts >= %(oldest)s
+              AND known_at <= %(as_of)s
+            ORDER BY ts DESC LIMIT 1
+        ) AS newest
+        WHERE series.symbol = %(symbol)s
+    ) AS known
+    WHERE at >= %(since)s
+    ORDER BY at DESC, place, source LIMIT 1
+"""  # `oldest` leaves one or two partitions of the bars
+
+_MARKET = (
+    """
+SELECT known.price, known.at, bars.volume, bars.closes, bars.n < %(n_bars)s AND bars.first_ts < %(oldest)s AS is_short
+FROM ("""  # noqa: S608 - fixed texts
+    + _KNOWN_PRICE
+    + """) AS known
+LEFT JOIN LATERAL (
+    SELECT shortest.first_ts, count(bar.ts) AS n, (array_agg(bar.volume ORDER BY bar.ts DESC NULLS LAST))[1] AS volume,
+           array_send(array_agg(bar.close ORDER BY bar.ts) FILTER (WHERE bar.ts IS NOT NULL)) AS closes
+    FROM (SELECT timeframe, first_ts FROM market_series WHERE symbol = %(symbol)s
+          ORDER BY timeframe::interval LIMIT 1) AS shortest
+    LEFT JOIN LATERAL (
+        SELECT ts, close, volume
+        FROM market_bars
+        WHERE symbol = %(symbol)s AND timeframe = shortest.timeframe AND ts >= %(oldest)s
+          AND ts <= %(as_of)s - shortest.timeframe::interval AND known_at <= %(as_of)s
+        ORDER BY ts DESC LIMIT %(n_bars)s
+    ) AS bar ON true
+    GROUP BY shortest.first_ts
+) AS bars ON true
+"""
+)
+
 _HOLD = "SELECT pg_advisory_xact_lock(hashtextextended('paper:' || %(venue)s || ':' || %(symbol)s, 0))"
 
 _TOOK = """
@@ -57,6 +104,9 @@ FROM paper_orders
 WHERE venue = %(venue)s AND state ->> 'symbol' = %(symbol)s AND state ->> 'seen_at' = %(seen_at)s
   AND state ->> 'side' = %(side)s
 """
+
+_LONGEST_BAR = timedelta(days=31)  # longer ones price nothing
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PostgresPaperStore:
@@ -95,6 +145,26 @@ class PostgresPaperStore:
         given = {"venue": venue, "symbol": symbol, "side": str(side), "seen_at": at.isoformat()}
         rows = await self._statements.tuples(_TOOK, given)
         return Decimal(rows[0][0]) if rows else Decimal(0)
+
+    async def price(self, symbol: str, *, as_of: datetime, since: datetime) -> KnownPrice | None:
+        """Read the newest price that was known at a time; see `PaperStore.price`."""
+        given = {"symbol": symbol, "as_of": as_of, "since": since, "oldest": since - _LONGEST_BAR}
+        rows = await self._statements.tuples(_KNOWN_PRICE, given, is_binary=True)
+        return KnownPrice(*rows[0]) if rows else None
+
+    async def market(
+        self, symbol: str, *, as_of: datetime, since: datetime, n_bars: int
+    ) -> KnownMarket | None:
+        """Read the market as it was known at a time; see `PaperStore.market`."""
+        given = {"symbol": symbol, "as_of": as_of, "since": since, "n_bars": n_bars}
+        for oldest in (since - _LONGEST_BAR, _EVER):
+            rows = await self._statements.tuples(_MARKET, {**given, "oldest": oldest}, is_binary=True)
+            if not rows:
+                return None
+            price, at, volume, closes, is_short = rows[0]
+            if not is_short:
+                break
+        return KnownMarket(price, at, volume, array_of(closes, "f8"))
 
     async def priced_symbols(self) -> Sequence[str]:
         """List the symbols of which the record has a price, a bar or a book."""

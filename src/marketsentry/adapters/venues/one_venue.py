@@ -32,6 +32,9 @@ class OneVenue:
             return f"unsupported_venue:{venue}"
         return self._opened.trading_refusal
 
+    def in_record(self, adapter: str, venue: str, *, fee_bps: Decimal) -> None:
+        """Tell that every venue is asked outside of the record."""
+
     async def open(self, adapter: str, venue: str, *, fee_bps: Decimal) -> Venue:
         """Give the account at the venue; see `Venues.open`."""
         if (adapter, venue) != (self._opened.name, self._name):

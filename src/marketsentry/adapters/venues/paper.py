@@ -1,9 +1,10 @@
 """The paper venue: a real order book of one, filled by the recorded market and by nothing else (K-14 to K-17).
 
-Its books are its own table of the record, written in transactions of its own, so that it outlives the program like a
-real venue and can be asked after a crash (ADR 0190). Each look at the market may fill an order further, but one state
-of the market fills it only once. What fills an order is decided when it arrives: the recorded book where there is one
-that is young enough, else prices and bars; the status that it shows says which (ADR 0226).
+Its books are a table of the record that is its own, so that it outlives the program like a real venue and can be
+asked after a crash (ADR 0190); what it answers to an order commits with what is written of the answer (ADR 0255). Each
+look at the market may fill an order further, but one state of the market fills it only once. What fills an order is
+decided when it arrives: the recorded book where there is one that is young enough, else prices and bars; the status
+that it shows says which (ADR 0226).
 """
 
 import asyncio
@@ -20,9 +21,11 @@ from marketsentry.core.orders.latency import Latency
 from marketsentry.core.orders.market_look import MarketLook
 from marketsentry.core.orders.order import ZERO, Fill, LegKind, TimeInForce
 from marketsentry.core.orders.product import Product
-from marketsentry.ports import Clock, Transactions
+from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.paper import Basis, PaperOrder
 from marketsentry.ports.quick import quick
+from marketsentry.ports.record_venue import Note, Offer
+from marketsentry.ports.together import together
 from marketsentry.ports.venue import (
     Balance,
     LegRef,
@@ -98,21 +101,28 @@ class PaperVenue:
 
     async def submit(self, request: LegRequest) -> LegView:
         """Hand in an order; see `Venue.submit`."""
+        told: list[LegView] = []
+
+        async def keep(_: Stores, view: LegView) -> None:
+            told.append(view)
+
+        await self.submit_with(request, keep)
+        return told[-1]
+
+    async def submit_with(self, request: LegRequest, note: Note) -> None:
+        """Hand in an order, and write what is noted of the answer with it; see `RecordVenue.submit_with`."""
         self._refuse_size(request)
         sent_at = self._parts.clock.now()
         await self._parts.sleep(self._parts.rules.latency_s)
         book, arrived_at = await self._book_at_arrival(request, sent_at)
         if book is not None:
-            return self._view(await self._arrived(self._order(request, arrived_at, Basis.BOOK), book))
-        now = self._parts.clock.now()
-        look = await self._parts.market.look(request.symbol, at=now)
-        if look is None:
-            raise VenueRefusedError("no_market_data", f"there is no fresh price of {request.symbol}")
-        matched = await self._matched(
-            request.client_order_id, look, now, new=self._order(request, now, Basis.BARS)
-        )
-        assert matched is not None
-        return self._view(matched)
+            await self._arrive_at_book(self._order(request, arrived_at, Basis.BOOK), book, note)
+            return
+        new = self._order(request, self._parts.clock.now(), Basis.BARS)
+        try:
+            await self._arrive_at_bars(new, note)
+        except _KnownError:
+            await self._come_again(new, note)
 
     async def cancel(self, leg: LegRef) -> None:
         """Cancel an order; see `Venue.cancel`."""
@@ -135,8 +145,9 @@ class PaperVenue:
             if order is None or order.basis is Basis.BOOK or order.status.is_over:
                 return None if order is None else self._view(order)
         look = await self._parts.market.look(leg.symbol, at=now)
-        order = await self._matched(leg.client_order_id, look, now)
-        return None if order is None else self._view(order)
+        async with self._parts.transactions() as stores:
+            order = await stores.paper.lock(leg.client_order_id)
+            return None if order is None else self._view(await self._filled_on(stores, order, look, now))
 
     async def open_orders(self) -> Sequence[LegView]:
         """List the orders that may still fill."""
@@ -179,30 +190,20 @@ class PaperVenue:
 
     async def products(self) -> Sequence[Product]:
         """List what has a price; any price is taken."""
-        return [
-            Product(
-                symbol=symbol,
-                venue_symbol=symbol,
-                base=base_of(symbol),
-                quote=self._currency,
-                market=market_of_symbol(symbol),
-                lot_size=self._parts.rules.lot_size,
-                min_qty=self._parts.rules.lot_size,
-            )
-            for symbol in await self._parts.market.symbols()
-        ]
+        return [self._product(symbol) for symbol in await self._parts.market.symbols()]
 
     async def quote(self, symbol: str) -> Quote:
         """Read the best prices; see `Venue.quote`."""
-        now = self._parts.clock.now()
-        book = None if self._parts.books is None else await self._parts.books.look(symbol, at=now)
-        if book is not None:
-            return Quote(symbol, book.bids[0].price, book.asks[0].price, book.at)
-        look = await self._parts.market.look(symbol, at=now)
-        if look is None:
-            raise VenueRefusedError("no_market_data", f"there is no fresh price of {symbol}")
-        half = look.mid * Decimal(repr(self._parts.rules.half_spread_bps)) / 10_000
-        return Quote(symbol, look.mid - half, look.mid + half, look.at)
+        async with self._parts.transactions() as stores:
+            quote = await self._quoted(stores, symbol)
+        if quote is None:
+            raise _unpriced(symbol)
+        return quote
+
+    async def offer(self, stores: Stores, symbol: str) -> Offer | None:
+        """Read prices and rules of one product; see `RecordVenue.offer`."""
+        quote = await self._quoted(stores, symbol)
+        return None if quote is None else Offer(quote, self._product(symbol))
 
     async def server_time(self) -> datetime:
         """Read the clock."""
@@ -222,7 +223,7 @@ class PaperVenue:
         await self._parts.sleep(latency_s - self._parts.rules.latency_s)
         return await books.look(request.symbol, at=arrived_at), arrived_at
 
-    async def _arrived(self, new: PaperOrder, book: BookLook) -> PaperOrder:
+    async def _arrive_at_book(self, new: PaperOrder, book: BookLook, note: Note) -> None:
         assert self._by_book is not None
         async with self._parts.transactions() as stores:
             await stores.paper.hold_market(self._venue, new.symbol)
@@ -233,7 +234,49 @@ class PaperVenue:
             if is_new:
                 order = await self._by_book.arrive(stores, order, book, new.placed_at)
                 await stores.paper.put(order)
-            return order
+            await note(stores, self._view(order))
+
+    async def _arrive_at_bars(self, new: PaperOrder, note: Note) -> None:
+        """Match an order with prices and bars; raises `_KnownError`, with nothing written, where its id is taken."""
+        async with self._parts.transactions() as stores:
+            look = await self._parts.market.look_within(stores, new.symbol, at=new.placed_at)
+            if look is None:
+                raise _unpriced(new.symbol)
+            filled = await self._filled(new, look, new.placed_at)
+            is_new, _ = await together(stores.paper.add(filled), note(stores, self._view(filled)))
+            if not is_new:
+                raise _KnownError(new.client_order_id)
+
+    async def _come_again(self, new: PaperOrder, note: Note) -> None:
+        """Take an order whose id is known: it is the same one, and the market fills it on, or it is refused."""
+        async with self._parts.transactions() as stores:
+            order = await stores.paper.lock(new.client_order_id)
+            assert order is not None
+            _refuse_other(order, new)
+            look = await self._parts.market.look_within(stores, new.symbol, at=new.placed_at)
+            await note(stores, self._view(await self._filled_on(stores, order, look, new.placed_at)))
+
+    async def _quoted(self, stores: Stores, symbol: str) -> Quote | None:
+        now, books = self._parts.clock.now(), self._parts.books
+        book = None if books is None else await books.look_within(stores, symbol, at=now)
+        if book is not None:
+            return Quote(symbol, book.bids[0].price, book.asks[0].price, book.at)
+        seen = await self._parts.market.price_within(stores, symbol, at=now)
+        if seen is None:
+            return None
+        half = seen.mid * Decimal(repr(self._parts.rules.half_spread_bps)) / 10_000
+        return Quote(symbol, seen.mid - half, seen.mid + half, seen.at)
+
+    def _product(self, symbol: str) -> Product:
+        return Product(
+            symbol=symbol,
+            venue_symbol=symbol,
+            base=base_of(symbol),
+            quote=self._currency,
+            market=market_of_symbol(symbol),
+            lot_size=self._parts.rules.lot_size,
+            min_qty=self._parts.rules.lot_size,
+        )
 
     def _order(self, request: LegRequest, at: datetime, basis: Basis) -> PaperOrder:
         return PaperOrder(
@@ -262,25 +305,15 @@ class PaperVenue:
                 "venue_rejected:lot_size", f"qty must be in lots of {lot}, was {request.qty}"
             )
 
-    async def _matched(
-        self, client_order_id: str, look: MarketLook | None, now: datetime, *, new: PaperOrder | None = None
-    ) -> PaperOrder | None:
-        """Let the market fill an order as it is now, once for each state of the market."""
-        async with self._parts.transactions() as stores:
-            if new is not None and look is not None:
-                filled = await self._filled(new, look, now)
-                if await stores.paper.add(filled):
-                    return filled
-            order = await stores.paper.lock(client_order_id)
-            if new is not None and order is not None:
-                _refuse_other(order, new)
-            if order is None or order.basis is Basis.BOOK or order.status.is_over:
-                return order
-            if look is None or look.at <= order.seen_at:
-                return order
-            after = await self._filled(order, look, now)
-            await stores.paper.put(after)
-            return after
+    async def _filled_on(
+        self, stores: Stores, order: PaperOrder, look: MarketLook | None, now: datetime
+    ) -> PaperOrder:
+        """Let prices and bars fill an order that is locked, once for each state of the market."""
+        if order.basis is Basis.BOOK or order.status.is_over or look is None or look.at <= order.seen_at:
+            return order
+        after = await self._filled(order, look, now)
+        await stores.paper.put(after)
+        return after
 
     def _view(self, order: PaperOrder) -> LegView:
         """Show an order; where books could fill it, its status says by what it was filled."""
@@ -324,6 +357,14 @@ class PaperVenue:
         elif order.kind is LegKind.MARKET or order.time_in_force is not TimeInForce.GTC:
             status = LegStatus.CANCELED
         return replace(order, fills=fills, status=status, seen_at=look.at)
+
+
+class _KnownError(Exception):
+    """An order of this id is in the books already."""
+
+
+def _unpriced(symbol: str) -> VenueRefusedError:
+    return VenueRefusedError("no_market_data", f"there is no fresh price of {symbol}")
 
 
 def _refuse_other(order: PaperOrder, other: PaperOrder) -> None:

@@ -59,12 +59,17 @@ class RecordedBooks:
 
     async def has(self, symbol: str) -> bool:
         """Tell whether the record has any book of a symbol in base units, however old."""
-        now = self._monotonic()
-        if self._asked_at is None or now - self._asked_at >= _KNOWN_FOR_S:
+        if self._is_due():
             async with self._transactions() as stores:
-                known = await stores.books.all_series()
+                return await self.has_within(stores, symbol)
+        return symbol in self._recorded
+
+    async def has_within(self, stores: Stores, symbol: str) -> bool:
+        """Tell the same inside an open transaction."""
+        if self._is_due():
+            known = await stores.books.all_series()
             self._recorded = frozenset(one.symbol for one in known if not counts_contracts(one.source))
-            self._asked_at = now
+            self._asked_at = self._monotonic()
         return symbol in self._recorded
 
     async def look(self, symbol: str, *, at: datetime) -> BookLook | None:
@@ -72,14 +77,18 @@ class RecordedBooks:
         if not await self.has(symbol):
             return None
         async with self._transactions() as stores:
-            found = await self.look_within(stores, symbol, at=at)
-        self._tell(symbol, at, is_old=found is None)
-        return found
+            return await self.look_within(stores, symbol, at=at)
 
     async def look_within(self, stores: Stores, symbol: str, *, at: datetime) -> BookLook | None:
         """Tell the same inside an open transaction."""
+        if not await self.has_within(stores, symbol):
+            return None
         newest = await stores.books.newest(symbol, as_of=at, since=at - self._max_age)
+        self._tell(symbol, at, is_old=newest is None)
         return None if newest is None else _look(symbol, newest)
+
+    def _is_due(self) -> bool:
+        return self._asked_at is None or self._monotonic() - self._asked_at >= _KNOWN_FOR_S
 
     def _tell(self, symbol: str, at: datetime, *, is_old: bool) -> None:
         """Log once that the books of a symbol are too old, and again after they were not."""

@@ -1,27 +1,41 @@
 """The market that the paper venue trades in: the newest known price, with volume and volatility of the newest bars."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
 import numpy as np
 
-from marketsentry.core.market.bars import CLOSE, VOLUME
-from marketsentry.core.market.records import SeriesInfo
-from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
 from marketsentry.core.orders.market_look import MarketLook
 from marketsentry.ports import Stores, Transactions
-from marketsentry.ports.together import together
+from marketsentry.ports.paper import KnownMarket
 
 _N_BARS = 97
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A price in quote currency > 0, and when it was that of the market."""
+
+    mid: Decimal
+    at: datetime
+
+
 class PaperMarket(Protocol):
-    """Tells the market of a symbol."""
+    """Tells the market of a symbol. What is given `stores` reads in their transaction and opens none."""
 
     async def look(self, symbol: str, *, at: datetime) -> MarketLook | None:
         """Tell the market as it was known at a time; None where nothing, or nothing fresh enough, was known."""
+        ...
+
+    async def look_within(self, stores: Stores, symbol: str, *, at: datetime) -> MarketLook | None:
+        """Tell the same inside an open transaction."""
+        ...
+
+    async def price_within(self, stores: Stores, symbol: str, *, at: datetime) -> Seen | None:
+        """Tell the price alone inside an open transaction."""
         ...
 
     async def symbols(self) -> Sequence[str]:
@@ -45,15 +59,21 @@ class RecordedMarket:
 
     async def look(self, symbol: str, *, at: datetime) -> MarketLook | None:
         """Tell the market as it was known at a time; see `PaperMarket.look`."""
-        at_ns = datetime_to_ns(at)
         async with self._transactions() as stores:
-            price, shortest = await together(
-                stores.predictions.newest_price(symbol, as_of_ns=at_ns), stores.bars.shortest_of(symbol)
-            )
-            if price is None or at - ns_to_datetime(price.at_ns) > self._max_age:
-                return None
-            volume, volatility = await _bar_facts(stores, symbol, shortest, at_ns)
-        return MarketLook(symbol, Decimal(repr(price.value)), ns_to_datetime(price.at_ns), volume, volatility)
+            return await self.look_within(stores, symbol, at=at)
+
+    async def look_within(self, stores: Stores, symbol: str, *, at: datetime) -> MarketLook | None:
+        """Tell the same inside an open transaction."""
+        found = await stores.paper.market(symbol, as_of=at, since=at - self._max_age, n_bars=_N_BARS)
+        if found is None:
+            return None
+        volume, volatility = _bar_facts(found)
+        return MarketLook(symbol, Decimal(repr(found.price)), found.at, volume, volatility)
+
+    async def price_within(self, stores: Stores, symbol: str, *, at: datetime) -> Seen | None:
+        """Tell the price alone inside an open transaction."""
+        found = await stores.paper.price(symbol, as_of=at, since=at - self._max_age)
+        return None if found is None else Seen(Decimal(repr(found.price)), found.at)
 
     async def symbols(self) -> Sequence[str]:
         """List what has a price; see `PaperMarket.symbols`."""
@@ -61,15 +81,9 @@ class RecordedMarket:
             return await stores.paper.priced_symbols()
 
 
-async def _bar_facts(
-    stores: Stores, symbol: str, series: SeriesInfo | None, at_ns: int
-) -> tuple[float | None, float | None]:
+def _bar_facts(known: KnownMarket) -> tuple[float | None, float | None]:
     """Volume of the newest bar, and the deviation of returns."""
-    if series is None:
+    if known.closes.size < 2:
         return None, None
-    bars = await stores.bars.last_bars(symbol, series.interval, _N_BARS, as_of_ns=at_ns, info=series)
-    if bars.ts_ns.size < 2:
-        return None, None
-    closes = bars.values[:, CLOSE]
-    returns = closes[1:] / closes[:-1] - 1.0
-    return float(bars.values[-1, VOLUME]), float(np.std(returns))
+    returns = known.closes[1:] / known.closes[:-1] - 1.0
+    return known.volume, float(np.std(returns))

@@ -48,12 +48,17 @@ class VenueRegistry:
             None if adapter == "paper" else self._opened(adapter).trading_refusal
         )
 
+    def in_record(self, adapter: str, venue: str, *, fee_bps: Decimal) -> PaperVenue | None:
+        """Give the account at a paper venue; see `Venues.in_record`."""
+        if adapter != "paper":
+            return None
+        return PaperVenue(self._paper, venue=venue, currency=self.currency(adapter, venue), fee_bps=fee_bps)
+
     async def open(self, adapter: str, venue: str, *, fee_bps: Decimal) -> Venue:
         """Give the account at a venue; see `Venues.open`."""
-        if adapter == "paper":
-            return PaperVenue(
-                self._paper, venue=venue, currency=self.currency(adapter, venue), fee_bps=fee_bps
-            )
+        paper = self.in_record(adapter, venue, fee_bps=fee_bps)
+        if paper is not None:
+            return paper
         code = self._closed(adapter, venue)
         if code is not None:
             raise VenueRefusedError(code, f"{adapter} cannot trade at {venue}")

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from marketsentry.adapters.venues.paper_market import Seen
 from marketsentry.core.orders.market_look import MarketLook
+from marketsentry.ports import Stores
 
 
 class ReplayMarket:
@@ -30,6 +32,15 @@ class ReplayMarket:
     async def look(self, symbol: str, *, at: datetime) -> MarketLook | None:
         """Tell the market of the bar that is shown; see `PaperMarket.look`."""
         return self._looks.get(symbol)
+
+    async def look_within(self, stores: Stores, symbol: str, *, at: datetime) -> MarketLook | None:
+        """Tell the same; nothing of it is in the record."""
+        return self._looks.get(symbol)
+
+    async def price_within(self, stores: Stores, symbol: str, *, at: datetime) -> Seen | None:
+        """Tell the open of the bar that is shown."""
+        look = self._looks.get(symbol)
+        return None if look is None else Seen(look.mid, look.at)
 
     async def symbols(self) -> Sequence[str]:
         """List what can be traded; see `PaperMarket.symbols`."""
