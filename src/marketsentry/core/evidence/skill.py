@@ -16,8 +16,8 @@ from marketsentry.core.labels.forward_return import forward_return
 from marketsentry.core.splits.purged_kfold import PurgedFold
 from marketsentry.core.splits.walk_forward import WalkForward
 from marketsentry.core.stats.bootstrap import Bounds
-from marketsentry.core.stats.ic import ic, known_pairs
-from marketsentry.core.stats.rank_ic import average_ranks, rank_ic
+from marketsentry.core.stats.ic import known_pairs, pearson
+from marketsentry.core.stats.rank_ic import average_ranks
 
 N_BINS = 10
 
@@ -112,10 +112,9 @@ def skill_row(name: str, predicted: Floats, outcome: Floats, how: Resampling) ->
     known = np.isfinite(predicted) & np.isfinite(outcome)
     x, y = known_pairs(predicted, outcome)
     block, bounds = _correlation_bounds(f"ic {name}", x, y, known, how)
-    _, rank_bounds = _correlation_bounds(f"rank_ic {name}", average_ranks(x), average_ranks(y), known, how)
-    return SkillRow(
-        name, x.size, ic(predicted, outcome), bounds, rank_ic(predicted, outcome), rank_bounds, block
-    )
+    x_ranks, y_ranks = average_ranks(x), average_ranks(y)
+    _, rank_bounds = _correlation_bounds(f"rank_ic {name}", x_ranks, y_ranks, known, how)
+    return SkillRow(name, x.size, pearson(x, y), bounds, pearson(x_ranks, y_ranks), rank_bounds, block)
 
 
 def measure_calibration(predicted: Floats, outcome: Floats, how: Resampling) -> Calibration:
