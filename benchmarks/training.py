@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 
 from benchmarks.rows import Row, median, spread
@@ -125,6 +124,8 @@ async def _train(system: System, dataset: Dataset, run: int) -> TrainingResult:
 
 def _fit_with_lightgbm(dataset: Dataset) -> tuple[float, float]:
     """Seconds of wall and of processor that LightGBM takes for all folds and the served model, binning included."""
+    import lightgbm as lgb  # not before the first training, whose memory is measured without it
+
     request = _request(0)
     plan = make_plan(dataset, request).walk_forward
     assert plan.final is not None

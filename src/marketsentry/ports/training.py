@@ -50,7 +50,10 @@ class FitJob:
 
 @dataclass(frozen=True, slots=True)
 class FitProgress:
-    """Where a training stands: `step` of `n_steps` (trees, blocks) done in `span` (from 0) of `n_spans`."""
+    """Where a training stands: `step` of `n_steps` (trees, blocks) done in `span` (from 0) of `n_spans`.
+
+    Spans count in the order in which they are fitted; of those fitted side by side the first is told.
+    """
 
     span: int
     n_spans: int

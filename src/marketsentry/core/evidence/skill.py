@@ -172,9 +172,12 @@ def correlation_draws(
     name: str, x: Floats, y: Floats, known: NDArray[np.bool_], how: Resampling
 ) -> tuple[int, Floats | None]:
     """Length of the blocks and resampled correlations of the known pairs `x`, `y` (n,) of a grid."""
-    if x.size < 3 or not (x.std() > 0.0 and y.std() > 0.0):
+    if x.size < 3:
         return how.at_least_bars, None
-    x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
+    x_spread, y_spread = x.std(), y.std()
+    if not (x_spread > 0.0 and y_spread > 0.0):
+        return how.at_least_bars, None
+    x, y = (x - x.mean()) / x_spread, (y - y.mean()) / y_spread
     terms = per_bar(known, np.ones(x.size), x, y, x * x, y * y, x * y)
     block = how.block_bars(terms[:, 5])
     return block, how.draws(name, terms, block, correlation_of_sums)
