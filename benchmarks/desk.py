@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from benchmarks.statements import Statements
 from marketsentry.adapters.dataset_files import ParquetDatasets
 from marketsentry.adapters.venues.paper import PaperParts, PaperRules
 from marketsentry.adapters.venues.paper_market import RecordedMarket
@@ -62,14 +61,14 @@ class TimedExecutor(Executor):
     """An executor that notes when it was handed orders: the decision and their admission are committed then."""
 
     handed_at = 0.0
-    statements: Statements | None = None
+    statements: list[str] | None = None
     handed_after = 0
 
     async def settle(self, order_ids: Sequence[int], *, within_s: float, skips_unknown: bool = False) -> None:
         """Note the time and the statements so far, and settle."""
         self.handed_at = time.perf_counter()
         if self.statements is not None:
-            self.handed_after = self.statements.n
+            self.handed_after = len(self.statements)
         await super().settle(order_ids, within_s=within_s, skips_unknown=skips_unknown)
 
 

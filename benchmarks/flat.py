@@ -10,10 +10,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from benchmarks.desk import LIMITS
+from benchmarks.machine import load_now
 from benchmarks.rows import Row, median, spread
-from benchmarks.statements import counted, load_now
 from benchmarks.trading import BY, with_system
 from marketsentry.adapters.clock import SystemClock
+from marketsentry.adapters.postgres.pipelined import sent_statements
 from marketsentry.adapters.simulated_exchange import running_exchange
 from marketsentry.adapters.venues.one_venue import OneVenue
 from marketsentry.adapters.venues.rate_budget import RateBudget, Urgency
@@ -70,7 +71,7 @@ async def _flat(system: System) -> list[dict[str, Any]]:
             load = load_now()
             samples, n_calls = [], 0
             for _ in range(N_RUNS):
-                with counted() as sent:
+                with sent_statements() as sent:
                     seconds, n_calls = await _run(parts, executor, system, opened)
                 samples.append(seconds)
         finally:
@@ -78,7 +79,7 @@ async def _flat(system: System) -> list[dict[str, Any]]:
             await venue.close()
     notes = (
         f"{N_POSITIONS} positions closed at the market by the live adapter, signed, asked for and booked, then "
-        f"balances and orders held against the ledger: {n_calls} calls of the venue, and {sent.n} statements with "
+        f"balances and orders held against the ledger: {n_calls} calls of the venue, and {len(sent)} statements with "
         f"those of the openings; the budget is {BUDGET_S:g} s and what the calls take at the {CALLS_PER_S} a second "
         f"that the adapter allows itself; {load}"
     )

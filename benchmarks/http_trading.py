@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.desk import FIVE_MINUTES, HORIZON, MODEL, PER_DAY, SYMBOLS, make_bars, train_on
+from benchmarks.machine import CommitFloor, commit_floor, load_now
 from benchmarks.program import RunningProgram, running_program
-from benchmarks.statements import CommitFloor, commit_floor, load_now
 from benchmarks.timing import latency_rows
 from marketsentry.adapters.venues.paper import PaperRules
 from marketsentry.bootstrap import open_system

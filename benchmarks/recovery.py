@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from benchmarks.desk import PER_DAY, Desk, make_bars
+from benchmarks.machine import commit_floor, load_now
 from benchmarks.rows import Row, median, spread
-from benchmarks.statements import commit_floor, counted, load_now
 from benchmarks.trading import admitted, with_system
+from marketsentry.adapters.postgres.pipelined import sent_statements
 from marketsentry.adapters.venues.paper import PaperVenue
 from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.bootstrap import System
@@ -92,12 +93,12 @@ async def _reconcile(system: System) -> list[dict[str, Any]]:
         await _end_leases(system)
         outage.is_cut = False
         after = Executor(DriveParts(system.transactions, outage, desk.clock))
-        with counted() as sent:
+        with sent_statements() as sent:
             started = time.perf_counter()
             await after.claim_open()
             await _wait_until(system, orders, {OrderStatus.FILLED}, KNOWN_WITHIN_S)
             samples.append(time.perf_counter() - started)
-        n_sent = sent.n
+        n_sent = len(sent)
         await after.close()
     notes = (
         f"{N_ORDERS} orders whose answer was lost, claimed by a fresh executor, asked for, booked: "

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.desk import FIVE_MINUTES, MODEL, PER_DAY, SYMBOLS, SetClock, make_bars, train_on
+from benchmarks.machine import commit_floor, load_now
 from benchmarks.rows import Row, median, spread
-from benchmarks.statements import commit_floor, counted, load_now
 from benchmarks.trading import with_system
+from marketsentry.adapters.postgres.pipelined import sent_statements
 from marketsentry.bootstrap import System
 from marketsentry.core.backtest.request import BacktestRequest
 from marketsentry.core.market.timestamps import ns_to_datetime
@@ -52,10 +53,10 @@ async def _replay_live(system: System) -> list[dict[str, Any]]:
     for _ in range(N_RUNS):
         before = _resident_mib()
         started = time.perf_counter()
-        with counted() as sent:
+        with sent_statements() as sent:
             n_fills = await _traded(system, run)
         rates.append(N_STEPS / (time.perf_counter() - started))
-        n_sent = sent.n
+        n_sent = len(sent)
         del sent
         growths.append(_resident_mib() - before)
     notes = (

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from benchmarks.desk import PER_DAY, SYMBOLS, Desk, make_bars
+from benchmarks.machine import commit_floor, load_now
 from benchmarks.rows import Row, percentile
-from benchmarks.statements import commit_floor, load_now
 from benchmarks.trading import BY, with_system
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.bootstrap import System

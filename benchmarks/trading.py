@@ -11,9 +11,10 @@ from typing import Any
 import uvloop
 
 from benchmarks.desk import PER_DAY, SYMBOLS, Desk, make_bars, part, train_on
+from benchmarks.machine import commit_floor, load_now
 from benchmarks.rows import median
-from benchmarks.statements import commit_floor, counted, load_now
 from benchmarks.timing import latency_rows
+from marketsentry.adapters.postgres.pipelined import sent_statements
 from marketsentry.bootstrap import System, open_system
 from marketsentry.core.features.builtin import BUILTIN
 from marketsentry.core.orders.order import Side
@@ -93,7 +94,7 @@ async def _statements_of_bar(desk: Desk) -> int:
     """Statements of the next bar that trades, up to the one that hands its orders over."""
     for _ in range(N_COUNTED):
         await desk.bar_closes()
-        with counted() as sent:
+        with sent_statements() as sent:
             desk.executor.statements = sent
             step = await desk.trader.tick()
         if isinstance(step, BarStep) and step.orders:
@@ -112,10 +113,10 @@ async def _execution_latency(system: System) -> list[dict[str, Any]]:
     floor, load = await commit_floor(system), load_now()
     samples = await _executed(system, desk, N_MEASURED)
     (order,) = await admitted(system, desk, 1)
-    with counted() as sent:
+    with sent_statements() as sent:
         await desk.executor.settle([order.id], within_s=30.0)
     notes = (
-        f"one market order at a time, claimed, sent, filled and booked in {sent.n} statements, each step durable; "
+        f"one market order at a time, claimed, sent, filled and booked in {len(sent)} statements, each step durable; "
         f"the paper venue without its usual delay; limit is one durable commit; {load}"
     )
     return latency_rows(

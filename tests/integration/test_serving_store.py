@@ -56,7 +56,6 @@ async def test_one_statement_reads_what_the_single_reads_give(transactions, seed
         start_ns = START_NS + max(0, hour - 4) * HOUR.ns
         since_ns = start_ns + HOUR.ns
         async with transactions() as stores:
-            await stores.serving.set_up()
             found = await stores.serving.series(
                 SYMBOLS, HOUR, start_ns=start_ns, since_ns=since_ns, as_of_ns=as_of_ns
             )
@@ -176,5 +175,5 @@ async def test_a_late_commit_is_asked_for_by_the_transaction_alone(transactions,
 
     before = await setting()
     async with transactions() as stores:
-        await stores.serving.set_up(may_commit_late=True)
+        await stores.serving.commit_late()
     assert await setting() == before == "on"

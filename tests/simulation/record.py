@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.waiting import Ready, Wait
 
 from marketsentry.adapters.postgres.database import translated_errors
+from marketsentry.adapters.postgres.statements import StatementsInTurn
 from marketsentry.adapters.postgres.stores import PostgresStores
 from marketsentry.exceptions import DependencyError
 from marketsentry.ports import Clock, Stores
@@ -179,7 +180,7 @@ class Record:
             connection.before = self._statement
             try:
                 try:
-                    yield PostgresStores(connection)
+                    yield PostgresStores(StatementsInTurn(connection))
                     connection.before = None
                     await self._commit(connection)
                 finally:

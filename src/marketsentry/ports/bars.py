@@ -26,6 +26,15 @@ class MergeCounts:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class BarWindow:
+    """Bars of a span with the manifest line of their series; `no_trade_ts_ns` (n,) are its quiet cells."""
+
+    info: SeriesInfo
+    bars: BarSeries
+    no_trade_ts_ns: NDArray[np.int64]
+
+
 class BarStore(Protocol):
     """Bars, one series per (symbol, interval), and the manifest that describes them."""
 
@@ -54,10 +63,10 @@ class BarStore(Protocol):
         """
         ...
 
-    async def window(
-        self, symbol: str, interval: Interval, *, start_ns: int, stop_ns: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Read the few bars that open in [start, stop) without asking the manifest: times (T,) and values (T, 5)."""
+    async def windows(
+        self, symbols: Sequence[str], interval: Interval, *, start_ns: int, stop_ns: int
+    ) -> Mapping[str, "BarWindow"]:
+        """Read the few bars of several symbols that open in [start, stop); what has no bars at all is left out."""
         ...
 
     async def last_bars(

@@ -10,7 +10,7 @@ from marketsentry.core.orders.apply import apply_all
 from marketsentry.core.orders.change import Change
 from marketsentry.core.orders.events import Event
 from marketsentry.core.orders.order import Order, OrderStatus, Side, TimeInForce
-from marketsentry.core.risk.losses import OrderOutcome
+from marketsentry.core.risk.losses import OrderOutcomes
 from marketsentry.exceptions import DataQualityError
 
 
@@ -20,7 +20,8 @@ class NewOrder:
 
     `quantity` is the number that the client gave or reads, in the unit of the endpoint; `base_quantity` is what is to
     be executed in base units and `notional` the same in quote currency, None where there was no price. `status` is
-    `simulated`, `submitted` or `blocked`.
+    `simulated`, `submitted` or `blocked`. With `has_signal` its signal is the newest of its decision and target, stored
+    before it.
     """
 
     decision_id: str
@@ -43,6 +44,7 @@ class NewOrder:
     signal_id: int | None = None
     reject_reason: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    has_signal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +230,8 @@ class OrderStore(Protocol):
         """Read the fills of a decision or of an order, in the order in which they were booked."""
         ...
 
-    async def outcomes(self, track: str, *, since: datetime, limit: int) -> Sequence[OrderOutcome]:
-        """Tell how the newest executed orders of a track fared against their estimates."""
+    async def outcomes(self, track: str, *, since: datetime, limit: int) -> OrderOutcomes:
+        """Add up how the newest executed orders of a track fared, at most `limit`."""
         ...
 
     async def known_legs(self, client_order_ids: Sequence[str]) -> Mapping[str, int]:

@@ -42,11 +42,11 @@ class TargetFacts:
 class ServingStore(Protocol):
     """Reads as of an instant, UTC epoch ns, and the one write of predictions."""
 
-    async def set_up(self, *, may_commit_late: bool = False) -> None:
-        """Prepare the transaction for the calls below.
+    async def commit_late(self) -> None:
+        """Let the commit of the transaction not wait for the disk.
 
-        With `may_commit_late` its commit does not wait for the disk: for predictions that a later durable commit of
-        the caller rests on. That commit brings this one to the disk with it, and a crash before loses both.
+        For predictions that a later durable commit of the caller rests on: it brings this one to the disk with it,
+        and a crash before loses both.
         """
         ...
 

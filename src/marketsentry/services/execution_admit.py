@@ -26,9 +26,11 @@ from marketsentry.services.execution_holdings import Holdings, intent_of, read_a
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest, Sized
 from marketsentry.services.execution_risk import (
     Refusal,
+    TrackFacts,
     judge_market,
     judge_risk,
     mark_strategies,
+    read_track_facts,
     tell_refusal,
 )
 from marketsentry.services.ledger import PAPER, Marked
@@ -59,19 +61,9 @@ async def admit(request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> Seq
     LockedError
         With the code by which risk refuses.
     """
-    async with parts.transactions() as stores:
-        orders = await _waiting(stores, request)
-        if not orders:
-            return []
-        account = await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)
-        openers = _openers(orders, await _holdings(stores, account, orders, parts))
-        switches = await _blocking(stores, openers)
     try:
-        if switches:
-            raise Refusal(switches[:1], by_switch=True)
-        judged = await judge_market(((one.track, one.target) for one in openers), parts, by=by)
         async with parts.transactions() as stores:
-            return await admit_within(stores, request, parts, judged)
+            return await admit_within(stores, request, parts)
     except Refusal as refusal:
         await tell_refusal(refusal, request, parts, by=by)
         raise LockedError(refusal.detail) from None
@@ -96,13 +88,8 @@ def _openers(orders: Sequence[StoredOrder], holdings: Holdings) -> Sequence[Stor
     return [order for order, opens in zip(orders, opening, strict=True) if opens]
 
 
-async def _blocking(stores: Stores, orders: Sequence[StoredOrder]) -> Sequence[str]:
-    pairs = dict.fromkeys((one.track, one.strategy_id) for one in orders)
-    return [one.code for one in await hold_switches(stores, pairs) if one.code is not None] if pairs else []
-
-
 async def admit_within(
-    stores: Stores, request: RunRequest, parts: AdmitParts, judged: frozenset[tuple[str, str]]
+    stores: Stores, request: RunRequest, parts: AdmitParts, judged: frozenset[tuple[str, str]] | None = None
 ) -> Sequence[StoredOrder]:
     """Admit the orders of a decision in the transaction of the caller.
 
@@ -115,7 +102,7 @@ async def admit_within(
     parts
         Risk and venues.
     judged
-        Track and target of what the breaker let pass; nothing else may be opened.
+        Track and target of what the breaker let pass: nothing else may be opened. None: it judges here.
 
     Returns
     -------
@@ -138,43 +125,58 @@ async def admit_within(
     orders = [one for one in locked if one.status.is_waiting]
     if not orders:
         return []
+    refused: tuple[str, ...] = ()
     if not decision.is_approved:
-        raise Refusal(tuple(str(one["code"]) for one in decision.violations) or ("decision_not_approved",))
-    return await admit_held(stores, request, parts, Held(orders, switches, judged))
+        refused = tuple(str(one["code"]) for one in decision.violations) or ("decision_not_approved",)
+    return await admit_held(stores, request, parts, Held(orders, switches, judged, refused))
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Orders of an approved decision under locks: their rows, the switches of their strategies, and the budget.
+    """Orders of a decision under locks: their rows, the switches of their strategies, and the budget.
 
-    `judged` is track and target of what the breaker let pass. `marked` is what their track was just marked at by the
-    prices of the orders, where it was.
+    `judged` is track and target of what the breaker let pass: nothing else may be opened; None: it judges here.
+    `refused` are the codes of a decision that was not approved. `known` is what is known already of their one track.
     """
 
     orders: Sequence[StoredOrder]
     switches: Sequence[EffectiveSwitch]
-    judged: frozenset[tuple[str, str]]
-    marked: Marked | None = None
+    judged: frozenset[tuple[str, str]] | None = None
+    refused: tuple[str, ...] = ()
+    known: "Known | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a track was just marked at by the prices of the orders, and what was read beside it."""
+
+    marked: Marked
+    facts: TrackFacts
 
 
 async def admit_held(
     stores: Stores, request: RunRequest, parts: AdmitParts, held: Held
 ) -> Sequence[StoredOrder]:
     """Admit orders that nobody else can move; see `admit_within`."""
-    orders = held.orders
+    orders, known = held.orders, held.known
     account = await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)
     holdings = (
-        await _holdings(stores, account, orders, parts)
-        if held.marked is None
-        else Holdings([held.marked.state])
+        await _holdings(stores, account, orders, parts) if known is None else Holdings([known.marked.state])
     )
     openers = _openers(orders, holdings)
     blocked = {(one.track, one.strategy_id): one.code for one in held.switches if one.code is not None}
     for order in openers:
         if (code := blocked.get((order.track, order.strategy_id))) is not None:
             raise Refusal([code], by_switch=True)
-        if (order.track, order.target) not in held.judged:
-            raise Refusal((no_data_code(order.target),))
+    if held.refused:
+        raise Refusal(held.refused)
+    opening = [(one.track, one.target) for one in openers]
+    judged = held.judged
+    if judged is None:
+        judged = await judge_market(stores, opening, parts)
+    for track, target in opening:
+        if (track, target) not in judged:
+            raise Refusal((no_data_code(target),))
     sized = await _sized(stores, request, parts, orders, openers)
     refusal = parts.venues.refusal(request.adapter, request.venue)
     if refusal is None:  # else nothing can be sent, and there is nothing to be at risk
@@ -185,7 +187,7 @@ async def admit_held(
             currency=parts.venues.currency(request.adapter, request.venue),
         )
         if openers:
-            await _judge(stores, parts, account, held, sized, holdings)
+            await _judge(stores, parts, account, known, sized, holdings)
     else:
         account = None
     return await _reserve(stores, request, parts, sized, account=account, refusal=refusal)
@@ -195,23 +197,24 @@ async def _judge(
     stores: Stores,
     parts: AdmitParts,
     account: Account,
-    held: Held,
+    known: Known | None,
     sized: Sequence[Sized],
     holdings: Holdings,
 ) -> None:
     """Let risk judge each track in which something is opened."""
-    prices: Mapping[str, Decimal] = {}
-    if held.marked is None:
-        prices = await _prices(
-            stores, account, [*holdings.targets, *(one.order.target for one in sized)], parts
-        )
-    for track in dict.fromkeys(one.order.track for one in sized if one.opens):
+    if known is not None:
+        judge_risk(known.marked, sized, {}, known.facts, parts)
+        return
+    targets = [*holdings.targets, *(one.order.target for one in sized)]
+    tracks = tuple(dict.fromkeys(one.order.track for one in sized if one.opens))
+    prices, facts = await together(
+        _prices(stores, account, targets, parts),
+        together(*(read_track_facts(stores, track, targets, parts) for track in tracks)),
+    )
+    for track, of_it in zip(tracks, facts, strict=True):
         of_track = [one for one in sized if one.order.track == track]
-        marked = held.marked
-        if marked is None:
-            taken = await mark_strategies(stores, parts, account, of_track, prices)
-            marked = taken[SubLedger(account.id, GLOBAL, track)]
-        await judge_risk(stores, parts, marked, of_track, prices)
+        taken = await mark_strategies(stores, parts, account, of_track, prices)
+        judge_risk(taken[SubLedger(account.id, GLOBAL, track)], of_track, prices, of_it, parts)
 
 
 async def _sized(

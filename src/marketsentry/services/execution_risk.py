@@ -1,14 +1,16 @@
 """What risk says of orders that are to be executed: checks 4 to 6 of contract 1.6, and what a refusal leaves."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from marketsentry.core.account.figures import Figures
+from marketsentry.core.risk.breaker import MarketVerdict
 from marketsentry.core.risk.codes import GLOBAL, Rule, blocked_detail, exceeded
 from marketsentry.core.risk.hard_rules import HardTrigger, LossFigures, judge_losses, triggers_of
-from marketsentry.core.risk.losses import execution_shortfall_ratio
+from marketsentry.core.risk.losses import OrderOutcomes, execution_shortfall_ratio
 from marketsentry.core.risk.positions import Position
+from marketsentry.core.risk.profiles import Profile
 from marketsentry.core.risk.worsened import worsened
 from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Stores
@@ -30,7 +32,7 @@ class Refusal(Exception):  # noqa: N818 - it never leaves the services: `LockedE
     """Risk says no: it leaves the transaction, so that nothing of it stays.
 
     `triggers` are pulled and `codes` stored as events after it. A refusal by a switch is told by its code alone, and
-    one that has been told already is `is_told`.
+    one by the breaker by its `verdicts`, of a track each.
     """
 
     def __init__(
@@ -38,29 +40,31 @@ class Refusal(Exception):  # noqa: N818 - it never leaves the services: `LockedE
         codes: Sequence[str],
         *,
         by_switch: bool = False,
-        is_told: bool = False,
+        verdicts: Mapping[str, MarketVerdict] | None = None,
         triggers: tuple[HardTrigger, ...] = (),
         severity: Severity = Severity.WARNING,
     ) -> None:
         super().__init__(*codes)
         self.codes, self.triggers, self.severity = tuple(codes), triggers, severity
-        self.is_told = is_told or by_switch
+        self.verdicts = verdicts or {}
+        self.is_told = by_switch or bool(self.verdicts)
         self.detail = self.codes[0] if by_switch else blocked_detail(self.codes)
 
 
 async def judge_market(
-    opening: Iterable[tuple[str, str]], parts: AdmitParts, *, by: ChangedBy
+    stores: Stores, opening: Iterable[tuple[str, str]], parts: AdmitParts
 ) -> frozenset[tuple[str, str]]:
-    """Run the breaker over tracks and targets that are to be opened; returns what it let pass."""
+    """Run the breaker over tracks and targets that are to be opened; returns them all, or raises `Refusal`."""
     asked = frozenset(opening)
-    codes: list[str] = []
-    for track in sorted({track for track, _ in asked}):
-        targets = sorted(target for one, target in asked if one == track)
-        verdict = await judge_targets(targets, parts.risk)
-        await enforce_market(verdict, track, parts.risk, by=by)
-        codes += verdict.codes
+    verdicts = {
+        track: await judge_targets(
+            stores, sorted(target for one, target in asked if one == track), parts.risk
+        )
+        for track in sorted({track for track, _ in asked})
+    }
+    codes = [code for verdict in verdicts.values() for code in verdict.codes]
     if codes:
-        raise Refusal(codes, is_told=True)
+        raise Refusal(codes, verdicts=verdicts)
     return asked
 
 
@@ -93,27 +97,47 @@ async def mark_strategies(
         raise Refusal((NO_ACCOUNT_DATA,)) from error
 
 
-async def judge_risk(
-    stores: Stores,
-    parts: AdmitParts,
+@dataclass(frozen=True, slots=True)
+class TrackFacts:
+    """What risk must know of a track beside its ledger: sector and style of targets, and how its orders fared."""
+
+    labels: Mapping[tuple[str, str], Profile]
+    outcomes: OrderOutcomes
+
+
+async def read_track_facts(
+    stores: Stores, track: str, targets: Iterable[str], parts: AdmitParts
+) -> TrackFacts:
+    """Read them for all that is held or traded; the newest orders of a day count."""
+    since = parts.clock.now() - _SHORTFALL_WINDOW
+    labels, outcomes = await together(
+        stores.risk.registered_labels([(track, one) for one in dict.fromkeys(targets)]),
+        stores.orders.outcomes(track, since=since, limit=_SHORTFALL_ORDERS),
+    )
+    return TrackFacts(labels, outcomes)
+
+
+def judge_risk(
     marked: Marked,
     sized: Sequence[Sized],
     prices: Mapping[str, Decimal],
+    facts: TrackFacts,
+    parts: AdmitParts,
 ) -> None:
     """Checks 5 and 6 for one track: the streak of each strategy, then what the decision makes worse.
 
     Parameters
     ----------
-    stores
-        Of the transaction that admits.
-    parts
-        Limits and time.
     marked
         The whole track in the account, with its round trips of a day.
     sized
         The orders of the track.
     prices
         Of what is traded, where an order has none of its own.
+    facts
+        Of what is held and traded.
+    parts
+        Limits and time.
 
     Raises
     ------
@@ -142,38 +166,20 @@ async def judge_risk(
         streak = max(streak, figures.losing_streak)
     if not figures.equity_quote > 0:
         raise Refusal((exceeded(Rule.DRAWDOWN),))
-    await _refuse_worse(stores, parts, figures, sized, prices, streak)
-
-
-async def _refuse_worse(
-    stores: Stores,
-    parts: AdmitParts,
-    figures: Figures,
-    sized: Sequence[Sized],
-    prices: Mapping[str, Decimal],
-    streak: int,
-) -> None:
-    """Judge what the decision makes worse, and losses; all that is found is told."""
-    track, limits = sized[0].order.track, parts.risk.limits
     before = [Position(target, float(weight), track) for target, weight in figures.weights.items()]
     ordered = [
         Position(one.order.target, float(one.notional(prices) / figures.equity_quote), track) for one in sized
     ]
-    since = parts.clock.now() - _SHORTFALL_WINDOW
-    labels, outcomes = await together(
-        stores.risk.registered_labels([one.key for one in (*before, *ordered)]),
-        stores.orders.outcomes(track, since=since, limit=_SHORTFALL_ORDERS),
-    )
-    shortfall = execution_shortfall_ratio([one.edge for one in outcomes], [one.notional for one in outcomes])
+    shortfall = execution_shortfall_ratio([facts.outcomes.edge_quote], [facts.outcomes.notional_quote])
     losses = LossFigures(
         max(0.0, float(figures.drawdown_frac)), max(0.0, float(figures.daily_loss_frac), shortfall), streak
     )
     hard = judge_losses({track: losses}, limits)
-    found = (*worsened(before, (*before, *ordered), limits, labels), *hard)
-    if found:
+    found = (*worsened(before, (*before, *ordered), limits, facts.labels), *hard)
+    if found:  # all of it is told
         strategies = {one.order.strategy_id for one in sized}
-        strategy = strategies.pop() if len(strategies) == 1 else GLOBAL
-        raise Refusal([one.code for one in found], triggers=triggers_of(hard, strategy))
+        of = strategies.pop() if len(strategies) == 1 else GLOBAL
+        raise Refusal([one.code for one in found], triggers=triggers_of(hard, of))
 
 
 def _opening(sized: Sequence[Sized]) -> Sequence[str]:
@@ -182,6 +188,8 @@ def _opening(sized: Sequence[Sized]) -> Sequence[str]:
 
 async def tell_refusal(refusal: Refusal, request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> None:
     """Pull what a hard rule pulls and store the codes: after the refusal, in a transaction of its own."""
+    for track, verdict in refusal.verdicts.items():
+        await enforce_market(verdict, track, parts.risk, by=by)
     if refusal.is_told:
         return
     async with parts.transactions() as stores:

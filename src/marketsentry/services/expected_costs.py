@@ -98,38 +98,28 @@ async def read_costs(
     return CostBook(await stores.costs.newest(adapter, [target for _, target in targets]), liquidity)
 
 
-async def costs_at_close(
-    stores: Stores,
-    symbols: Sequence[str],
-    bars: NDArray[np.float64],
-    volatility: NDArray[np.float64],
-    *,
-    adapter: str,
-) -> CostBook:
-    """Read what estimates need where the markets are at hand.
+def liquidity_at_close(
+    symbols: Sequence[str], bars: NDArray[np.float64], volatility: NDArray[np.float64]
+) -> Mapping[str, Liquidity]:
+    """Tell how symbols trade where the markets are at hand.
 
     Parameters
     ----------
-    stores
-        Of an open transaction.
     symbols
         The N targets, in the order of the arrays.
     bars
         The bar that closed, (N, 5).
     volatility
         Deviation of a bar's return as a fraction, (N,).
-    adapter
-        Whose fills count.
 
     Returns
     -------
-    CostBook
-        The liquidity of what did not trade in the bar is not known.
+    mapping of str to Liquidity
+        Without what did not trade in the bar.
     """
     traded = (bars[:, CLOSE] * bars[:, VOLUME]).tolist()
-    liquidity = {
+    return {
         symbol: Liquidity(deviation, volume)
         for symbol, deviation, volume in zip(symbols, volatility.tolist(), traded, strict=True)
         if 0.0 <= deviation < math.inf and 0.0 < volume < math.inf
     }
-    return CostBook(await stores.costs.newest(adapter, symbols), liquidity)

@@ -235,21 +235,44 @@ async def mark(
     DataQualityError
         If something that is held has no price at all: nothing is written then.
     """
-    whole = ledgers[0].whole
-    account = await stores.accounts.lock(whole.account_id)
-    await stores.accounts.move_marks(whole, marks, at=at)
+    account = await stores.accounts.lock(ledgers[0].account_id)
     states = await together(
         *(
             stores.accounts.state(one, trips_since=trips_since or at, max_trips=max_trips)
-            for one in dict.fromkeys((*ledgers, whole))
+            for one in dict.fromkeys((*ledgers, ledgers[0].whole))
         )
     )
+    return await mark_states(stores, account, states, marks, at=at, decision_id=decision_id)
+
+
+async def mark_states(
+    stores: Stores,
+    account: Account,
+    states: Sequence[LedgerState],
+    marks: Mapping[str, Decimal],
+    *,
+    at: datetime,
+    decision_id: str | None = None,
+) -> Mapping[SubLedger, Marked]:
+    """Value what was read under the lock of an account, and append it; see `mark`."""
     taken = {}
-    for state in states:
+    for state in (_moved(state, marks, at) for state in states):
         now = equity_of(state, quote=account.currency, rates=marks, at=at)
         taken[state.ledger] = Marked(state, replace(now, decision_id=decision_id))
+    await stores.accounts.move_marks(states[0].ledger, marks, at=at)
     await stores.accounts.add_marks([(ledger, one.mark) for ledger, one in taken.items()])
     return taken
+
+
+def _moved(state: LedgerState, marks: Mapping[str, Decimal], at: datetime) -> LedgerState:
+    """Set the last known prices of what is held, as `AccountStore.move_marks` does in the record."""
+    positions = tuple(
+        replace(one, position=marked_later(one.position, marks[one.target], at))
+        if one.target in marks
+        else one
+        for one in state.positions
+    )
+    return replace(state, positions=positions)
 
 
 def equity_of(state: LedgerState, *, quote: str, rates: Mapping[str, Decimal], at: datetime) -> EquityMark:

@@ -163,7 +163,7 @@ async def predict_universe(
         See `predict_liquid`.
     may_commit_late
         The caller commits something durable that rests on these predictions before it tells anybody: then their own
-        commit does not wait for the disk; see `ServingStore.set_up`.
+        commit does not wait for the disk; see `ServingStore.commit_late`.
 
     Returns
     -------

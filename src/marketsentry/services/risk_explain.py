@@ -63,10 +63,11 @@ async def explain_scope(
             if parts.account is None
             else await parts.account(stores, track=track, strategy_id=strategy_id)
         )
+        market = await judge_targets(stores, targets, parts) if targets else None
     switch = effective_switch(reading.rows, track=track, strategy_id=strategy_id, now=reading.now)
     facts = [*explain_switch(switch)]
     if account is not None:
         facts += explain_losses(track, account.figures, parts.limits)
-    if targets:
-        facts += explain_volatility((await judge_targets(targets, parts)).verdicts)
+    if market is not None:
+        facts += explain_volatility(market.verdicts)
     return tuple(facts)

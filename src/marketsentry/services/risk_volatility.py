@@ -13,16 +13,18 @@ from marketsentry.services.risk_switch import pull_automatic
 
 
 async def judge_targets(
-    targets: Iterable[str], parts: RiskParts, *, as_of: datetime | None = None
+    stores: Stores, targets: Iterable[str], parts: RiskParts, *, as_of: datetime | None = None
 ) -> MarketVerdict:
     """Judge distinct targets without any effect.
 
     Parameters
     ----------
+    stores
+        Of any transaction: nothing is written.
     targets
         Symbols; each is judged once.
     parts
-        The record and the limits.
+        The limits and the time.
     as_of
         Judge by what was known then; None means now.
 
@@ -32,8 +34,7 @@ async def judge_targets(
         A target of which neither prices nor bars are known well enough is blocked.
     """
     now = as_of or parts.clock.now()
-    async with parts.transactions() as stores:
-        return judge_market(await _judge_each(tuple(dict.fromkeys(targets)), parts, stores, now))
+    return judge_market(await _judge_each(tuple(dict.fromkeys(targets)), parts, stores, now))
 
 
 async def enforce_market(verdict: MarketVerdict, track: str, parts: RiskParts, *, by: ChangedBy) -> None:

@@ -56,7 +56,8 @@ async def open_facts(
 ) -> AsyncIterator[OpenedRows]:
     """Open a transaction and read the facts of symbols alone; see `open_rows`."""
     async with transactions() as stores:
-        await stores.serving.set_up(may_commit_late=may_commit_late)
+        if may_commit_late:
+            await stores.serving.commit_late()
         yield OpenedRows(stores, await _facts(stores, symbols, as_of_ns), {})
 
 
@@ -85,7 +86,7 @@ async def open_rows(
     as_of_ns
         Nothing known later is read, UTC epoch ns.
     may_commit_late
-        See `ServingStore.set_up`.
+        See `ServingStore.commit_late`.
 
     Yields
     ------
@@ -99,7 +100,8 @@ async def open_rows(
         if kept is None or is_past:  # what has seen more than may be known steps over the past once more
             first = await _from_start(served, as_of_ns, transactions)
         async with transactions() as stores:
-            await stores.serving.set_up(may_commit_late=may_commit_late)
+            if may_commit_late:
+                await stores.serving.commit_late()
             if kept is None or is_past:
                 found, facts = first, await _facts(stores, symbols, as_of_ns)
             else:

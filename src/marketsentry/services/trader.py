@@ -14,27 +14,29 @@ from typing import Any
 import numpy as np
 
 from marketsentry.core.account.entries import EntryKind
+from marketsentry.core.account.position import Position
 from marketsentry.core.orders.order import ZERO, OrderStatus
 from marketsentry.core.risk.kill_switch import EffectiveSwitch
 from marketsentry.core.trading.decider import Decided, Decider, Holdings
 from marketsentry.core.trading.orders import Wanted, wanted_orders
 from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Stores
-from marketsentry.ports.accounts import Account, SubLedger
+from marketsentry.ports.accounts import Account, LedgerState, SubLedger
+from marketsentry.ports.costs import CostFit
 from marketsentry.ports.decisions import BookEntry, Decision, DecisionSource
 from marketsentry.ports.orders import NewOrder, StoredOrder
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.ports.together import together
 from marketsentry.ports.trader import TraderState
 from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW
-from marketsentry.services.execution_admit import Held, admit_held
+from marketsentry.services.execution_admit import Held, Known, admit_held
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest
-from marketsentry.services.execution_risk import Refusal, judge_market, tell_refusal
-from marketsentry.services.expected_costs import EXPECTED_COST, CostBook, costs_at_close, rounded_bps
-from marketsentry.services.ledger import HoldingCost, Marked, charge_holding, mark, open_ledger
+from marketsentry.services.execution_risk import Refusal, judge_market, read_track_facts, tell_refusal
+from marketsentry.services.expected_costs import EXPECTED_COST, CostBook, liquidity_at_close, rounded_bps
+from marketsentry.services.ledger import HoldingCost, Marked, charge_holding, mark_states, open_ledger
 from marketsentry.services.risk_switch import lock_switches, read_locked
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
-from marketsentry.services.trader_signals import SignalSource, write_signals
+from marketsentry.services.trader_signals import SignalSource, signals_of, write_predictions
 
 AGREEMENT = 1e-9
 _BY = ChangedBy("trader")
@@ -115,6 +117,12 @@ class Trader:
         return state.bar_end
 
     @property
+    def account(self) -> Account:
+        """The account that is traded; there once it was opened."""
+        assert self._account is not None
+        return self._account
+
+    @property
     def ledger(self) -> SubLedger:
         """The sub-ledger that is traded; there once it was opened."""
         assert self._ledger is not None
@@ -146,133 +154,133 @@ class Trader:
         DependencyError
             If the record is away. The state in memory is ahead of the record then: open the trader again.
         """
+        plan: _Plan | None = None
         try:
             async with self._parts.transactions() as stores:
-                held = await self._read_held(stores)
+                opened = await self._open_bar(stores)
                 decided = self._decider.close_bar(
-                    bar.ts_ns, bar.bars, bar.predictions, held.holdings(self._decider.symbols)
+                    bar.ts_ns, bar.bars, bar.predictions, opened.held.holdings(self._decider.symbols)
                 )
                 wanted = wanted_orders(
-                    self._decider.symbols, decided, held.qty, lot_size=self._rules.lot_size
+                    self._decider.symbols, decided, opened.held.qty, lot_size=self._rules.lot_size
                 )
-                judged = await self._judge_market(wanted)
-                return await self._write(stores, bar, decided, wanted, judged)
+                plan = _Plan(self._new_id(), bar, decided, wanted)
+                return await self._write(stores, plan, opened)
         except Refusal as refusal:
-            return await self._write_refused(bar, decided, wanted, refusal)
+            assert plan is not None
+            return await self._write_refused(plan, refusal)
+
+    async def _open_bar(self, stores: Stores) -> "_Opened":
+        """Take the locks of an admission and read, under them and by one round trip, all that a decision rests on."""
+        pairs = [(TRACK, self._rules.strategy_id)]
+        await lock_switches(stores, pairs, spends=True)
+        await stores.accounts.hold(self.account)
+        switches, states, fits = await together(
+            read_locked(stores, pairs),
+            self._read_states(stores),
+            stores.costs.newest(self._rules.adapter, self._decider.symbols),
+        )
+        own = states[0]
+        held = self._held_of({one.target: one.position for one in own.positions}, own.cash)
+        return _Opened(held, switches, states, fits)
+
+    async def _read_states(self, stores: Stores) -> tuple[LedgerState, ...]:
+        """Read the strategy and the whole track in the account."""
+        window: dict[str, Any] = {
+            "trips_since": self._parts.clock.now() - STREAK_WINDOW,
+            "max_trips": MAX_TRIPS,
+        }
+        return await together(
+            *(stores.accounts.state(one, **window) for one in (self.ledger, self.ledger.whole))
+        )
 
     async def _read_held(self, stores: Stores) -> _Held:
-        assert self._account is not None
         positions, cash = await together(
             stores.accounts.positions(self.ledger), stores.accounts.cash(self.ledger)
         )
-        other = sorted(name for name, amount in cash.items() if amount and name != self._account.currency)
+        return self._held_of({one.target: one.position for one in positions}, cash)
+
+    def _held_of(self, positions: Mapping[str, Position], cash: Mapping[str, Decimal]) -> _Held:
+        currency = self.account.currency
+        other = sorted(name for name, amount in cash.items() if amount and name != currency)
         if other:
-            raise DataQualityError(f"cash of the trader must be {self._account.currency} alone, has {other}")
+            raise DataQualityError(f"cash of the trader must be {currency} alone, has {other}")
         return _Held(
-            {one.target: one.position.qty for one in positions},
-            {one.target: one.position.average_price for one in positions},
-            cash.get(self._account.currency, ZERO),
+            {target: one.qty for target, one in positions.items()},
+            {target: one.average_price for target, one in positions.items()},
+            cash.get(currency, ZERO),
         )
 
-    async def _judge_market(self, wanted: Sequence[Wanted]) -> frozenset[tuple[str, str]]:
-        return await judge_market(((TRACK, one.target) for one in wanted if one.opens), self._parts, by=_BY)
-
-    async def _write(
-        self,
-        stores: Stores,
-        bar: ClosedBar,
-        decided: Decided,
-        wanted: Sequence[Wanted],
-        judged: frozenset[tuple[str, str]],
-        *,
-        held_back: Sequence[Wanted] = (),
-        codes: tuple[str, ...] = (),
-    ) -> BarStep:
-        assert self._account is not None
-        decision_id = self._new_id()
-        asks = bool(wanted or held_back)
-        pairs = [(TRACK, self._rules.strategy_id)] if wanted else []
-        await lock_switches(stores, pairs, spends=True)
-        await stores.accounts.hold(self._account)
-        switches: Sequence[EffectiveSwitch] = ()
-        if pairs:
-            switches, _ = await together(
-                read_locked(stores, pairs), self._charge_holding(stores, bar, decided)
-            )
-        else:
-            await self._charge_holding(stores, bar, decided)
-        marked = await self._mark(stores, bar, decided)
+    async def _write(self, stores: Stores, plan: "_Plan", opened: "_Opened") -> BarStep:
+        """Write a decision and admit its orders: one round trip for all that is written, one for the admission."""
+        bar = plan.bar
+        marked = await self._mark(stores, plan, await self._charge(stores, plan, opened))
         equity = marked[self.ledger].mark.equity.equity_quote
         state = TraderState(bar.end, self._decider.document())
         writes: list[Coroutine[Any, Any, Any]] = [
             stores.trader.put(self.ledger.strategy_id, self.ledger.account_id, state)
         ]
-        if asks or np.isfinite(bar.predictions).any():
-            writes += self._decision(stores, decision_id, bar, decided, equity, codes)
-        orders: Sequence[StoredOrder] = ()
-        if not asks:
+        if plan.asks or np.isfinite(bar.predictions).any():
+            writes += self._decision(stores, plan, equity)
+        if not plan.asks:
             await together(*writes)
-        else:
-            costs_read = costs_at_close(
-                stores, self._decider.symbols, bar.bars, decided.volatility, adapter=self._rules.adapter
-            )
-            told = write_signals(stores, decision_id, bar, (*wanted, *held_back), self._source)
-            *_, costs, signals = await together(*writes, costs_read, told)
-            made = [self._order(decision_id, one, bar, decided, signals, costs) for one in wanted]
-            blocked = [
-                replace(
-                    self._order(decision_id, one, bar, decided, signals, costs),
-                    status=OrderStatus.BLOCKED,
-                    reject_reason=codes[0],
-                )
-                for one in held_back
-            ]
-            added = await stores.orders.add([*made, *blocked])
-            if wanted:
-                held = Held(added[: len(made)], switches, judged, marked[self.ledger.whole])
-                request = self._request(decision_id, len(wanted))
-                orders = await admit_held(stores, request, self._parts, held)
-        return BarStep(decided, equity, decision_id if asks else None, orders, codes)
+            return BarStep(plan.decided, equity, None, (), plan.codes)
+        ids = bar.prediction_ids
+        if ids is None:
+            *_, ids = await together(*writes, write_predictions(stores, plan.decision_id, bar, self._source))
+            writes = []
+        signals = signals_of(plan.decision_id, bar, plan.every, self._source, ids)
+        *_, added, judged, facts = await together(
+            *writes,
+            stores.signals.add_many(signals),
+            stores.orders.add(self._orders(plan, opened)),
+            judge_market(stores, [(TRACK, one.target) for one in plan.wanted if one.opens], self._parts),
+            read_track_facts(stores, TRACK, self._targets(opened), self._parts),
+        )
+        orders: Sequence[StoredOrder] = ()
+        if plan.wanted:
+            known = Known(marked[self.ledger.whole], facts)
+            held = Held(added[: len(plan.wanted)], opened.switches, judged, known=known)
+            orders = await admit_held(stores, self._request(plan), self._parts, held)
+        return BarStep(plan.decided, equity, plan.decision_id, orders, plan.codes)
 
-    async def _write_refused(
-        self, bar: ClosedBar, decided: Decided, wanted: Sequence[Wanted], refusal: Refusal
-    ) -> BarStep:
+    async def _write_refused(self, plan: "_Plan", refusal: Refusal) -> BarStep:
         """Close what is to be closed and store the rest as blocked; the core goes on from what is held."""
-        closing = [replace(one, qty=one.closing) for one in wanted if one.closing]
-        held_back = [replace(one, qty=one.qty - one.closing, closing=ZERO) for one in wanted if one.opens]
+        closing = [replace(one, qty=one.closing) for one in plan.wanted if one.closing]
+        held_back = [
+            replace(one, qty=one.qty - one.closing, closing=ZERO) for one in plan.wanted if one.opens
+        ]
         for one in held_back:
             self._decider.keep(one.target)
+        left = replace(
+            plan, decision_id=self._new_id(), wanted=closing, held_back=held_back, codes=refusal.codes
+        )
         async with self._parts.transactions() as stores:
-            step = await self._write(
-                stores, bar, decided, closing, frozenset(), held_back=held_back, codes=refusal.codes
-            )
-        assert step.decision_id is not None
-        await tell_refusal(refusal, self._request(step.decision_id, len(wanted)), self._parts, by=_BY)
+            step = await self._write(stores, left, await self._open_bar(stores))
+        await tell_refusal(refusal, self._request(left), self._parts, by=_BY)
         return step
 
-    async def _charge_holding(self, stores: Stores, bar: ClosedBar, decided: Decided) -> None:
+    async def _charge(self, stores: Stores, plan: "_Plan", opened: "_Opened") -> Sequence[LedgerState]:
+        """Charge what holding cost in the bar; returns the states after it."""
         costs = [
-            HoldingCost(symbol, Decimal(repr(paid)), f"borrow-{symbol}-{bar.end_ns}")
-            for symbol, paid in zip(self._decider.symbols, decided.funding_quote.tolist(), strict=True)
+            HoldingCost(symbol, Decimal(repr(paid)), f"borrow-{symbol}-{plan.bar.end_ns}")
+            for symbol, paid in zip(self._decider.symbols, plan.decided.funding_quote.tolist(), strict=True)
             if paid
         ]
-        await charge_holding(stores, self.ledger, costs, at=bar.end, kind=EntryKind.BORROW)
-
-    async def _mark(self, stores: Stores, bar: ClosedBar, decided: Decided) -> Mapping[SubLedger, Marked]:
-        """Mark; the ledger must come to the equity that was decided on."""
-        marks = {
-            symbol: Decimal(repr(price))
-            for symbol, price in zip(self._decider.symbols, decided.marks.tolist(), strict=True)
-            if price > 0.0
-        }
-        taken = await mark(
-            stores,
-            [self.ledger],
-            marks,
-            at=bar.end,
-            trips_since=self._parts.clock.now() - STREAK_WINDOW,
-            max_trips=MAX_TRIPS,
+        if not costs:
+            return opened.states
+        _, states = await together(
+            charge_holding(stores, self.ledger, costs, at=plan.bar.end, kind=EntryKind.BORROW),
+            self._read_states(stores),
         )
+        return states
+
+    async def _mark(
+        self, stores: Stores, plan: "_Plan", states: Sequence[LedgerState]
+    ) -> Mapping[SubLedger, Marked]:
+        """Mark; the ledger must come to the equity that was decided on."""
+        decided = plan.decided
+        taken = await mark_states(stores, self.account, states, self._prices(decided), at=plan.bar.end)
         equity = taken[self.ledger].mark.equity.equity_quote
         if not abs(float(equity) - decided.equity) <= AGREEMENT * max(1.0, abs(decided.equity)):
             raise DataQualityError(
@@ -281,74 +289,114 @@ class Trader:
             )
         return taken
 
-    def _decision(
-        self,
-        stores: Stores,
-        decision_id: str,
-        bar: ClosedBar,
-        decided: Decided,
-        equity: Decimal,
-        codes: tuple[str, ...],
-    ) -> list[Coroutine[Any, Any, Any]]:
+    def _prices(self, decided: Decided) -> Mapping[str, Decimal]:
+        return {
+            symbol: Decimal(repr(price))
+            for symbol, price in zip(self._decider.symbols, decided.marks.tolist(), strict=True)
+            if price > 0.0
+        }
+
+    def _targets(self, opened: "_Opened") -> Sequence[str]:
+        """What is traded, and what anybody holds in the track."""
+        return (*self._decider.symbols, *(one.target for one in opened.states[1].positions))
+
+    def _decision(self, stores: Stores, plan: "_Plan", equity: Decimal) -> list[Coroutine[Any, Any, Any]]:
+        bar = plan.bar
         decision = Decision(
-            decision_id=decision_id,
+            decision_id=plan.decision_id,
             track=TRACK,
             strategy_id=self._rules.strategy_id,
             source=DecisionSource.TRADER,
             as_of=bar.end,
             is_approved=True,
             capital=equity if equity > 0 else None,
-            violations=tuple({"code": code, "tag": "breach"} for code in codes),
+            violations=tuple({"code": code, "tag": "breach"} for code in plan.codes),
             metadata={"model": self._model.name, "bar_end": bar.end.isoformat()},
         )
         book = [
             BookEntry(symbol, TRACK, weight, reason="trader")
-            for symbol, weight in zip(self._decider.symbols, decided.wanted.tolist(), strict=True)
+            for symbol, weight in zip(self._decider.symbols, plan.decided.wanted.tolist(), strict=True)
             if np.isfinite(weight)
         ]
-        return [stores.decisions.add(decision), stores.decisions.add_book(decision_id, book)]
+        return [stores.decisions.add(decision), stores.decisions.add_book(plan.decision_id, book)]
 
-    def _order(
-        self,
-        decision_id: str,
-        one: Wanted,
-        bar: ClosedBar,
-        decided: Decided,
-        signals: Mapping[str, int],
-        costs: CostBook,
-    ) -> NewOrder:
-        price = float(decided.marks[self._decider.symbols.index(one.target)])
-        known = Decimal(repr(price)) if price > 0.0 else None
-        cost = costs.estimate(one.target, None if known is None else one.qty * known)
+    def _orders(self, plan: "_Plan", opened: "_Opened") -> Sequence[NewOrder]:
+        """Those that are wanted, and behind them those that are held back."""
+        liquidity = liquidity_at_close(self._decider.symbols, plan.bar.bars, plan.decided.volatility)
+        costs, prices = CostBook(opened.fits, liquidity), self._prices(plan.decided)
+        made = [self._order(plan, one, costs, prices.get(one.target)) for one in plan.every]
+        return [
+            *made[: len(plan.wanted)],
+            *(
+                replace(one, status=OrderStatus.BLOCKED, reject_reason=plan.codes[0])
+                for one in made[len(plan.wanted) :]
+            ),
+        ]
+
+    def _order(self, plan: "_Plan", one: Wanted, costs: CostBook, price: Decimal | None) -> NewOrder:
+        notional = None if price is None else one.qty * price
+        cost = costs.estimate(one.target, notional)
         return NewOrder(
-            decision_id=decision_id,
+            decision_id=plan.decision_id,
             target=one.target,
             track=TRACK,
             side=one.side,
             quantity=one.qty,
             base_quantity=one.qty,
-            notional=None if known is None else one.qty * known,
-            est_price=known,
-            price_ts=bar.end,
+            notional=notional,
+            est_price=price,
+            price_ts=plan.bar.end,
             est_cost_bps=rounded_bps(cost),
             is_reduce_only=not one.opens,
             adapter=self._rules.adapter,
             venue=self._rules.venue,
             max_slippage_bps=self._rules.max_slippage_bps,
             strategy_id=self._rules.strategy_id,
-            signal_id=signals[one.target],
+            has_signal=True,
             metadata={EXPECTED_COST: costs.document(one.target, cost)},
         )
 
-    def _request(self, decision_id: str, n_orders: int) -> RunRequest:
+    def _request(self, plan: "_Plan") -> RunRequest:
         rules = self._rules
         return RunRequest(
-            decision_id=decision_id,
+            decision_id=plan.decision_id,
             adapter=rules.adapter,
             venue=rules.venue,
             max_slippage_bps=rules.max_slippage_bps,
-            max_orders=max(1, n_orders),
+            max_orders=max(1, len(plan.wanted)),
             max_retries=rules.max_retries,
             fee_bps=rules.fee_bps,
             style=rules.style,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What is held, under the locks of an admission; `states` are of the strategy and of the whole track."""
+
+    held: _Held
+    switches: Sequence[EffectiveSwitch]
+    states: Sequence[LedgerState]
+    fits: Mapping[str, CostFit]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be written of a bar: orders that are wanted, and those that risk holds back by `codes`."""
+
+    decision_id: str
+    bar: ClosedBar
+    decided: Decided
+    wanted: Sequence[Wanted]
+    held_back: Sequence[Wanted] = ()
+    codes: tuple[str, ...] = ()
+
+    @property
+    def every(self) -> Sequence[Wanted]:
+        """All orders in the order in which they are stored."""
+        return (*self.wanted, *self.held_back)
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is any."""
+        return bool(self.wanted or self.held_back)

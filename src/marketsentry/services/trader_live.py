@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams, params_for
 from marketsentry.core.gates.verdict import Outcome
-from marketsentry.core.market.bars import FIELDS, BarSeries, align_panel
+from marketsentry.core.market.bars import FIELDS, align_panel
 from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime, utc_text
 from marketsentry.core.orders.plan import PlanStyle
@@ -232,31 +232,22 @@ class LiveTrader:
         """
         first_ns = end_ns - WARM_BARS * desk.interval.ns
         start_ns = first_ns if desk.traded_end_ns is None else max(desk.traded_end_ns, first_ns)
-        span = {"start_ns": start_ns, "stop_ns": end_ns}
         async with self._parts.admit.transactions() as stores:
-            orders, infos, windows = await together(
+            orders, windows = await together(
                 stores.orders.open(account_id=desk.trader.ledger.account_id),
-                stores.bars.series_of(desk.symbols, desk.interval),
-                together(*(stores.bars.window(one, desk.interval, **span) for one in desk.symbols)),
+                stores.bars.windows(desk.symbols, desk.interval, start_ns=start_ns, stop_ns=end_ns),
             )
-            pending = [one.id for one in orders if one.strategy_id == self._rules.strategy_id]
-            for symbol in desk.symbols:
-                if symbol not in infos:
-                    raise NotFoundError(f"there are no bars of {symbol} {desk.interval}")
-            series = [
-                BarSeries(symbol, desk.interval, infos[symbol].source, *window)
-                for symbol, window in zip(desk.symbols, windows, strict=True)
-            ]
-            quiet = [
-                await stores.bars.load_no_trade(symbol, desk.interval, **span)
-                if infos[symbol].n_no_trade
-                else np.empty(0, dtype=np.int64)
-                for symbol in desk.symbols
-            ]
-        there = [n for n, one in enumerate(series) if one.ts_ns.size]
+        pending = [one.id for one in orders if one.strategy_id == self._rules.strategy_id]
+        for symbol in desk.symbols:
+            if symbol not in windows:
+                raise NotFoundError(f"there are no bars of {symbol} {desk.interval}")
+        found = [windows[symbol] for symbol in desk.symbols]
+        there = [n for n, one in enumerate(found) if one.bars.ts_ns.size]
         if not there:
             return pending, np.empty((0, len(desk.symbols), len(FIELDS))), np.empty(0, dtype=np.int64)
-        panel = align_panel([series[n] for n in there], no_trade_ts_ns=[quiet[n] for n in there])
+        panel = align_panel(
+            [found[n].bars for n in there], no_trade_ts_ns=[found[n].no_trade_ts_ns for n in there]
+        )
         rows = np.full((panel.n_bars, len(desk.symbols), len(FIELDS)), np.nan)
         rows[:, there] = panel.values
         return pending, rows, panel.ts_ns

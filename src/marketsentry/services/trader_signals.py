@@ -24,52 +24,47 @@ class SignalSource:
     strategy_id: str
 
 
-async def write_signals(
-    stores: Stores, decision_id: str, bar: ClosedBar, wanted: Sequence[Wanted], source: SignalSource
-) -> Mapping[str, int]:
-    """Store a signal for each target that trades, on its prediction.
+def signals_of(
+    decision_id: str,
+    bar: ClosedBar,
+    wanted: Sequence[Wanted],
+    source: SignalSource,
+    ids: Mapping[str, int],
+) -> Sequence[SignalRecord]:
+    """Make a signal for each target that trades, on its prediction.
 
     Parameters
     ----------
-    stores
-        Of the transaction of the decision.
     decision_id
         The decision.
     bar
-        With the predictions; they are stored here where they have no ids.
+        With the predictions.
     wanted
         What trades.
     source
         Whose signals they are.
+    ids
+        Of the stored predictions by target.
 
     Returns
     -------
-    mapping of str to int
-        Ids of signals by target.
-
-    Raises
-    ------
-    DataQualityError
-        If a snapshot that was predicted on is not stored.
+    sequence of SignalRecord
     """
-    scores = {
-        symbol: score
-        for symbol, score in zip(source.symbols, bar.predictions.tolist(), strict=True)
-        if np.isfinite(score)
-    }
-    ids = bar.prediction_ids
-    if ids is None:
-        ids = await _write_predictions(stores, decision_id, bar, scores, source.model)
+    scores = _scores(bar, source)
     first: dict[str, Wanted] = {}
     for one in wanted:
         first.setdefault(one.target, one)
-    made = [_signal(decision_id, bar, one, scores.get(one.target), ids, source) for one in first.values()]
-    return {one.target: one.id for one in await stores.signals.add_many(made)}
+    return [_signal(decision_id, bar, one, scores.get(one.target), ids, source) for one in first.values()]
 
 
-async def _write_predictions(
-    stores: Stores, decision_id: str, bar: ClosedBar, scores: Mapping[str, float], model: TradedModel
+async def write_predictions(
+    stores: Stores, decision_id: str, bar: ClosedBar, source: SignalSource
 ) -> Mapping[str, int]:
+    """Store the predictions of a bar with their decision; names them by their targets.
+
+    Raises `DataQualityError` if a snapshot that was predicted on is not stored.
+    """
+    scores, model = _scores(bar, source), source.model
     if not scores:
         return {}
     rows = tuple(
@@ -95,6 +90,14 @@ async def _write_predictions(
             rows=rows,
         )
     )
+
+
+def _scores(bar: ClosedBar, source: SignalSource) -> Mapping[str, float]:
+    return {
+        symbol: score
+        for symbol, score in zip(source.symbols, bar.predictions.tolist(), strict=True)
+        if np.isfinite(score)
+    }
 
 
 def _signal(

@@ -15,6 +15,7 @@ from faulty_venue import Faults, FaultyVenue
 from marketsentry.adapters.embedded import Engines
 from marketsentry.bootstrap import System
 from marketsentry.core.orders.truth import Truth
+from marketsentry.core.risk.losses import OrderOutcomes
 from marketsentry.exceptions import DependencyError, InputError, LockedError
 from marketsentry.ports.drill import BreakableVenue, FaultOrder
 from marketsentry.ports.execution import Venues
@@ -113,7 +114,9 @@ async def test_nothing_is_lost_and_the_account_counts_for_nobody_else(
         assert await accounts_of_track(stores, track="liquid") == []
         assert await accounts_of_track(stores, track="liquid", account_id=account.id) == [account]
         since = datetime.now(UTC) - timedelta(days=1)
-        assert await stores.orders.outcomes("liquid", since=since, limit=100) == []
+        assert await stores.orders.outcomes("liquid", since=since, limit=100) == OrderOutcomes(
+            Decimal(0), Decimal(0)
+        )
 
 
 async def test_what_was_sent_twice_or_not_booked_is_found(system: System) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from marketsentry.adapters.postgres.database import Database
+from marketsentry.adapters.postgres.statements import StatementsInTurn
 from marketsentry.adapters.postgres.stores import PostgresStores
 from marketsentry.core.risk.codes import GLOBAL, Rule
 from marketsentry.core.risk.hard_rules import HardTrigger
@@ -38,7 +39,7 @@ async def desk(database_url: str) -> AsyncIterator[Database]:
 async def admit(desk: Database, strategy: str, *, track: str = "liquid") -> bool:
     """Admit one opening as an order path would: switch and order in one transaction."""
     async with desk.connection() as connection:
-        (switch,) = await hold_switches(PostgresStores(connection), [(track, strategy)])
+        (switch,) = await hold_switches(PostgresStores(StatementsInTurn(connection)), [(track, strategy)])
         if switch.triggered:
             return False
         await connection.execute("INSERT INTO admissions (strategy) VALUES (%s)", (strategy,))
@@ -99,7 +100,7 @@ async def test_nothing_commits_after_a_trigger_has_returned(desk: Database, scop
 
 async def test_a_trigger_waits_for_the_admission_under_way_and_holds_up_the_next(desk: Database) -> None:
     async with desk.connection() as under_way:
-        (switch,) = await hold_switches(PostgresStores(under_way), [("liquid", "s1")])
+        (switch,) = await hold_switches(PostgresStores(StatementsInTurn(under_way)), [("liquid", "s1")])
         assert not switch.triggered
         wanted = ManualTrigger("liquid", "s1", "stop")
         pulling = asyncio.create_task(trigger_switch(wanted, by=BY, transactions=desk.transactions))
@@ -117,7 +118,7 @@ async def test_a_trigger_waits_for_the_admission_under_way_and_holds_up_the_next
 async def test_admissions_do_not_wait_for_each_other_and_budgets_do(desk: Database) -> None:
     """K-44."""
     async with desk.connection() as first, desk.connection() as second:
-        one, other = PostgresStores(first), PostgresStores(second)
+        one, other = PostgresStores(StatementsInTurn(first)), PostgresStores(StatementsInTurn(second))
         await hold_switches(one, [("liquid", "s1")])
         await hold_switches(other, [("liquid", "s2")])
         await one.risk.lock_budget("liquid")

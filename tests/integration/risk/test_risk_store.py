@@ -1,5 +1,6 @@
 """What the risk plane keeps, and the use cases that stand on it, on real PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from psycopg import errors
 
 from marketsentry.core.market.timestamps import datetime_to_ns
+from marketsentry.core.risk.breaker import MarketVerdict
 from marketsentry.core.risk.codes import GLOBAL, Rule
 from marketsentry.core.risk.hard_rules import LossFigures
 from marketsentry.core.risk.limits import RiskLimits
@@ -172,6 +174,11 @@ async def add_prices(database_url: str, symbol: str, prices: list[float], ends: 
         )
 
 
+async def judged(targets: Sequence[str], desk: RiskParts, as_of: datetime | None = None) -> MarketVerdict:
+    async with desk.transactions() as stores:
+        return await judge_targets(stores, targets, desk, as_of=as_of)
+
+
 async def test_the_breaker_reads_prices_and_stops_the_track(
     transactions: Transactions, database_url: str
 ) -> None:
@@ -179,11 +186,11 @@ async def test_the_breaker_reads_prices_and_stops_the_track(
     await add_prices(database_url, "BTC", jump, NOW)
     await add_prices(database_url, "ETH", [50.0] * 50, NOW)
     desk = parts(transactions)
-    calm = await judge_targets(["ETH", "ETH", "NONE"], desk)
+    calm = await judged(["ETH", "ETH", "NONE"], desk)
     assert calm.codes == ("insufficient_market_data:NONE",)
     await enforce_market(calm, "liquid", desk, by=BY)
     assert not (await read_switch("liquid", GLOBAL, transactions=transactions)).triggered
-    wild = await judge_targets(["BTC"], desk)
+    wild = await judged(["BTC"], desk)
     assert wild.codes == ("abnormal_volatility_circuit_breaker:BTC",)
     await enforce_market(wild, "liquid", desk, by=BY)
     found = await read_switch("liquid", GLOBAL, transactions=transactions)
@@ -200,7 +207,7 @@ async def test_a_price_that_was_not_known_does_not_count(
 ) -> None:
     await add_prices(database_url, "BTC", [100.0] * 40 + [110.0] * 10, NOW)
     early = NOW - timedelta(minutes=55)
-    assert (await judge_targets(["BTC"], parts(transactions), as_of=early)).codes == ()
+    assert (await judged(["BTC"], parts(transactions), as_of=early)).codes == ()
 
 
 async def test_a_flood_of_prices_is_thinned_to_slots_and_the_newest(
@@ -227,9 +234,9 @@ async def test_closes_of_bars_stand_in_for_prices(transactions: Transactions) ->
     async with transactions() as stores:
         await stores.bars.merge(series)
     end = datetime.fromtimestamp(series.ts_ns[-1] / 1e9, UTC) + timedelta(hours=1)
-    found = (await judge_targets(["SOL"], parts(transactions), as_of=end)).verdicts[0]
+    found = (await judged(["SOL"], parts(transactions), as_of=end)).verdicts[0]
     closes = series.values[-48:, 3]
     assert found.n_prices == 48
     assert found.worst_abs_return == pytest.approx(np.abs(closes[1:] / closes[:-1] - 1).max())
-    late = await judge_targets(["SOL"], parts(transactions), as_of=end + timedelta(hours=3))
+    late = await judged(["SOL"], parts(transactions), as_of=end + timedelta(hours=3))
     assert late.codes == ("insufficient_market_data:SOL",)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from marketsentry.adapters.embedded import Engines
+from marketsentry.adapters.postgres.pipelined import sent_statements
 from marketsentry.adapters.venues.paper import PaperParts, PaperRules
 from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.adapters.venues.registry import VenueRegistry
@@ -29,7 +30,6 @@ from marketsentry.services.risk_switch import ManualTrigger, reset_switch, trigg
 from marketsentry.services.trader_live import LiveParts, LiveRules, LiveTrader, Waiting
 from marketsentry.services.trader_parts import BarStep
 from marketsentry.settings import Settings
-from sent_statements import sent_statements
 from small_market import HOUR, FixedClock
 from traded_runs import SYMBOLS, train_small
 

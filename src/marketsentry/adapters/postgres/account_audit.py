@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
-
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.account.differences import StoredBook
 from marketsentry.core.account.entries import Entry, EntryKind
 from marketsentry.core.account.equity import Equity
@@ -105,15 +103,15 @@ _POSITION_COLUMNS = (
 
 
 class PostgresAccountAudit:
-    """`AccountAudit` over one open connection; the transaction belongs to the caller."""
+    """`AccountAudit` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def records(self, account_id: int, *, after_id: int, limit: int) -> Sequence[Record]:
         """Read ledger entries with the fills behind them; see `AccountAudit.records`."""
         given = {"account_id": account_id, "after_id": after_id, "limit": limit}
-        return [ledger_record(row) for row in await self._rows(_RECORDS, given)]
+        return [ledger_record(row) for row in await self._statements.rows(_RECORDS, given)]
 
     async def marked(self, account_id: int) -> Sequence[Marked]:
         """Read when equity was marked, by id."""
@@ -126,7 +124,7 @@ class PostgresAccountAudit:
                 ledger_id=row["ledger_id"],
                 marks={name: Decimal(price) for name, price in row["marks"].items()},
             )
-            for row in await self._rows(_MARKS, {"account_id": account_id})
+            for row in await self._statements.rows(_MARKS, {"account_id": account_id})
         ]
 
     async def stored(self, account_id: int) -> StoredBook:
@@ -135,19 +133,20 @@ class PostgresAccountAudit:
         return StoredBook(
             positions={
                 (row.pop("strategy_id"), row.pop("target")): Position(**row)
-                for row in await self._rows(_POSITIONS, given)
+                for row in await self._statements.rows(_POSITIONS, given)
             },
             cash={
-                (row["strategy_id"], row["currency"]): row["amount"] for row in await self._rows(_CASH, given)
+                (row["strategy_id"], row["currency"]): row["amount"]
+                for row in await self._statements.rows(_CASH, given)
             },
-            trips=[Trip(**row) for row in await self._rows(_TRIPS, given)],
+            trips=[Trip(**row) for row in await self._statements.rows(_TRIPS, given)],
             marks={
                 row["id"]: RebuiltMark(
                     Equity(row["at"], row["equity_quote"], row["peak_quote"], row["day_start_quote"]),
                     row["cash_quote"],
                     row["gross_quote"],
                 )
-                for row in await self._rows(_MARKS, given)
+                for row in await self._statements.rows(_MARKS, given)
             },
         )
 
@@ -159,13 +158,13 @@ class PostgresAccountAudit:
             for strategy_id, book in built.books.items()
             for currency, amount in book.cash.items()
         ]
-        await self._connection.execute(_DROP_CASH, {"account_id": account_id})
-        await self._connection.execute(
+        await self._statements.send(_DROP_CASH, {"account_id": account_id})
+        await self._statements.send(
             _PUT_CASH,
             {"account_id": account_id, **_columns(("strategy_ids", "tracks", "currencies", "amounts"), cash)},
         )
-        await self._connection.execute(_DROP_TRIPS, {"account_id": account_id})
-        await self._connection.execute(
+        await self._statements.send(_DROP_TRIPS, {"account_id": account_id})
+        await self._statements.send(
             _PUT_TRIPS,
             {
                 "account_id": account_id,
@@ -190,7 +189,7 @@ class PostgresAccountAudit:
             if mark is not None
         ]
         names = ("ids", "cash", "gross", "equities", "peaks", "day_starts")
-        await self._connection.execute(_PUT_MARKS, {"account_id": account_id, **_columns(names, marks)})
+        await self._statements.send(_PUT_MARKS, {"account_id": account_id, **_columns(names, marks)})
 
     async def _replace_positions(self, account_id: int, built: Rebuilt) -> None:
         held = [
@@ -200,13 +199,8 @@ class PostgresAccountAudit:
         ]
         names = ("strategy_ids", "targets", "tracks", *_POSITION_COLUMNS)
         given = {"account_id": account_id, **_columns(names, held)}
-        await self._connection.execute(_DROP_POSITIONS, given)
-        await self._connection.execute(_PUT_POSITIONS, given)
-
-    async def _rows(self, statement: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(statement, given)
-            return await cursor.fetchall()
+        await self._statements.send(_DROP_POSITIONS, given)
+        await self._statements.send(_PUT_POSITIONS, given)
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:

@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
-
 from marketsentry.adapters.postgres.accounts import equity_mark, held_position
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.account.entries import Entry, EntryKind
 from marketsentry.core.orders.order import Fill, Side
 from marketsentry.ports.account_lists import (
@@ -19,7 +17,9 @@ from marketsentry.ports.account_lists import (
 )
 from marketsentry.ports.accounts import SubLedger
 
-_POSITIONS = """
+_POSITIONS = (
+    ANEW
+    + """
 SELECT account_id, strategy_id, track, target, qty, average_price, realised_quote, fee_quote, funding_quote,
        trip_quote, n_trips, losing_streak, mark_price, marked_at, updated_at
 FROM positions
@@ -33,8 +33,11 @@ WHERE (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
 ORDER BY account_id, strategy_id, target
 LIMIT %(limit)s
 """
+)
 
-_FILLS = """
+_FILLS = (
+    ANEW
+    + """
 SELECT id, account_id, strategy_id, track, order_id, decision_id, target, side, qty, price, fee, fee_currency,
        fee_quote, reference_price, liquidity, client_order_id, venue_trade_id, filled_at
 FROM fills
@@ -48,8 +51,11 @@ WHERE (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
 ORDER BY id DESC
 LIMIT %(limit)s
 """
+)
 
-_ENTRIES = """
+_ENTRIES = (
+    ANEW
+    + """
 SELECT id, account_id, strategy_id, track, kind, target, currency, amount, fill_id, reference, at
 FROM ledger_entries
 WHERE (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
@@ -60,8 +66,11 @@ WHERE (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
 ORDER BY id DESC
 LIMIT %(limit)s
 """
+)
 
-_EQUITY = """
+_EQUITY = (
+    ANEW
+    + """
 SELECT id, at, equity_quote, peak_quote, day_start_quote, cash_quote, gross_quote, ledger_id, marks, decision_id
 FROM equity_snapshots
 WHERE account_id = %(account_id)s AND track = %(track)s AND strategy_id = %(strategy_id)s
@@ -69,13 +78,14 @@ WHERE account_id = %(account_id)s AND track = %(track)s AND strategy_id = %(stra
 ORDER BY id DESC
 LIMIT %(limit)s
 """
+)
 
 
 class PostgresAccountLists:
-    """`AccountLists` over one open connection; the transaction belongs to the caller."""
+    """`AccountLists` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def positions(
         self, wanted: Wanted, *, open_only: bool, after: PositionKey | None, limit: int
@@ -89,7 +99,7 @@ class PostgresAccountLists:
             "after_target": None if after is None else after.target,
             "limit": limit,
         }
-        rows = await self._rows(_POSITIONS, given)
+        rows = await self._statements.rows(_POSITIONS, given)
         return [ListedPosition(held_position(row), row["updated_at"]) for row in rows]
 
     async def fills(
@@ -109,7 +119,7 @@ class PostgresAccountLists:
             "before_id": before_id,
             "limit": limit,
         }
-        return [_fill(row) for row in await self._rows(_FILLS, given)]
+        return [_fill(row) for row in await self._statements.rows(_FILLS, given)]
 
     async def entries(self, wanted: Wanted, *, before_id: int | None, limit: int) -> Sequence[BookedEntry]:
         """List ledger entries, newest first."""
@@ -128,7 +138,7 @@ class PostgresAccountLists:
                     row["fill_id"],
                 ),
             )
-            for row in await self._rows(_ENTRIES, given)
+            for row in await self._statements.rows(_ENTRIES, given)
         ]
 
     async def equity(self, ledger: SubLedger, *, before_id: int | None, limit: int) -> Sequence[ListedMark]:
@@ -140,12 +150,10 @@ class PostgresAccountLists:
             "before_id": before_id,
             "limit": limit,
         }
-        return [ListedMark(row["id"], ledger, equity_mark(row)) for row in await self._rows(_EQUITY, given)]
-
-    async def _rows(self, statement: str, given: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(statement, given)
-            return await cursor.fetchall()
+        return [
+            ListedMark(row["id"], ledger, equity_mark(row))
+            for row in await self._statements.rows(_EQUITY, given)
+        ]
 
 
 def _filter(wanted: Wanted) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from marketsentry.adapters.postgres.account_state import STATE, ledger_state
+from marketsentry.adapters.postgres.newest_price import NEWEST_PRICE
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.account.entries import Entry
 from marketsentry.core.account.equity import Equity
 from marketsentry.core.account.position import Position
@@ -150,28 +150,14 @@ WHERE account_id = %(account_id)s AND track = %(track)s AND positions.target = t
   AND (marked_at IS NULL OR marked_at <= %(at)s)
 """
 
-_KNOWN_PRICES = """
-SELECT asked.target, known.price, known.at, known.source
-FROM unnest(%(targets)s::text[]) AS asked (target)
-CROSS JOIN LATERAL (
-    (SELECT price::numeric AS price, timestamp AS at, source AS source, 0 AS place
-     FROM prices
-     WHERE symbol = asked.target AND timestamp <= %(as_of)s AND known_at <= %(as_of)s
-     ORDER BY timestamp DESC, id DESC LIMIT 1)
-    UNION ALL
-    SELECT newest.close::numeric, newest.ts + series.timeframe::interval, newest.source, 1
-    FROM market_series AS series
-    CROSS JOIN LATERAL (
-        SELECT bar.ts, bar.close, bar.source
-        FROM market_bars AS bar
-        WHERE bar.symbol = series.symbol AND bar.timeframe = series.timeframe AND bar.ts < %(as_of)s
-          AND bar.known_at <= %(as_of)s
-        ORDER BY bar.ts DESC LIMIT 1
-    ) AS newest
-    WHERE series.symbol = asked.target
-    ORDER BY at DESC, place, source LIMIT 1
-) AS known
-"""
+_KNOWN_PRICES = (
+    """
+SELECT asked.symbol AS target, known.exact AS price, known.at, known.source
+FROM unnest(%(targets)s::text[]) AS asked (symbol)
+CROSS JOIN LATERAL ("""
+    + NEWEST_PRICE
+    + ") AS known"
+)
 
 _NEWEST_MARK = """
 SELECT at, equity_quote, peak_quote, day_start_quote, cash_quote, gross_quote, ledger_id, marks, decision_id
@@ -205,10 +191,10 @@ _POSITION_COLUMNS = (
 
 
 class PostgresAccountStore:
-    """`AccountStore` over one open connection; the transaction belongs to the caller."""
+    """`AccountStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
         self._found: dict[tuple[str, str, str], Account] = {}  # what an account is called never changes
         self._locked: dict[int, Account] = {}
 
@@ -217,7 +203,7 @@ class PostgresAccountStore:
         account = await self.find(adapter=adapter, venue=venue, name=name)
         if account is None:
             given = {"adapter": adapter, "venue": venue, "name": name, "currency": currency}
-            await self._connection.execute(_OPEN, given)
+            await self._statements.send(_OPEN, given)
             account = await self.find(adapter=adapter, venue=venue, name=name)
         assert account is not None
         if account.currency != currency:
@@ -234,7 +220,7 @@ class PostgresAccountStore:
         """Find an account by its names."""
         key = (adapter, venue, name)
         if key not in self._found:
-            rows = await self._rows(_FIND, {"adapter": adapter, "venue": venue, "name": name})
+            rows = await self._statements.rows(_FIND, {"adapter": adapter, "venue": venue, "name": name})
             if not rows:
                 return None
             self._found[key] = Account(**rows[0])
@@ -242,7 +228,7 @@ class PostgresAccountStore:
 
     async def list(self) -> Sequence[Account]:
         """List all accounts, oldest first."""
-        return [Account(**row) for row in await self._rows(_LIST, {})]
+        return [Account(**row) for row in await self._statements.rows(_LIST, {})]
 
     async def lock(self, account_id: int) -> Account:
         """Read an account and keep other writers out; see `AccountStore.lock`."""
@@ -253,7 +239,7 @@ class PostgresAccountStore:
     async def hold(self, account: Account) -> None:
         """Lock an account that is known already; see `AccountStore.hold`."""
         if account.id not in self._locked:
-            await self._connection.execute(_LOCK, {"account_id": account.id})
+            await self._statements.send(_LOCK, {"account_id": account.id})
             self._locked[account.id] = account
             self._found[account.adapter, account.venue, account.name] = account
 
@@ -261,13 +247,13 @@ class PostgresAccountStore:
         self, *, account_id: int | None = None, track: str | None = None
     ) -> Sequence[SubLedger]:
         """Name the sub-ledgers that ever had an entry; see `AccountStore.sub_ledgers`."""
-        rows = await self._rows(_SUB_LEDGERS, {"account_id": account_id, "track": track})
+        rows = await self._statements.rows(_SUB_LEDGERS, {"account_id": account_id, "track": track})
         return [SubLedger(**row) for row in rows]
 
     async def add_fills(self, booking: Booking, fees_quote: Sequence[Decimal]) -> Sequence[StoredFill]:
         """Insert the fills that are not known; see `AccountStore.add_fills`."""
         fills = booking.fills
-        rows = await self._rows(
+        rows = await self._statements.rows(
             _ADD_FILLS,
             {
                 **_key(booking.ledger),
@@ -294,16 +280,16 @@ class PostgresAccountStore:
 
     async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> frozenset[str]:
         """Insert entries and move cash by them; see `AccountStore.add_entries`."""
-        rows = await self._rows(_ADD_ENTRIES, _entry_columns(ledger, entries))
+        rows = await self._statements.rows(_ADD_ENTRIES, _entry_columns(ledger, entries))
         return frozenset(row["reference"] for row in rows)
 
     async def put_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> None:
         """Insert entries and move cash by them; see `AccountStore.put_entries`."""
-        await self._connection.execute(_ADD_ENTRIES, _entry_columns(ledger, entries))
+        await self._statements.send(_ADD_ENTRIES, _entry_columns(ledger, entries))
 
     async def positions(self, ledger: SubLedger, *, target: str | None = None) -> Sequence[HeldPosition]:
         """Read positions; see `AccountStore.positions`."""
-        rows = await self._rows(_POSITIONS, {**_key(ledger), "target": target})
+        rows = await self._statements.rows(_POSITIONS, {**_key(ledger), "target": target})
         return [held_position(row) for row in rows]
 
     async def put_positions(self, positions: Sequence[HeldPosition]) -> None:
@@ -316,7 +302,7 @@ class PostgresAccountStore:
         }
         for column in _POSITION_COLUMNS:
             given[column] = [getattr(held.position, column) for held in positions]
-        await self._connection.execute(_PUT_POSITIONS, given)
+        await self._statements.send(_PUT_POSITIONS, given)
 
     async def add_trips(self, ledger: SubLedger, trips: Sequence[RoundTrip]) -> None:
         """Append round trips that ended."""
@@ -327,40 +313,40 @@ class PostgresAccountStore:
             "gains": [trip.gain_quote for trip in trips],
             "times": [trip.ended_at for trip in trips],
         }
-        await self._connection.execute(_ADD_TRIPS, given)
+        await self._statements.send(_ADD_TRIPS, given)
 
     async def trips(self, ledger: SubLedger, *, since: datetime, limit: int) -> Sequence[RoundTrip]:
         """List round trips that ended at or after `since`, the last one first."""
-        rows = await self._rows(_TRIPS, {**_key(ledger), "since": since, "limit": limit})
+        rows = await self._statements.rows(_TRIPS, {**_key(ledger), "since": since, "limit": limit})
         return [RoundTrip(**row) for row in rows]
 
     async def cash(self, ledger: SubLedger) -> Mapping[str, Decimal]:
         """Read cash by currency."""
-        return {row["currency"]: row["amount"] for row in await self._rows(_CASH, _key(ledger))}
+        return {row["currency"]: row["amount"] for row in await self._statements.rows(_CASH, _key(ledger))}
 
     async def state(self, ledger: SubLedger, *, trips_since: datetime, max_trips: int) -> LedgerState:
         """Read all that figures need by one statement; see `AccountStore.state`."""
         given = {**_key(ledger), "trips_since": trips_since, "max_trips": max_trips}
-        return ledger_state(ledger, (await self._rows(STATE, given))[0])
+        return ledger_state(ledger, (await self._statements.rows(STATE, given))[0])
 
     async def of_track(self, track: str, *, account_id: int | None = None) -> Sequence[Account]:
         """List the accounts that have ever had an entry of a track, oldest first."""
-        rows = await self._rows(_OF_TRACK, {"track": track, "account_id": account_id})
+        rows = await self._statements.rows(_OF_TRACK, {"track": track, "account_id": account_id})
         return [Account(**row) for row in rows]
 
     async def move_marks(self, ledger: SubLedger, marks: Mapping[str, Decimal], *, at: datetime) -> None:
         """Set the last known prices of what is held, for all strategies; see `AccountStore.move_marks`."""
         given = {**_key(ledger), "targets": list(marks), "prices": list(marks.values()), "at": at}
-        await self._connection.execute(_MOVE_MARKS, given)
+        await self._statements.send(_MOVE_MARKS, given)
 
     async def known_prices(self, targets: Sequence[str], *, as_of: datetime) -> Sequence[KnownPrice]:
         """Read the newest price of each target; see `AccountStore.known_prices`."""
-        rows = await self._rows(_KNOWN_PRICES, {"targets": list(targets), "as_of": as_of})
+        rows = await self._statements.rows(_KNOWN_PRICES, {"targets": list(targets), "as_of": as_of})
         return [KnownPrice(**row) for row in rows]
 
     async def newest_mark(self, ledger: SubLedger, *, before: datetime | None = None) -> EquityMark | None:
         """Read what it was worth last; see `AccountStore.newest_mark`."""
-        rows = await self._rows(_NEWEST_MARK, {**_key(ledger), "before": before})
+        rows = await self._statements.rows(_NEWEST_MARK, {**_key(ledger), "before": before})
         return equity_mark(rows[0]) if rows else None
 
     async def add_marks(self, marks: Sequence[tuple[SubLedger, EquityMark]]) -> None:
@@ -379,18 +365,13 @@ class PostgresAccountStore:
             "marks": [Jsonb({name: str(price) for name, price in mark.marks.items()}) for _, mark in marks],
             "decision_ids": [mark.decision_id for _, mark in marks],
         }
-        await self._connection.execute(_ADD_MARKS, given)
+        await self._statements.send(_ADD_MARKS, given)
 
     async def _one(self, statement: str, account_id: int) -> Account:
-        rows = await self._rows(statement, {"account_id": account_id})
+        rows = await self._statements.rows(statement, {"account_id": account_id})
         if not rows:
             raise NotFoundError(f"account {account_id} not found")
         return Account(**rows[0])
-
-    async def _rows(self, statement: str, given: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(statement, given)
-            return await cursor.fetchall()
 
 
 def held_position(row: Mapping[str, Any]) -> HeldPosition:

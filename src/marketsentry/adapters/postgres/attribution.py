@@ -1,14 +1,12 @@
 """What the attribution of profit reads of PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
-
 from marketsentry.adapters.postgres.account_audit import ledger_record
 from marketsentry.adapters.postgres.accounts import equity_mark
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.ports.accounts import EquityMark, SubLedger
 from marketsentry.ports.attribution import DecidedWeights, OrderCount, OrderWindow, TradedRecord
 
@@ -59,23 +57,25 @@ GROUP BY target ORDER BY target
 
 
 class PostgresAttributionStore:
-    """`AttributionStore` over one open connection; the transaction belongs to the caller."""
+    """`AttributionStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def records(self, ledger: SubLedger, *, after_id: int) -> Sequence[TradedRecord]:
         """List the entries of a strategy; see `AttributionStore.records`."""
-        rows = await self._rows(_RECORDS, {**_key(ledger), "after_id": after_id})
+        rows = await self._statements.rows(_RECORDS, {**_key(ledger), "after_id": after_id})
         return [TradedRecord(ledger_record(row), row["est_price"]) for row in rows]
 
     async def marks(self, ledger: SubLedger, *, after: datetime | None) -> Sequence[EquityMark]:
         """List marks of equity; see `AttributionStore.marks`."""
-        return [equity_mark(row) for row in await self._rows(_MARKS, {**_key(ledger), "after": after})]
+        return [
+            equity_mark(row) for row in await self._statements.rows(_MARKS, {**_key(ledger), "after": after})
+        ]
 
     async def decided(self, ledger: SubLedger, *, since: datetime) -> Sequence[DecidedWeights]:
         """List decided weights; see `AttributionStore.decided`."""
-        rows = await self._rows(_DECIDED, {**_key(ledger), "since": since})
+        rows = await self._statements.rows(_DECIDED, {**_key(ledger), "since": since})
         return [DecidedWeights(**row) for row in rows]
 
     async def order_counts(self, window: OrderWindow) -> Sequence[OrderCount]:
@@ -86,12 +86,7 @@ class PostgresAttributionStore:
             "until": window.until,
             "account_ids": list(window.account_ids),
         }
-        return [OrderCount(**row) for row in await self._rows(_ORDER_COUNTS, given)]
-
-    async def _rows(self, statement: str, given: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(statement, given)
-            return await cursor.fetchall()
+        return [OrderCount(**row) for row in await self._statements.rows(_ORDER_COUNTS, given)]
 
 
 def _key(ledger: SubLedger) -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
 from marketsentry.ports.audits import AuditRecord, Checkpoint, DownloadKey
@@ -41,35 +40,28 @@ _SAVE_CHECKPOINT = """
 
 
 class PostgresAuditStore:
-    """`AuditStore` over one open connection; the transaction belongs to the caller."""
+    """`AuditStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add_audit(self, record: AuditRecord) -> int:
         """Append a judgement; returns its id."""
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(
-                _ADD_AUDIT,
-                {
-                    "symbol": record.symbol,
-                    "timeframe": record.interval.name,
-                    "source": record.source,
-                    "as_of": record.as_of,
-                    "passed": record.passed,
-                    "reasons": list(record.reasons),
-                    "result": Jsonb(dict(record.result)),
-                },
-            )
-            row = await cursor.fetchone()
-        assert row is not None  # RETURNING of a plain INSERT
-        return int(row[0])
+        given = {
+            "symbol": record.symbol,
+            "timeframe": record.interval.name,
+            "source": record.source,
+            "as_of": record.as_of,
+            "passed": record.passed,
+            "reasons": list(record.reasons),
+            "result": Jsonb(dict(record.result)),
+        }
+        ((number,),) = await self._statements.tuples(_ADD_AUDIT, given)
+        return int(number)
 
     async def last_audit(self, symbol: str, interval: Interval) -> AuditRecord | None:
         """Read the newest judgement of a series."""
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_LAST_AUDIT, {"symbol": symbol, "timeframe": interval.name})
-            row = await cursor.fetchone()
+        row = await self._statements.row(_LAST_AUDIT, {"symbol": symbol, "timeframe": interval.name})
         if row is None:
             return None
         return AuditRecord(
@@ -84,9 +76,7 @@ class PostgresAuditStore:
 
     async def checkpoint(self, key: DownloadKey) -> Checkpoint | None:
         """Read how far a download came; see `AuditStore.checkpoint`."""
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_CHECKPOINT, _key_values(key))
-            row = await cursor.fetchone()
+        row = await self._statements.row(_CHECKPOINT, _key_values(key))
         if row is None:
             return None
         return Checkpoint(key, datetime_to_ns(row["next_ts"]), row["n_bars"], row["state"] == "done")
@@ -98,8 +88,7 @@ class PostgresAuditStore:
             "n_bars": checkpoint.n_bars,
             "state": "done" if checkpoint.is_done else "running",
         }
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(_SAVE_CHECKPOINT, values)
+        await self._statements.send(_SAVE_CHECKPOINT, values)
 
 
 def _key_values(key: DownloadKey) -> dict[str, Any]:

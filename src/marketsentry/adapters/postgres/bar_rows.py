@@ -1,5 +1,6 @@
 """Bars as PostgreSQL's bytes and back, and the comparison of what is given with what is stored."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,9 @@ from numpy.typing import NDArray
 
 from marketsentry.adapters.postgres.binary import array_of, epoch_ns, postgres_us, row_template
 from marketsentry.core.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, BarSeries
+from marketsentry.core.market.interval import parse_interval
+from marketsentry.core.market.records import SeriesInfo
+from marketsentry.core.market.timestamps import datetime_to_ns
 
 
 def compare_bars(series: BarSeries, stored: BarSeries) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -59,3 +63,20 @@ def decode_bars(row: tuple[Any, ...] | None) -> tuple[NDArray[np.int64], NDArray
     for n, column in enumerate(columns[1:]):
         values[:, n] = array_of(column, "f8")
     return ts_ns, values
+
+
+def series_info(row: Mapping[str, Any]) -> SeriesInfo:
+    """Read a line of the manifest."""
+    return SeriesInfo(
+        symbol=row["symbol"],
+        interval=parse_interval(row["timeframe"]),
+        source=row["source"],
+        is_synthetic=row["is_synthetic"],
+        first_ns=datetime_to_ns(row["first_ts"]),
+        last_ns=datetime_to_ns(row["last_ts"]),
+        n_bars=row["n_bars"],
+        n_missing=row["n_missing"],
+        n_no_trade=row["n_no_trade"],
+        gaps_ns=np.array(row["gaps"], dtype=np.int64).reshape(-1, 2) * 1_000_000_000,
+        revision=row["revision"],
+    )

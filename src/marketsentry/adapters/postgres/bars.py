@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb
 
-from marketsentry.adapters.postgres.bar_rows import compare_bars, decode_bars, encode_bars
+from marketsentry.adapters.postgres.bar_rows import compare_bars, decode_bars, encode_bars, series_info
+from marketsentry.adapters.postgres.bar_windows import read_windows
 from marketsentry.adapters.postgres.binary import COPY_HEADER, COPY_TRAILER, array_of, epoch_ns
-from marketsentry.adapters.postgres.pipelined import wait_each
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, BarSeries
 from marketsentry.core.market.coverage import (
     Coverage,
@@ -21,12 +20,12 @@ from marketsentry.core.market.coverage import (
     empty_coverage,
     merge_coverage,
 )
-from marketsentry.core.market.interval import Interval, parse_interval
+from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.records import SeriesInfo
 from marketsentry.core.market.symbols import SYNTHETIC_SOURCE, base_of
-from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
+from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.exceptions import ConflictError, InputError, NotFoundError
-from marketsentry.ports.bars import MergeCounts
+from marketsentry.ports.bars import BarWindow, MergeCounts
 
 _WRITE_ROWS = 8_192
 _READ_CELLS = 1_000_000
@@ -130,8 +129,8 @@ class PostgresBarStore:
         In a transaction that somebody else ends.
     """
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
         self._locked: dict[tuple[str, str], _State] = {}
 
     async def merge(self, series: BarSeries, *, trades_count: NDArray[np.int32] | None = None) -> MergeCounts:
@@ -179,20 +178,11 @@ class PostgresBarStore:
             stop = min(stop, as_of_ns - interval.ns + 1)  # a bar is never known before it closes
         return await self._read(symbol, interval, info.source, start, stop, as_of_ns)
 
-    async def window(
-        self, symbol: str, interval: Interval, *, start_ns: int, stop_ns: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Read the few bars of a span; see `BarStore.window`."""
-        given = {
-            "symbol": symbol,
-            "timeframe": str(interval),
-            "as_of": "infinity",
-            "start": ns_to_datetime(start_ns),
-            "stop": _above(stop_ns),
-        }
-        async with self._connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-            await cursor.execute(_READ, given)
-            return decode_bars(await cursor.fetchone())
+    async def windows(
+        self, symbols: Sequence[str], interval: Interval, *, start_ns: int, stop_ns: int
+    ) -> Mapping[str, BarWindow]:
+        """Read the few bars of a span; see `BarStore.windows`."""
+        return await read_windows(self._statements, symbols, interval, start_ns=start_ns, stop_ns=stop_ns)
 
     async def last_bars(
         self,
@@ -235,7 +225,7 @@ class PostgresBarStore:
         if new.size == 0:
             return 0
         given = {"symbol": symbol, "timeframe": str(interval), "source": state.source, "ts": _datetimes(new)}
-        await self._connection.execute(_ADD_NO_TRADE, given)
+        await self._statements.send(_ADD_NO_TRADE, given)
         coverage = merge_coverage(state.coverage, coverage_of(interval, new))
         await self._save(
             symbol,
@@ -248,44 +238,34 @@ class PostgresBarStore:
         self, symbol: str, interval: Interval, *, start_ns: int | None = None, stop_ns: int | None = None
     ) -> NDArray[np.int64]:
         """Read cells in which nothing traded."""
-        async with self._connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-            await cursor.execute(
-                _READ_NO_TRADE,
-                {
-                    "symbol": symbol,
-                    "timeframe": str(interval),
-                    "start": _bound(start_ns, "-infinity"),
-                    "stop": "infinity" if stop_ns is None else _above(stop_ns),
-                },
-            )
-            row = await cursor.fetchone()
+        given = {
+            "symbol": symbol,
+            "timeframe": str(interval),
+            "start": _bound(start_ns, "-infinity"),
+            "stop": "infinity" if stop_ns is None else _above(stop_ns),
+        }
+        row = await self._arrays(_READ_NO_TRADE, given)
         return epoch_ns(array_of(row[0] if row else None, "i8"))
 
     async def series(self, symbol: str, interval: Interval) -> SeriesInfo | None:
         """Read one manifest line."""
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_ONE_SERIES, {"symbol": symbol, "timeframe": str(interval)})
-            row = await cursor.fetchone()
+        row = await self._statements.row(_ONE_SERIES, {"symbol": symbol, "timeframe": str(interval)})
         return series_info(row) if row else None
 
     async def series_of(self, symbols: Sequence[str], interval: Interval) -> Mapping[str, SeriesInfo]:
         """Read the manifest lines of some symbols."""
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_SOME_SERIES, {"symbols": list(symbols), "timeframe": str(interval)})
-            return {row["symbol"]: series_info(row) for row in await cursor.fetchall()}
+        given = {"symbols": list(symbols), "timeframe": str(interval)}
+        rows = await self._statements.rows(_SOME_SERIES, given)
+        return {row["symbol"]: series_info(row) for row in rows}
 
     async def shortest_of(self, symbol: str) -> SeriesInfo | None:
         """Read the manifest line of the shortest bars that there are of a symbol."""
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_OF_SYMBOL, {"symbol": symbol})
-            known = map(series_info, await cursor.fetchall())
+        known = map(series_info, await self._statements.rows(_OF_SYMBOL, {"symbol": symbol}))
         return min(known, key=lambda one: one.interval.ns, default=None)
 
     async def all_series(self) -> tuple[SeriesInfo, ...]:
         """Read the manifest."""
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_SERIES_COLUMNS)
-            rows = await cursor.fetchall()
+        rows = await self._statements.rows(_SERIES_COLUMNS)
         return tuple(sorted(map(series_info, rows), key=lambda info: (info.symbol, info.interval.ns)))
 
     async def _existing(self, symbol: str, interval: Interval) -> SeriesInfo:
@@ -309,7 +289,7 @@ class PostgresBarStore:
     async def _lock(self, symbol: str, interval: Interval) -> _State | None:
         key = (symbol, str(interval))
         if key not in self._locked:
-            await self._connection.execute(_LOCK, {"symbol": symbol, "timeframe": str(interval)})
+            await self._statements.send(_LOCK, {"symbol": symbol, "timeframe": str(interval)})
             info = await self.series(symbol, interval)
             if info is None:
                 return None
@@ -333,7 +313,7 @@ class PostgresBarStore:
             "gaps": Jsonb((coverage.gaps_ns // 1_000_000_000).tolist()),
             "is_revised": is_revised,
         }
-        await self._connection.execute(_SAVE_SERIES, given)
+        await self._statements.send(_SAVE_SERIES, given)
         self._locked[symbol, str(interval)] = state
 
     async def _stored(self, series: BarSeries, coverage: Coverage) -> BarSeries:
@@ -354,8 +334,7 @@ class PostgresBarStore:
         rows = np.flatnonzero(wanted)
         if rows.size == 0:
             return
-        await wait_each(self._connection)
-        async with self._connection.cursor().copy(_COPY) as copy:
+        async with self._statements.copy(_COPY) as copy:
             await copy.write(COPY_HEADER)
             for part in np.array_split(rows, -(-rows.size // _WRITE_ROWS)):
                 await copy.write(encode_bars(series, part, trades_count))
@@ -365,7 +344,7 @@ class PostgresBarStore:
         if not wanted.any():
             return
         values = series.values[wanted]
-        await self._connection.execute(
+        await self._statements.send(
             _UPDATE,
             {
                 "symbol": series.symbol,
@@ -388,7 +367,7 @@ class PostgresBarStore:
         filled = np.intersect1d(known, series.ts_ns[is_new])
         if filled.size:
             given = {"symbol": series.symbol, "timeframe": str(series.interval), "ts": _datetimes(filled)}
-            await self._connection.execute(_DROP_NO_TRADE, given)
+            await self._statements.send(_DROP_NO_TRADE, given)
         return int(filled.size)
 
     async def _read(
@@ -396,11 +375,9 @@ class PostgresBarStore:
     ) -> BarSeries:
         given = {"symbol": symbol, "timeframe": str(interval), "as_of": _bound(as_of_ns, "infinity")}
         pieces: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = [decode_bars(None)]
-        async with self._connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-            for piece_start, piece_stop in _pieces(start, stop, _READ_CELLS * interval.ns):
-                bounds = {"start": ns_to_datetime(piece_start), "stop": _above(piece_stop)}
-                await cursor.execute(_READ, {**given, **bounds})
-                pieces.append(decode_bars(await cursor.fetchone()))
+        for piece_start, piece_stop in _pieces(start, stop, _READ_CELLS * interval.ns):
+            bounds = {"start": ns_to_datetime(piece_start), "stop": _above(piece_stop)}
+            pieces.append(decode_bars(await self._arrays(_READ, {**given, **bounds})))
         ts_ns, values = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
         return BarSeries(symbol, interval, source, ts_ns, values)
 
@@ -414,20 +391,20 @@ class PostgresBarStore:
         n_bars: int,
         as_of_ns: int | None,
     ) -> BarSeries:
-        async with self._connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-            await cursor.execute(
-                _READ_LAST,
-                {
-                    "symbol": symbol,
-                    "timeframe": str(interval),
-                    "start": ns_to_datetime(start),
-                    "stop": _above(stop),
-                    "as_of": _bound(as_of_ns, "infinity"),
-                    "n_bars": n_bars,
-                },
-            )
-            ts_ns, values = decode_bars(await cursor.fetchone())
+        given = {
+            "symbol": symbol,
+            "timeframe": str(interval),
+            "start": ns_to_datetime(start),
+            "stop": _above(stop),
+            "as_of": _bound(as_of_ns, "infinity"),
+            "n_bars": n_bars,
+        }
+        ts_ns, values = decode_bars(await self._arrays(_READ_LAST, given))
         return BarSeries(symbol, interval, source, ts_ns[::-1], values[::-1])
+
+    async def _arrays(self, query: str, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        rows = await self._statements.tuples(query, given, is_binary=True)
+        return rows[0] if rows else None
 
 
 def _changes(before: Coverage, written_ns: NDArray[np.int64]) -> bool:
@@ -447,23 +424,6 @@ def _pieces(start: int, stop: int, span: int) -> Iterator[tuple[int, int]]:
     while start < stop:
         yield start, min(stop, start + span)
         start += span
-
-
-def series_info(row: Mapping[str, Any]) -> SeriesInfo:
-    """Read a line of the manifest."""
-    return SeriesInfo(
-        symbol=row["symbol"],
-        interval=parse_interval(row["timeframe"]),
-        source=row["source"],
-        is_synthetic=row["is_synthetic"],
-        first_ns=datetime_to_ns(row["first_ts"]),
-        last_ns=datetime_to_ns(row["last_ts"]),
-        n_bars=row["n_bars"],
-        n_missing=row["n_missing"],
-        n_no_trade=row["n_no_trade"],
-        gaps_ns=np.array(row["gaps"], dtype=np.int64).reshape(-1, 2) * 1_000_000_000,
-        revision=row["revision"],
-    )
 
 
 def _datetimes(ts_ns: NDArray[np.int64]) -> list[Any]:

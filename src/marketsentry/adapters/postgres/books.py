@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 
 from marketsentry.adapters.postgres.binary import COPY_HEADER, COPY_TRAILER, postgres_us, row_template
-from marketsentry.adapters.postgres.pipelined import wait_each
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.market.book import BookBlock, BookDepth, Levels
 from marketsentry.core.market.records import QuoteBlock
 from marketsentry.core.market.symbols import base_of
@@ -101,10 +99,10 @@ _SERIES = "SELECT symbol, source, first_ts, last_ts, n_quotes, n_books FROM book
 
 
 class PostgresBookStore:
-    """`BookStore` over one open connection; the transaction belongs to the caller."""
+    """`BookStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add_quotes(self, block: QuoteBlock) -> MergeCounts:
         """Insert best prices; see `BookStore.add_quotes`."""
@@ -124,8 +122,7 @@ class PostgresBookStore:
         await self._claim(block.symbol, block.source, books[0].ts_ns, books[-1].ts_ns)
         rows = orjson.dumps([_depth_row(one) for one in books])
         given = {"symbol": block.symbol, "source": block.source, "rows": rows.decode()}
-        await wait_each(self._connection)
-        n_new = (await self._connection.execute(_ADD_DEPTH, given)).rowcount
+        n_new = await self._statements.count(_ADD_DEPTH, given)
         n_quotes = await self._merge_quotes(_best_of(block))
         await self._count(block.symbol, n_quotes=n_quotes, n_books=n_new)
         return MergeCounts(n_new, 0, len(books) - n_new)
@@ -133,24 +130,22 @@ class PostgresBookStore:
     async def newest(self, symbol: str, *, as_of: datetime, since: datetime) -> NewestBook | None:
         """Read the newest book; see `BookStore.newest`."""
         given = {"symbol": symbol, "as_of": as_of, "since": since}
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            for query, has_depth in ((_NEWEST_DEPTH, True), (_NEWEST_QUOTE, False)):
-                await cursor.execute(query, given)
-                row = await cursor.fetchone()
-                if row is not None:
-                    book = BookDepth(
-                        datetime_to_ns(row["ts"]),
-                        datetime_to_ns(row["known_at"]),
-                        _levels(row["bid_px"], row["bid_sz"]),
-                        _levels(row["ask_px"], row["ask_sz"]),
-                    )
-                    return NewestBook(row["source"], book, has_depth)
+        for query, has_depth in ((_NEWEST_DEPTH, True), (_NEWEST_QUOTE, False)):
+            row = await self._statements.row(query, given)
+            if row is not None:
+                book = BookDepth(
+                    datetime_to_ns(row["ts"]),
+                    datetime_to_ns(row["known_at"]),
+                    _levels(row["bid_px"], row["bid_sz"]),
+                    _levels(row["ask_px"], row["ask_sz"]),
+                )
+                return NewestBook(row["source"], book, has_depth)
         return None
 
     async def source(self, symbol: str) -> str | None:
         """Name where the books of a symbol come from; see `BookStore.source`."""
-        row = await (await self._connection.execute(_SOURCE, {"symbol": symbol})).fetchone()
-        return None if row is None else str(row[0])
+        row = await self._statements.row(_SOURCE, {"symbol": symbol})
+        return None if row is None else str(row["source"])
 
     async def prints(
         self, symbol: str, *, source: str, side: Side, price: Decimal, after: datetime, until: datetime
@@ -165,15 +160,12 @@ class PostgresBookStore:
             "after": after,
             "until": until,
         }
-        cursor = await self._connection.execute(_PRINTS, given)
-        row = await cursor.fetchone()
-        assert row is not None
-        return Prints(Decimal(row[0]), Decimal(row[1]))
+        ((at_price, through),) = await self._statements.tuples(_PRINTS, given)
+        return Prints(Decimal(at_price), Decimal(through))
 
     async def all_series(self) -> Sequence[BookSeries]:
         """List what there is."""
-        cursor = await self._connection.execute(_SERIES)
-        return [BookSeries(*row) for row in await cursor.fetchall()]
+        return [BookSeries(*row) for row in await self._statements.tuples(_SERIES)]
 
     async def _claim(self, symbol: str, source: str, first_ns: int, last_ns: int) -> None:
         """Widen the span of a symbol; holds its row, so that two imports count one after the other."""
@@ -183,25 +175,24 @@ class PostgresBookStore:
             "first_ts": ns_to_datetime(first_ns),
             "last_ts": ns_to_datetime(last_ns),
         }
-        row = await (await self._connection.execute(_CLAIM, given)).fetchone()
-        if row is not None and row[0] != source:
+        row = await self._statements.row(_CLAIM, given)
+        if row is not None and row["source"] != source:
             raise ConflictError(
-                f"{symbol} holds books of {row[0]}, these are of {source}; "
+                f"{symbol} holds books of {row['source']}, these are of {source}; "
                 f"keep both by naming the new one, as in --as {base_of(symbol)}-OTHER"
             )
 
     async def _count(self, symbol: str, *, n_quotes: int, n_books: int) -> None:
-        await self._connection.execute(_COUNT, {"symbol": symbol, "n_quotes": n_quotes, "n_books": n_books})
+        await self._statements.send(_COUNT, {"symbol": symbol, "n_quotes": n_quotes, "n_books": n_books})
 
     async def _merge_quotes(self, block: QuoteBlock) -> int:
-        await self._connection.execute(_STAGE)
-        await wait_each(self._connection)
-        async with self._connection.cursor().copy(_COPY) as copy:
+        await self._statements.send(_STAGE)
+        async with self._statements.copy(_COPY) as copy:
             await copy.write(COPY_HEADER)
             await copy.write(_encoded(block))
             await copy.write(COPY_TRAILER)
-        n_new = (await self._connection.execute(_MERGE)).rowcount
-        await self._connection.execute(_UNSTAGE)
+        n_new = await self._statements.count(_MERGE)
+        await self._statements.send(_UNSTAGE)
         return n_new
 
 

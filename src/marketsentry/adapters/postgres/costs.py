@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.portfolio.own_costs import FittedCosts
 from marketsentry.ports.accounts import DRILL, PARITY
 from marketsentry.ports.costs import CostFit, OwnOrder, TradedMarket
@@ -55,26 +54,24 @@ ORDER BY adapter, symbol, fitted_at DESC, id DESC
 
 
 class PostgresCostStore:
-    """`CostStore` over one open connection; the transaction belongs to the caller."""
+    """`CostStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def traded(self) -> Sequence[TradedMarket]:
         """List what was traded; see `CostStore.traded`."""
-        cursor = await self._connection.execute(_TRADED, _PLAYED)
-        return [TradedMarket(*row) for row in await cursor.fetchall()]
+        return [TradedMarket(*row) for row in await self._statements.tuples(_TRADED, _PLAYED)]
 
     async def own_orders(self, adapter: str, symbol: str, *, limit: int) -> Sequence[OwnOrder]:
         """Read filled orders; see `CostStore.own_orders`."""
         given = {"adapter": adapter, "symbol": symbol, "limit": limit, **_PLAYED}
-        cursor = await self._connection.execute(_OWN_ORDERS, given)
-        return [OwnOrder(*row) for row in await cursor.fetchall()]
+        return [OwnOrder(*row) for row in await self._statements.tuples(_OWN_ORDERS, given)]
 
     async def add(self, fit: CostFit) -> None:
         """Keep a fit; see `CostStore.add`."""
         costs = fit.costs
-        await self._connection.execute(
+        await self._statements.send(
             _ADD,
             {
                 "adapter": fit.adapter,
@@ -102,9 +99,7 @@ class PostgresCostStore:
         return await self._newest({"adapter": None, "symbols": None})
 
     async def _newest(self, given: Mapping[str, Any]) -> list[CostFit]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_NEWEST, given)
-            return [_fit(row) for row in await cursor.fetchall()]
+        return [_fit(row) for row in await self._statements.rows(_NEWEST, given)]
 
 
 def _fit(row: Mapping[str, Any]) -> CostFit:

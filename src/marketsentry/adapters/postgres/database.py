@@ -129,8 +129,8 @@ class Database:
         with translated_errors():
             connection = await self._living_connection()
             try:
-                async with connection.sent_ahead():
-                    yield PostgresStores(connection)
+                async with connection.sent_ahead() as statements:
+                    yield PostgresStores(statements)
             finally:
                 await self._pool.putconn(connection)
 

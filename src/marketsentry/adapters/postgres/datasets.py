@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from psycopg import AsyncConnection, AsyncCopy
-from psycopg.rows import tuple_row
+from psycopg import AsyncCopy
 from psycopg.types.json import Jsonb
 
 from marketsentry.adapters.postgres.binary import COPY_HEADER, COPY_TRAILER, postgres_us, row_template
-from marketsentry.adapters.postgres.pipelined import wait_each
 from marketsentry.adapters.postgres.snapshot_rows import jsonb_order, snapshot_rows
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.exceptions import ConflictError
 from marketsentry.ports.datasets import (
@@ -147,8 +146,8 @@ _INDICATORS = ("ma_7", "ma_30", "rsi", "macd", "macd_signal")
 class PostgresDatasetStore:
     """`DatasetStore` on one open transaction."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def find(self, content_hash: str) -> tuple[int, DatasetRecord] | None:
         """Read a dataset and its id by content hash."""
@@ -193,7 +192,9 @@ class PostgresDatasetStore:
         row = await self._row(_ADD, values)
         if row is None:
             raise ConflictError(f"dataset {record.content_hash} already has snapshots")
-        await self._row(_ADD_LINEAGES, {"dataset_id": row[0], "lineage_ids": list(record.lineage_ids)})
+        await self._statements.send(
+            _ADD_LINEAGES, {"dataset_id": row[0], "lineage_ids": list(record.lineage_ids)}
+        )
         return int(row[0])
 
     async def reserve_lineage(self, symbols: Sequence[str], at: datetime) -> tuple[str, ...]:
@@ -236,8 +237,7 @@ class PostgresDatasetStore:
             return snapshot_rows(columns, names, values[block])
 
         query = _COPY_SNAPSHOTS if stamp.dataset_id is None else _COPY_TRAINING_SNAPSHOTS
-        await wait_each(self._connection)
-        async with self._connection.cursor() as cursor, cursor.copy(query) as copy:
+        async with self._statements.copy(query) as copy:
             await copy.write(COPY_HEADER)
             await _send_ahead(copy, encode, range(0, len(rows), _WRITE_ROWS))
             await copy.write(COPY_TRAILER)
@@ -262,8 +262,7 @@ class PostgresDatasetStore:
         order = jsonb_order(names)
         times: list[NDArray[np.int64]] = []
         blocks: list[NDArray[np.float64]] = []
-        await wait_each(self._connection)
-        async with self._connection.cursor() as cursor, cursor.copy(_READ_SNAPSHOTS, key | span) as copy:
+        async with self._statements.copy(_READ_SNAPSHOTS, key | span) as copy:
             async for lines in _line_blocks(copy):
                 time_us, block = await asyncio.to_thread(_parse_lines, lines, order)
                 times.append(time_us)
@@ -285,10 +284,10 @@ class PostgresDatasetStore:
         columns = {name: getattr(rows, name) for name in _INDICATORS}
         staged = {"event_time": postgres_us(rows.event_time_ns), **columns}
         named = {"symbol": rows.symbol, "timeframe": rows.interval.name}
-        await self._row(_STAGE_INDICATORS, {})
+        await self._statements.send(_STAGE_INDICATORS)
         await self._copy_in(_COPY_INDICATORS, staged)
-        written = await self._rows_changed(_MERGE_INDICATORS, named)
-        await self._row(_DROP_INDICATORS, {})
+        written = await self._statements.count(_MERGE_INDICATORS, named)
+        await self._statements.send(_DROP_INDICATORS)
         return written
 
     async def write_samples(self, dataset_id: int, rows: SampleRows) -> int:
@@ -301,30 +300,21 @@ class PostgresDatasetStore:
             "direction": rows.direction,
         }
         named = {"dataset_id": dataset_id, "symbol": rows.symbol, "horizon_hours": rows.horizon_hours}
-        await self._row(_STAGE_SAMPLES, {})
+        await self._statements.send(_STAGE_SAMPLES)
         await self._copy_in(_COPY_SAMPLES, staged)
-        written = await self._rows_changed(_MERGE_SAMPLES, named)
-        await self._row(_DROP_SAMPLES, {})
+        written = await self._statements.count(_MERGE_SAMPLES, named)
+        await self._statements.send(_DROP_SAMPLES)
         return written
 
     async def _copy_in(self, query: str, columns: Mapping[str, NDArray[Any]]) -> None:
-        await wait_each(self._connection)
-        async with self._connection.cursor() as cursor, cursor.copy(query) as copy:
+        async with self._statements.copy(query) as copy:
             await copy.write(COPY_HEADER)
             await copy.write(_number_rows(columns))
             await copy.write(COPY_TRAILER)
 
-    async def _rows_changed(self, query: str, values: dict[str, Any]) -> int:
-        await wait_each(self._connection)
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(query, values)
-            return cursor.rowcount
-
-    async def _row(self, query: str, values: dict[str, Any]) -> Any:
-        await wait_each(self._connection)
-        async with self._connection.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(query, values)
-            return await cursor.fetchone() if cursor.description else None
+    async def _row(self, query: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
+        rows = await self._statements.tuples(query, values)
+        return rows[0] if rows else None
 
 
 async def _send_ahead(copy: AsyncCopy, encode: Callable[[int], memoryview], starts: Iterable[int]) -> None:

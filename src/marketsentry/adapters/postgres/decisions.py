@@ -1,12 +1,11 @@
 """Decisions and their target books in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports.decisions import (
     AddedDecision,
@@ -40,7 +39,8 @@ _FIND = _COLUMNS + "WHERE idempotency_key = %(key)s"
 _GET = _COLUMNS + "WHERE decision_id = %(decision_id)s"
 
 _PAGE = (
-    _COLUMNS
+    ANEW
+    + _COLUMNS
     + """
 WHERE (%(track)s::text IS NULL OR track = %(track)s)
   AND (%(strategy_id)s::text IS NULL OR strategy_id = %(strategy_id)s)
@@ -67,15 +67,15 @@ ORDER BY id
 
 
 class PostgresDecisionStore:
-    """`DecisionStore` over one open connection; the transaction belongs to the caller."""
+    """`DecisionStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add(self, decision: Decision) -> AddedDecision:
         """Append a decision, or give the stored one of its key; see `DecisionStore.add`."""
         known = decision.idempotency
-        rows = await self._rows(
+        rows = await self._statements.rows(
             _ADD,
             {
                 "decision_id": decision.decision_id,
@@ -100,7 +100,7 @@ class PostgresDecisionStore:
 
     async def find(self, idempotency: Idempotency) -> StoredDecision | None:
         """Read the decision of a key; see `DecisionStore.find`."""
-        rows = await self._rows(_FIND, {"key": idempotency.key})
+        rows = await self._statements.rows(_FIND, {"key": idempotency.key})
         if not rows:
             return None
         if rows[0]["request_hash"] != idempotency.request_hash:
@@ -109,7 +109,7 @@ class PostgresDecisionStore:
 
     async def get(self, decision_id: str) -> StoredDecision:
         """Read a decision; see `DecisionStore.get`."""
-        rows = await self._rows(_GET, {"decision_id": decision_id})
+        rows = await self._statements.rows(_GET, {"decision_id": decision_id})
         if not rows:
             raise NotFoundError("decision not found")
         return _stored(rows[0])
@@ -126,7 +126,7 @@ class PostgresDecisionStore:
             "before_id": before_id,
             "limit": limit,
         }
-        return [_stored(row) for row in await self._rows(_PAGE, given)]
+        return [_stored(row) for row in await self._statements.rows(_PAGE, given)]
 
     async def add_book(self, decision_id: str, entries: Sequence[BookEntry]) -> None:
         """Append the weights that a decision wants."""
@@ -139,16 +139,13 @@ class PostgresDecisionStore:
             "styles": [one.style_bucket for one in entries],
             "reasons": [one.reason for one in entries],
         }
-        await self._connection.execute(_ADD_BOOK, given)
+        await self._statements.send(_ADD_BOOK, given)
 
     async def book(self, decision_id: str) -> Sequence[StoredBookEntry]:
         """Read the weights that a decision wants, in the order in which they were added."""
-        return [StoredBookEntry(**row) for row in await self._rows(_BOOK, {"decision_id": decision_id})]
-
-    async def _rows(self, query: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, given)
-            return await cursor.fetchall()
+        return [
+            StoredBookEntry(**row) for row in await self._statements.rows(_BOOK, {"decision_id": decision_id})
+        ]
 
 
 def _stored(row: dict[str, Any]) -> StoredDecision:

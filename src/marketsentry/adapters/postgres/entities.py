@@ -1,11 +1,8 @@
 """Entities in PostgreSQL."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import class_row
-
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.exceptions import NotFoundError
 from marketsentry.ports.entities import LinkedEvent, StoredEntity
 
@@ -24,23 +21,19 @@ LIMIT %(limit)s
 
 
 class PostgresEntityStore:
-    """`EntityStore` over one open connection; the transaction belongs to the caller."""
+    """`EntityStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def get(self, entity_id: int) -> StoredEntity:
         """Read an entity; see `EntityStore.get`."""
-        async with self._connection.cursor(row_factory=class_row(StoredEntity)) as cursor:
-            await cursor.execute(_GET, {"entity_id": entity_id})
-            found = await cursor.fetchone()
+        found = await self._statements.row(_GET, {"entity_id": entity_id})
         if found is None:
             raise NotFoundError("entity not found")
-        return found
+        return StoredEntity(**found)
 
     async def newest_events(self, entity_id: int, *, limit: int) -> tuple[LinkedEvent, ...]:
         """Read the events linked to an entity that occurred last, newest first."""
         given: Mapping[str, int] = {"entity_id": entity_id, "limit": limit}
-        async with self._connection.cursor(row_factory=class_row(LinkedEvent)) as cursor:
-            await cursor.execute(_NEWEST_EVENTS, given)
-            return tuple(await cursor.fetchall())
+        return tuple(LinkedEvent(**row) for row in await self._statements.rows(_NEWEST_EVENTS, given))

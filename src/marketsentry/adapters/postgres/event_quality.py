@@ -5,10 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 
-from psycopg import AsyncConnection
-from psycopg.rows import class_row, tuple_row
-
-from marketsentry.adapters.postgres.pipelined import wait_each
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.quality.agreement import Review
 from marketsentry.core.quality.event_stats import QualityCounts
 from marketsentry.exceptions import NotFoundError
@@ -90,10 +87,10 @@ ORDER BY created_at, id
 
 
 class PostgresEventQualityStore:
-    """`EventQualityStore` over one open connection; the transaction belongs to the caller."""
+    """`EventQualityStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def newest(self, *, limit: int, min_quality_score: float) -> tuple[QualityRow, ...]:
         """Read the records audited last, newest first."""
@@ -101,9 +98,8 @@ class PostgresEventQualityStore:
 
     async def strata(self, *, min_quality_score: float) -> Mapping[Stratum, int]:
         """Count the records of each stratum, in a fixed order."""
-        async with self._connection.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(_STRATA, {"min_quality_score": min_quality_score})
-            return {(source, kind): count for source, kind, count in await cursor.fetchall()}
+        rows = await self._statements.tuples(_STRATA, {"min_quality_score": min_quality_score})
+        return {(source, kind): count for source, kind, count in rows}
 
     async def draw(
         self, places: Mapping[Stratum, int], *, seed: int, min_quality_score: float
@@ -120,11 +116,8 @@ class PostgresEventQualityStore:
 
     async def review(self, entry: ReviewEntry) -> None:
         """Record a review; see `EventQualityStore.review`."""
-        await wait_each(self._connection)
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(_REVIEW, asdict(entry))
-            if cursor.rowcount == 0:
-                raise NotFoundError("data quality audit not found")
+        if not await self._statements.count(_REVIEW, asdict(entry)):
+            raise NotFoundError("data quality audit not found")
 
     async def counts(self, since: datetime) -> Sequence[QualityCounts]:
         """Count and add up the records audited since a time, per source."""
@@ -135,6 +128,4 @@ class PostgresEventQualityStore:
         return await self._rows(Review, _REVIEWS, {"since": since})
 
     async def _rows(self, kind: type[Row], query: str, values: Mapping[str, Any]) -> tuple[Row, ...]:
-        async with self._connection.cursor(row_factory=class_row(kind)) as cursor:
-            await cursor.execute(query, values)
-            return tuple(await cursor.fetchall())
+        return tuple(kind(**row) for row in await self._statements.rows(query, values))

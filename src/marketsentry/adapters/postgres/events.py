@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg import AsyncConnection
-from psycopg.rows import tuple_row
 
-from marketsentry.adapters.postgres.pipelined import wait_each
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.market.events import (
     AUDIT_NOTE,
     EVENT_TYPES,
@@ -127,8 +125,8 @@ class PostgresEventStore:
         In a transaction that somebody else ends.
     """
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add_events(self, events: Sequence[Event], *, now_ns: int) -> AddedEvents:
         """Insert events, their entities, their links, and a quality row for each that is new."""
@@ -155,9 +153,7 @@ class PostgresEventStore:
     ) -> EventSeries:
         """Read events that name a symbol or its base asset."""
         given = {"symbols": [symbol, base_of(symbol)], **_window(start_ns, stop_ns, as_of_ns)}
-        async with self._connection.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(_LOAD_EVENTS, given)
-            columns = list(zip(*await cursor.fetchall(), strict=True)) or [()] * 7
+        columns = list(zip(*await self._statements.tuples(_LOAD_EVENTS, given), strict=True)) or [()] * 7
         return EventSeries(
             symbol,
             _ns(columns[0]),
@@ -171,15 +167,14 @@ class PostgresEventStore:
         """Insert or correct funding rates of one perpetual."""
         if series.ts_ns.size == 0:
             return MergeCounts()
-        await self._connection.execute(_LOCK_FUNDING, {"symbol": series.symbol})
-        cursor = await self._connection.execute(_FUNDING_SOURCE, {"symbol": series.symbol})
-        row = await cursor.fetchone()
-        if row is not None and row[0] != series.source:
+        await self._statements.send(_LOCK_FUNDING, {"symbol": series.symbol})
+        row = await self._statements.row(_FUNDING_SOURCE, {"symbol": series.symbol})
+        if row is not None and row["source"] != series.source:
             raise ConflictError(
-                f"{series.symbol} holds funding rates of {row[0]}, these are of {series.source}; "
+                f"{series.symbol} holds funding rates of {row['source']}, these are of {series.source}; "
                 f"keep both by naming the new one, as in --as {base_of(series.symbol)}-OTHER-PERP"
             )
-        cursor = await self._connection.execute(
+        rows = await self._statements.tuples(
             _ADD_FUNDING,
             {
                 "symbol": series.symbol,
@@ -188,7 +183,7 @@ class PostgresEventStore:
                 "rate": series.rate.tolist(),
             },
         )
-        fresh = [bool(row[0]) for row in await cursor.fetchall()]
+        fresh = [bool(row[0]) for row in rows]
         return MergeCounts(sum(fresh), len(fresh) - sum(fresh), series.ts_ns.size - len(fresh))
 
     async def load_funding(
@@ -200,9 +195,8 @@ class PostgresEventStore:
         as_of_ns: int | None = None,
     ) -> FundingSeries:
         """Read funding rates of one perpetual."""
-        async with self._connection.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(_LOAD_FUNDING, {"symbol": symbol, **_window(start_ns, stop_ns, as_of_ns)})
-            columns = list(zip(*await cursor.fetchall(), strict=True)) or [()] * 3
+        given = {"symbol": symbol, **_window(start_ns, stop_ns, as_of_ns)}
+        columns = list(zip(*await self._statements.tuples(_LOAD_FUNDING, given), strict=True)) or [()] * 3
         source = columns[2][0] if columns[2] else ""
         return FundingSeries(symbol, source, _ns(columns[0]), np.array(columns[1], dtype=np.float64))
 
@@ -211,8 +205,7 @@ class PostgresEventStore:
         n_rows = int(block.ts_ns.size)
         if n_rows == 0:
             return MergeCounts()
-        await wait_each(self._connection)
-        cursor = await self._connection.execute(
+        n_new = await self._statements.count(
             _ADD_TRADES,
             {
                 "symbol": block.symbol,
@@ -225,18 +218,18 @@ class PostgresEventStore:
                 "side": block.side.tolist(),
             },
         )
-        return MergeCounts(cursor.rowcount, 0, n_rows - cursor.rowcount)
+        return MergeCounts(n_new, 0, n_rows - n_new)
 
     async def _insert(self, distinct: dict[str, Event]) -> dict[str, int]:
         rows = [_event_row(event, fingerprint) for fingerprint, event in distinct.items()]
-        cursor = await self._connection.execute(_ADD_EVENTS, {"rows": json.dumps(rows)})
-        return {str(row[1]): int(row[0]) for row in await cursor.fetchall()}
+        added = await self._statements.tuples(_ADD_EVENTS, {"rows": json.dumps(rows)})
+        return {str(row[1]): int(row[0]) for row in added}
 
     async def _ids(self, fingerprints: list[str]) -> dict[str, int]:
         if not fingerprints:
             return {}
-        cursor = await self._connection.execute(_EVENT_IDS, {"fingerprint": fingerprints})
-        return {str(row[0]): int(row[1]) for row in await cursor.fetchall()}
+        found = await self._statements.tuples(_EVENT_IDS, {"fingerprint": fingerprints})
+        return {str(row[0]): int(row[1]) for row in found}
 
     async def _link(self, events: list[tuple[int, Event]]) -> None:
         pairs = [(id_, mention) for id_, event in events for mention in event.mentions]
@@ -244,12 +237,12 @@ class PostgresEventStore:
             return
         merged = merge_mentions(mention for _, mention in pairs)
         entities = [_entity_row(merged[key]) for key in sorted(merged)]  # in one order for everybody, too
-        await self._connection.execute(_ADD_ENTITIES, {"rows": json.dumps(entities)})
+        await self._statements.send(_ADD_ENTITIES, {"rows": json.dumps(entities)})
         links = [
             {"event_id": id_, "entity_type": mention.entity_type, "name": mention.name}
             for id_, mention in pairs
         ]
-        await self._connection.execute(_ADD_LINKS, {"rows": json.dumps(links)})
+        await self._statements.send(_ADD_LINKS, {"rows": json.dumps(links)})
 
     async def _judge(self, events: list[tuple[int, Event]], now_ns: int) -> None:
         if not events:
@@ -258,7 +251,7 @@ class PostgresEventStore:
             {"event_id": id_, "source_name": event.source_name, **asdict(judge_event(event, now_ns=now_ns))}
             for id_, event in events
         ]
-        await self._connection.execute(_ADD_QUALITY, {"rows": json.dumps(rows), "notes": AUDIT_NOTE})
+        await self._statements.send(_ADD_QUALITY, {"rows": json.dumps(rows), "notes": AUDIT_NOTE})
 
 
 def _event_row(event: Event, fingerprint: str) -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.market.records import DataKind
 from marketsentry.ports.imports import ImportedFile
 
@@ -63,32 +62,28 @@ class PostgresImportStore:
 
     Parameters
     ----------
-    connection : AsyncConnection
-        In a transaction that somebody else ends.
+    statements : Statements
+        Of a transaction that somebody else ends.
     """
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def same_content(self, sha256: str) -> tuple[ImportedFile, ...]:
         """Find imports of exactly these bytes."""
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_BY_CONTENT, {"sha256": sha256})
-            return tuple(_imported(row) for row in await cursor.fetchall())
+        return tuple(map(_imported, await self._statements.rows(_BY_CONTENT, {"sha256": sha256})))
 
     async def last_of_path(
         self, path: str, kind: DataKind, symbol: str, timeframe: str, source: str
     ) -> ImportedFile | None:
         """Find the newest import of a path into one series."""
         given = {"path": path, "kind": kind, "symbol": symbol, "timeframe": timeframe, "source": source}
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_BY_PATH, given)
-            row = await cursor.fetchone()
+        row = await self._statements.row(_BY_PATH, given)
         return _imported(row) if row else None
 
     async def record(self, imported: ImportedFile) -> None:
         """Remember an import."""
-        await self._connection.execute(
+        await self._statements.send(
             _RECORD,
             {
                 "path": imported.path,
@@ -108,9 +103,8 @@ class PostgresImportStore:
     async def has_rows(self, imported: ImportedFile) -> bool:
         """Tell whether the series that the file went into still exists."""
         given = {"symbol": imported.symbol, "timeframe": imported.timeframe, "source": imported.source}
-        cursor = await self._connection.execute(_HAS_ROWS[imported.kind], given)
-        row = await cursor.fetchone()
-        return bool(row and row[0])
+        rows = await self._statements.tuples(_HAS_ROWS[imported.kind], given)
+        return bool(rows and rows[0][0])
 
 
 def _imported(row: dict[str, Any]) -> ImportedFile:

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import tuple_row
-
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.quality.lineage_check import Writer
 from marketsentry.ports.lineage import LineageQuery, PayloadPair
 
 # From the served bars, which are few, to their rows in the lineage
-_TRAIN_AND_INFER = """
+_TRAIN_AND_INFER = (
+    ANEW  # noqa: S608 - fixed texts
+    + """
 SELECT mine.feature_payload, served.feature_payload
 FROM (
     SELECT DISTINCT ON (target, event_time, feature_version, data_version)
@@ -27,8 +27,11 @@ WHERE mine.lineage_id = %(lineage_id)s AND mine.track = %(track)s
 ORDER BY mine.event_time DESC, mine.target
 LIMIT %(limit)s
 """
+)
 
-_INFER_AND_TRAIN = """
+_INFER_AND_TRAIN = (
+    ANEW  # noqa: S608 - fixed texts
+    + """
 SELECT mine.feature_payload, trained.feature_payload
 FROM feature_snapshots AS mine
 CROSS JOIN LATERAL (
@@ -45,8 +48,11 @@ WHERE mine.lineage_id = %(lineage_id)s AND mine.track = %(track)s
 ORDER BY mine.event_time DESC, mine.target
 LIMIT %(limit)s
 """
+)
 
-_TWO_LINEAGES = """
+_TWO_LINEAGES = (
+    ANEW
+    + """
 SELECT mine.feature_payload, other.feature_payload
 FROM feature_snapshots AS mine
 JOIN feature_snapshots AS other USING (target, event_time, feature_version, data_version, track)
@@ -56,8 +62,11 @@ WHERE mine.lineage_id = %(lineage_id)s AND other.lineage_id = %(other_lineage_id
 ORDER BY event_time DESC, target
 LIMIT %(limit)s
 """
+)
 
-_NEWEST = """
+_NEWEST = (
+    ANEW  # noqa: S608 - fixed texts
+    + """
 WITH ranked AS (
     SELECT target, feature_payload,
            row_number() OVER (PARTITION BY target ORDER BY as_of DESC, event_time DESC, id DESC) AS place
@@ -71,13 +80,14 @@ FROM ranked AS newest JOIN ranked AS before USING (target)
 WHERE newest.place = 1 AND before.place = 2
 ORDER BY target
 """
+)
 
 
 class PostgresLineageStore:
-    """`LineageStore` over one open connection; the transaction belongs to the caller."""
+    """`LineageStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def writer_pairs(
         self, query: LineageQuery, writer: Writer, *, limit: int
@@ -98,6 +108,4 @@ class PostgresLineageStore:
         return await self._pairs(_NEWEST, asdict(query))
 
     async def _pairs(self, query: str, values: Mapping[str, Any]) -> tuple[PayloadPair, ...]:
-        async with self._connection.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(query, values)
-            return tuple((left, right) for left, right in await cursor.fetchall())
+        return tuple((left, right) for left, right in await self._statements.tuples(query, values))

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.evidence.pack import TrialRow
 from marketsentry.core.evidence.trials import TrialHistory
 from marketsentry.exceptions import ConflictError, NotFoundError
@@ -76,35 +75,34 @@ _COUNT_TRIALS = "SELECT count(*) AS n FROM trials WHERE track = %(track)s"
 
 
 class PostgresModelStore:
-    """`ModelStore` over one open connection; the transaction belongs to the caller."""
+    """`ModelStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def register(self, model: ModelVersion) -> RegisteredModel:
         """Add a version; see `ModelStore.register`."""
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(
-                _ADD_LINEAGE,
-                {"train_lineage_id": model.train_lineage_id, "dataset_hash": model.dataset_hash},
-            )
-            await cursor.execute(
-                _INSERT,
-                {
-                    "name": model.name,
-                    "track": model.track,
-                    "version": model.version,
-                    "state": model.state,
-                    "artifact_path": model.artifact_path,
-                    "artifact_sha256": model.artifact_sha256,
-                    "metrics": Jsonb(dict(model.metrics)),
-                    "manifest": Jsonb(dict(model.manifest)),
-                    "verdict": Jsonb(dict(model.verdict)),
-                    "train_lineage_id": model.train_lineage_id,
-                    "code_version": model.code_version,
-                    "dataset_hash": model.dataset_hash,
-                },
-            )
+        await self._statements.send(
+            _ADD_LINEAGE,
+            {"train_lineage_id": model.train_lineage_id, "dataset_hash": model.dataset_hash},
+        )
+        await self._statements.send(
+            _INSERT,
+            {
+                "name": model.name,
+                "track": model.track,
+                "version": model.version,
+                "state": model.state,
+                "artifact_path": model.artifact_path,
+                "artifact_sha256": model.artifact_sha256,
+                "metrics": Jsonb(dict(model.metrics)),
+                "manifest": Jsonb(dict(model.manifest)),
+                "verdict": Jsonb(dict(model.verdict)),
+                "train_lineage_id": model.train_lineage_id,
+                "code_version": model.code_version,
+                "dataset_hash": model.dataset_hash,
+            },
+        )
         stored = await self.get(model.name, model.version, track=model.track)
         if stored.model.artifact_sha256 != model.artifact_sha256:
             raise ConflictError(
@@ -116,9 +114,7 @@ class PostgresModelStore:
 
     async def get(self, name: str, version: str | None = None, *, track: str = "liquid") -> RegisteredModel:
         """Read one version; see `ModelStore.get`."""
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_GET, {"name": name, "track": track, "version": version})
-            row = await cursor.fetchone()
+        row = await self._statements.row(_GET, {"name": name, "track": track, "version": version})
         if row is None:
             wanted = f"{name}:{version}" if version is not None else name
             raise NotFoundError(f"model {wanted} is not registered in track {track}")
@@ -128,37 +124,28 @@ class PostgresModelStore:
         self, *, track: str | None = None, name: str | None = None
     ) -> Sequence[RegisteredModel]:
         """List versions, newest first."""
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_LIST, {"track": track, "name": name})
-            return [_registered(row) for row in await cursor.fetchall()]
+        rows = await self._statements.rows(_LIST, {"track": track, "name": name})
+        return [_registered(row) for row in rows]
 
     async def add_trial(self, trial: Trial) -> None:
         """Append a trial."""
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(
-                _ADD_TRIAL,
-                {
-                    "track": trial.track,
-                    "kind": trial.kind,
-                    "model_name": trial.model_name,
-                    "params_hash": trial.params_hash,
-                    "metrics": Jsonb(dict(trial.metrics)),
-                },
-            )
+        given = {
+            "track": trial.track,
+            "kind": trial.kind,
+            "model_name": trial.model_name,
+            "params_hash": trial.params_hash,
+            "metrics": Jsonb(dict(trial.metrics)),
+        }
+        await self._statements.send(_ADD_TRIAL, given)
 
     async def count_trials(self, *, track: str) -> int:
         """Count the trials of a track."""
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_COUNT_TRIALS, {"track": track})
-            row = await cursor.fetchone()
-        assert row is not None
-        return int(row["n"])
+        ((n_trials,),) = await self._statements.tuples(_COUNT_TRIALS, {"track": track})
+        return int(n_trials)
 
     async def trial_history(self, *, track: str, n_newest: int) -> TrialHistory:
         """Read the trials of a track; see `ModelStore.trial_history`."""
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_TRIALS, {"track": track})
-            rows = await cursor.fetchall()
+        rows = await self._statements.rows(_TRIALS, {"track": track})
         sound = [row for row in rows if row["is_sound"] and row["sharpe"] is not None]
         return TrialHistory(
             n_trials=len(rows),

@@ -7,15 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from marketsentry.adapters.postgres import orders_sql as sql
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.orders.change import Change
 from marketsentry.core.orders.documents import event_document, event_of, kind_of
 from marketsentry.core.orders.order import Order, OrderStatus, Side, TimeInForce
-from marketsentry.core.risk.losses import OrderOutcome
+from marketsentry.core.risk.losses import OrderOutcomes
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports.accounts import DRILL, PARITY
 from marketsentry.ports.orders import (
@@ -33,21 +32,21 @@ _NO_PATCH = OrderPatch()
 
 
 class PostgresOrderStore:
-    """`OrderStore` over one open connection; the transaction belongs to the caller."""
+    """`OrderStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add(self, orders: Sequence[NewOrder]) -> Sequence[StoredOrder]:
         """Insert orders; see `OrderStore.add`."""
         if not orders:
             return []
-        rows = await self._rows(sql.ADD, {"orders": Jsonb([_new_row(one) for one in orders])})
+        rows = await self._statements.rows(sql.ADD, {"orders": Jsonb([_new_row(one) for one in orders])})
         return [_stored(row) for row in rows]
 
     async def get(self, order_id: int) -> StoredOrder:
         """Read an order; see `OrderStore.get`."""
-        rows = await self._rows(sql.GET, {"order_id": order_id})
+        rows = await self._statements.rows(sql.GET, {"order_id": order_id})
         if not rows:
             raise NotFoundError("order not found")
         return _stored(rows[0])
@@ -76,7 +75,7 @@ class PostgresOrderStore:
     async def events(self, order_ids: Sequence[int]) -> Mapping[int, Sequence[StoredEvent]]:
         """Read the logs of orders; see `OrderStore.events`."""
         found: dict[int, list[StoredEvent]] = {order_id: [] for order_id in order_ids}
-        for row in await self._rows(sql.EVENTS, {"order_ids": list(order_ids)}):
+        for row in await self._statements.rows(sql.EVENTS, {"order_ids": list(order_ids)}):
             event = event_of(row["kind"], row["at"], row["payload"])
             found[row["order_id"]].append(StoredEvent(row["order_id"], row["version"], event))
         return found
@@ -91,29 +90,32 @@ class PostgresOrderStore:
         self, *, decision_id: str | None = None, order_id: int | None = None
     ) -> Sequence[BookedFill]:
         """Read fills; see `OrderStore.fills`."""
-        rows = await self._rows(sql.FILLS, {"decision_id": decision_id, "order_id": order_id})
+        rows = await self._statements.rows(sql.FILLS, {"decision_id": decision_id, "order_id": order_id})
         return [_booked_fill(row) for row in rows]
 
-    async def outcomes(self, track: str, *, since: datetime, limit: int) -> Sequence[OrderOutcome]:
-        """Tell how executed orders fared; see `OrderStore.outcomes`."""
+    async def outcomes(self, track: str, *, since: datetime, limit: int) -> OrderOutcomes:
+        """Add up how executed orders fared; see `OrderStore.outcomes`."""
         given = {"track": track, "since": since, "limit": limit, "drill": DRILL, "parity": PARITY}
-        return [OrderOutcome(**row) for row in await self._rows(sql.OUTCOMES, given)]
+        ((edge, notional),) = await self._statements.tuples(sql.OUTCOMES, given)
+        return OrderOutcomes(edge, notional)
 
     async def known_legs(self, client_order_ids: Sequence[str]) -> Mapping[str, int]:
         """Tell which of these were sent as legs; see `OrderStore.known_legs`."""
-        rows = await self._rows(sql.KNOWN_LEGS, {"client_order_ids": list(client_order_ids)})
+        rows = await self._statements.rows(sql.KNOWN_LEGS, {"client_order_ids": list(client_order_ids)})
         return {row["client_order_id"]: row["order_id"] for row in rows}
 
     async def known_trades(self, account_id: int, trade_ids: Sequence[str]) -> frozenset[str]:
         """Tell which of these trades are booked; see `OrderStore.known_trades`."""
         given = {"account_id": account_id, "trade_ids": list(trade_ids)}
-        return frozenset(row["venue_trade_id"] for row in await self._rows(sql.KNOWN_TRADES, given))
+        return frozenset(
+            row["venue_trade_id"] for row in await self._statements.rows(sql.KNOWN_TRADES, given)
+        )
 
     async def chain(self, decision_id: str) -> Chain:
         """Read what a decision rests on; see `OrderStore.chain`."""
-        signals = await self._rows(sql.CHAIN_SIGNALS, {"decision_id": decision_id})
+        signals = await self._statements.rows(sql.CHAIN_SIGNALS, {"decision_id": decision_id})
         ids = [row["prediction_id"] for row in signals if row["prediction_id"] is not None]
-        predictions = await self._rows(sql.CHAIN_PREDICTIONS, {"ids": ids})
+        predictions = await self._statements.rows(sql.CHAIN_PREDICTIONS, {"ids": ids})
         snapshots = [
             row["feature_snapshot_id"] for row in predictions if row["feature_snapshot_id"] is not None
         ]
@@ -121,8 +123,8 @@ class PostgresOrderStore:
         return Chain(
             signals=signals,
             predictions=predictions,
-            feature_snapshots=await self._rows(sql.CHAIN_SNAPSHOTS, {"ids": snapshots}),
-            models=await self._rows(sql.CHAIN_MODELS, {"ids": models}),
+            feature_snapshots=await self._statements.rows(sql.CHAIN_SNAPSHOTS, {"ids": snapshots}),
+            models=await self._statements.rows(sql.CHAIN_MODELS, {"ids": models}),
         )
 
     async def append(
@@ -168,19 +170,14 @@ class PostgresOrderStore:
     async def renew(self, owner: str, order_ids: Sequence[int], *, lease_s: float) -> Sequence[int]:
         """Hold orders longer; see `OrderStore.renew`."""
         given = {"owner": owner, "order_ids": list(order_ids), "lease_s": lease_s}
-        return [row["id"] for row in await self._rows(sql.RENEW, given)]
+        return [row["id"] for row in await self._statements.rows(sql.RENEW, given)]
 
     async def release(self, owner: str, order_ids: Sequence[int]) -> None:
         """Let go of orders; see `OrderStore.release`."""
-        await self._connection.execute(sql.RELEASE, {"owner": owner, "order_ids": list(order_ids)})
+        await self._statements.send(sql.RELEASE, {"owner": owner, "order_ids": list(order_ids)})
 
     async def _orders(self, query: LiteralString, given: Mapping[str, Any]) -> list[StoredOrder]:
-        return [_stored(row) for row in await self._rows(query, given)]
-
-    async def _rows(self, query: LiteralString, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, given)
-            return await cursor.fetchall()
+        return [_stored(row) for row in await self._statements.rows(query, given)]
 
 
 def _text(value: Any) -> str | None:
@@ -209,6 +206,7 @@ def _new_row(order: NewOrder) -> dict[str, Any]:
         "strategy_id": order.strategy_id,
         "reject_reason": order.reject_reason,
         "metadata": dict(order.metadata),
+        "has_signal": order.has_signal,
     }
 
 

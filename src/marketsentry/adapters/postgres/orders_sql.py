@@ -1,5 +1,7 @@
 """The statements of the order store."""
 
+from marketsentry.adapters.postgres.statements import ANEW
+
 _SHAPE = """
     id, decision_id, signal_id, target, track, side, quantity, base_quantity, notional, est_price, price_ts,
     est_cost_bps, reduce_only AS is_reduce_only, status, adapter, venue, time_in_force, max_slippage_bps, strategy_id,
@@ -30,17 +32,21 @@ WITH moved AS (
 INSERT INTO orders_sim (decision_id, signal_id, target, track, side, quantity, base_quantity, notional, est_price,
                         price_ts, est_cost_bps, reduce_only, status, adapter, venue, time_in_force, max_slippage_bps,
                         strategy_id, reject_reason, metadata)
-SELECT decision_id, signal_id, target, track, side, quantity, base_quantity, notional, est_price, price_ts,
-       est_cost_bps, reduce_only, status, adapter, venue, time_in_force, max_slippage_bps, strategy_id, reject_reason,
-       metadata
+SELECT decision_id,
+       CASE WHEN has_signal
+            THEN (SELECT max(id) FROM signal_candidates AS told
+                  WHERE told.decision_id = given.decision_id AND told.target = given.target)
+            ELSE signal_id END,
+       target, track, side, quantity, base_quantity, notional, est_price, price_ts, est_cost_bps, reduce_only, status,
+       adapter, venue, time_in_force, max_slippage_bps, strategy_id, reject_reason, metadata
 FROM ROWS FROM (jsonb_to_recordset(%(orders)s) AS (
     decision_id text, signal_id bigint, target text, track text, side text, quantity numeric, base_quantity numeric,
     notional numeric, est_price numeric, price_ts timestamptz, est_cost_bps numeric, reduce_only boolean, status text,
     adapter text, venue text, time_in_force text, max_slippage_bps numeric, strategy_id text, reject_reason text,
-    metadata jsonb)) WITH ORDINALITY AS given
+    metadata jsonb, has_signal boolean)) WITH ORDINALITY AS given
 ORDER BY ordinality
 RETURNING *
-"""
+"""  # noqa: S608 - fixed texts
     + _PUBLISHED
     + "SELECT"
     + _SHAPE
@@ -52,7 +58,8 @@ GET = _SELECT + "WHERE id = %(order_id)s"
 OF_DECISION = _SELECT + "WHERE decision_id = %(decision_id)s ORDER BY id LIMIT %(limit)s"
 
 PAGE = (
-    _SELECT
+    ANEW
+    + _SELECT
     + """
 WHERE (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s::text[]))
   AND (%(track)s::text IS NULL OR track = %(track)s)
@@ -128,7 +135,8 @@ _FILL_SHAPE = """
 """
 
 FILLS = (
-    "SELECT"
+    ANEW
+    + "SELECT"
     + _FILL_SHAPE
     + """FROM fills
 WHERE (%(decision_id)s::text IS NULL OR decision_id = %(decision_id)s)
@@ -138,8 +146,9 @@ ORDER BY id
 )
 
 OUTCOMES = """
-SELECT CASE newest.side WHEN 'buy' THEN 1 ELSE -1 END AS side, newest.filled_qty AS qty, newest.est_price,
-       told.notional / nullif(told.qty, 0) AS avg_fill_price
+SELECT coalesce(sum(CASE newest.side WHEN 'buy' THEN 1 ELSE -1 END * newest.filled_qty
+                    * (newest.est_price - told.notional / nullif(told.qty, 0))), 0) AS edge_quote,
+       coalesce(sum(abs(newest.filled_qty * newest.est_price)), 0) AS notional_quote
 FROM (
     SELECT id, side, filled_qty, est_price
     FROM orders_sim
@@ -151,7 +160,6 @@ FROM (
 CROSS JOIN LATERAL (
     SELECT sum(qty) AS qty, sum(qty * price) AS notional FROM fills WHERE order_id = newest.id
 ) AS told
-ORDER BY newest.id DESC
 """
 
 KNOWN_LEGS = """

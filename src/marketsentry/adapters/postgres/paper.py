@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.orders.documents import fill_document, fill_of
 from marketsentry.core.orders.order import LegKind, Side, TimeInForce
 from marketsentry.ports.paper import Basis, PaperOrder
@@ -61,51 +60,45 @@ WHERE venue = %(venue)s AND state ->> 'symbol' = %(symbol)s AND state ->> 'seen_
 
 
 class PostgresPaperStore:
-    """`PaperStore` over one open connection; the transaction belongs to the caller."""
+    """`PaperStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add(self, order: PaperOrder) -> bool:
         """Insert an order; see `PaperStore.add`."""
-        return bool(await self._rows(_ADD, _row(order)))
+        return bool(await self._statements.rows(_ADD, _row(order)))
 
     async def lock(self, client_order_id: str) -> PaperOrder | None:
         """Read an order and hold it; see `PaperStore.lock`."""
-        rows = await self._rows(_LOCK, {"client_order_id": client_order_id})
+        rows = await self._statements.rows(_LOCK, {"client_order_id": client_order_id})
         return _order(rows[0]) if rows else None
 
     async def put(self, order: PaperOrder) -> None:
         """Replace an order."""
-        await self._connection.execute(_PUT, _row(order))
+        await self._statements.send(_PUT, _row(order))
 
     async def open(self, venue: str) -> Sequence[PaperOrder]:
         """List the orders that may still fill; see `PaperStore.open`."""
-        return [_order(row) for row in await self._rows(_OPEN, {"venue": venue})]
+        return [_order(row) for row in await self._statements.rows(_OPEN, {"venue": venue})]
 
     async def with_fills(self, venue: str) -> Sequence[PaperOrder]:
         """List the orders that have fills; see `PaperStore.with_fills`."""
-        return [_order(row) for row in await self._rows(_WITH_FILLS, {"venue": venue})]
+        return [_order(row) for row in await self._statements.rows(_WITH_FILLS, {"venue": venue})]
 
     async def hold_market(self, venue: str, symbol: str) -> None:
         """Let no other order of a market be matched; see `PaperStore.hold_market`."""
-        await self._connection.execute(_HOLD, {"venue": venue, "symbol": symbol})
+        await self._statements.send(_HOLD, {"venue": venue, "symbol": symbol})
 
     async def took_of(self, venue: str, symbol: str, side: Side, *, at: datetime) -> Decimal:
         """Add up what was taken of a book; see `PaperStore.took_of`."""
         given = {"venue": venue, "symbol": symbol, "side": str(side), "seen_at": at.isoformat()}
-        cursor = await self._connection.execute(_TOOK, given)
-        row = await cursor.fetchone()
-        return Decimal(row[0]) if row else Decimal(0)
+        rows = await self._statements.tuples(_TOOK, given)
+        return Decimal(rows[0][0]) if rows else Decimal(0)
 
     async def priced_symbols(self) -> Sequence[str]:
         """List the symbols of which the record has a price, a bar or a book."""
-        return [row["symbol"] for row in await self._rows(_SYMBOLS, {})]
-
-    async def _rows(self, query: LiteralString, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, given)
-            return await cursor.fetchall()
+        return [row["symbol"] for row in await self._statements.rows(_SYMBOLS, {})]
 
 
 def _row(order: PaperOrder) -> dict[str, Any]:

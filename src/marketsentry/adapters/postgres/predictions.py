@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.newest_price import NEWEST_PRICE
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
 from marketsentry.core.serving.cold_start import Price
 from marketsentry.core.serving.explain import (
@@ -23,27 +23,14 @@ from marketsentry.ports.predictions import (
     StoredPrediction,
 )
 
-_NEWEST_PRICE = """
-SELECT price, at, source
-FROM (
-    (SELECT price::float8 AS price, timestamp AS at, source AS source, 0 AS place
-     FROM prices
-     WHERE symbol = %(symbol)s AND timestamp <= %(as_of)s AND known_at <= %(as_of)s
-     ORDER BY timestamp DESC, id DESC LIMIT 1)
-    UNION ALL
-    SELECT newest.close, newest.ts + series.timeframe::interval, newest.source || ' ' || series.timeframe, 1
-    FROM market_series AS series
-    CROSS JOIN LATERAL (
-        SELECT bar.ts, bar.close, bar.source
-        FROM market_bars AS bar
-        WHERE bar.symbol = series.symbol AND bar.timeframe = series.timeframe AND bar.ts < %(as_of)s
-          AND bar.known_at <= %(as_of)s
-        ORDER BY bar.ts DESC LIMIT 1
-    ) AS newest
-    WHERE series.symbol = %(symbol)s
-) AS known
-ORDER BY at DESC, place, source LIMIT 1
-"""
+_NEWEST_PRICE = (
+    """
+SELECT known.price, known.at, known.named
+FROM (SELECT %(symbol)s::text AS symbol) AS asked
+CROSS JOIN LATERAL ("""
+    + NEWEST_PRICE
+    + ") AS known"
+)
 
 _CONTEXT = """
 SELECT id, event_type, title, occurred_at, source_url
@@ -104,7 +91,8 @@ WHERE p.id = %(prediction_id)s
 """
 
 _PAGE = (
-    _COLUMNS
+    ANEW
+    + _COLUMNS
     + """
 WHERE (%(track)s::text IS NULL OR p.track = %(track)s)
   AND (%(target)s::text IS NULL OR p.target = %(target)s)
@@ -116,17 +104,19 @@ LIMIT %(limit)s
 
 
 class PostgresPredictionStore:
-    """`PredictionStore` over one open connection; the transaction belongs to the caller."""
+    """`PredictionStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def newest_price(self, symbol: str, *, as_of_ns: int) -> Price | None:
         """Read the newest price known; see `PredictionStore.newest_price`."""
-        rows = await self._rows(_NEWEST_PRICE, {"symbol": symbol, "as_of": ns_to_datetime(as_of_ns)})
+        rows = await self._statements.rows(
+            _NEWEST_PRICE, {"symbol": symbol, "as_of": ns_to_datetime(as_of_ns)}
+        )
         if not rows:
             return None
-        return Price(float(rows[0]["price"]), datetime_to_ns(rows[0]["at"]), rows[0]["source"])
+        return Price(rows[0]["price"], datetime_to_ns(rows[0]["at"]), rows[0]["named"])
 
     async def context_events(self, query: ContextQuery, *, limit: int) -> Sequence[ContextEvent]:
         """Read the newest events about a target; see `PredictionStore.context_events`."""
@@ -146,7 +136,7 @@ class PostgresPredictionStore:
                 datetime_to_ns(row["occurred_at"]),
                 row["source_url"],
             )
-            for row in await self._rows(_CONTEXT, given)
+            for row in await self._statements.rows(_CONTEXT, given)
         ]
 
     async def add_bar(self, predictions: BarPredictions) -> Mapping[str, int]:
@@ -173,7 +163,7 @@ class PostgresPredictionStore:
                 ]
             ),
         }
-        added = {row["target"]: int(row["id"]) for row in await self._rows(_ADD_BAR, given)}
+        added = {row["target"]: int(row["id"]) for row in await self._statements.rows(_ADD_BAR, given)}
         missing = [row.target for row in predictions.rows if row.target not in added]
         if missing:
             end = ns_to_datetime(predictions.event_time_ns)
@@ -184,14 +174,14 @@ class PostgresPredictionStore:
 
     async def get(self, prediction_id: int) -> StoredPrediction:
         """Read a prediction; see `PredictionStore.get`."""
-        rows = await self._rows(_GET, {"prediction_id": prediction_id})
+        rows = await self._statements.rows(_GET, {"prediction_id": prediction_id})
         if not rows:
             raise NotFoundError("prediction not found")
         return _stored(rows[0])
 
     async def features(self, prediction_id: int) -> Mapping[str, float | None]:
         """Read the feature row that a prediction stored; see `PredictionStore.features`."""
-        rows = await self._rows(_FEATURES, {"prediction_id": prediction_id})
+        rows = await self._statements.rows(_FEATURES, {"prediction_id": prediction_id})
         return dict(rows[0]["feature_payload"]) if rows else {}
 
     async def page(
@@ -199,12 +189,7 @@ class PostgresPredictionStore:
     ) -> Sequence[StoredPrediction]:
         """List predictions, newest first."""
         given = {"track": track, "target": target, "before_id": before_id, "limit": limit}
-        return [_stored(row) for row in await self._rows(_PAGE, given)]
-
-    async def _rows(self, query: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, given)
-            return await cursor.fetchall()
+        return [_stored(row) for row in await self._statements.rows(_PAGE, given)]
 
 
 def _stored(row: dict[str, Any]) -> StoredPrediction:

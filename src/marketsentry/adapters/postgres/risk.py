@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.market.symbols import base_of
 from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.core.risk.codes import GLOBAL, Rule
@@ -32,11 +31,11 @@ from marketsentry.ports.risk import (
 _SWITCH_LOCKS, _BUDGET_LOCKS = 1_297_306_451, 1_297_306_452  # key spaces of the advisory locks
 
 _SHARE = """
-SELECT pg_advisory_xact_lock_shared(%(space)s, hashtext(track))
+SELECT pg_advisory_xact_lock_shared(%(space)s::int, hashtext(track))
 FROM (SELECT DISTINCT unnest(%(tracks)s::text[]) AS track ORDER BY track) AS ordered
 """
 
-_LOCK = "SELECT pg_advisory_xact_lock(%(space)s, hashtext(%(track)s))"
+_LOCK = "SELECT pg_advisory_xact_lock(%(space)s::int, hashtext(%(track)s))"
 
 _ALL_SWITCHES = """
 SELECT clock.now, s.track, s.strategy_id AS scope, s.state, s.reason, s.source, s.mode, s.until_cleared, s.metadata,
@@ -98,7 +97,9 @@ ORDER BY place
 RETURNING id
 """
 
-_PAGE_EVENTS = """
+_PAGE_EVENTS = (
+    ANEW
+    + """
 SELECT id, decision_id, severity, code, message, payload, created_at
 FROM risk_events
 WHERE (%(severity)s::text IS NULL OR severity = %(severity)s)
@@ -109,6 +110,7 @@ WHERE (%(severity)s::text IS NULL OR severity = %(severity)s)
 ORDER BY id DESC
 LIMIT %(limit)s
 """
+)
 
 _RECORD_LIMITS = """
 INSERT INTO risk_limit_versions (version, limits) VALUES (%(version)s, %(limits)s)
@@ -155,39 +157,39 @@ ORDER BY bar.ts
 
 
 class PostgresRiskStore:
-    """`RiskStore` over one open connection; the transaction belongs to the caller."""
+    """`RiskStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def lock_switches(self, tracks: Sequence[str]) -> None:
         """Hold the switches of tracks beside others; see `RiskStore.lock_switches`."""
-        await self._connection.execute(_SHARE, {"space": _SWITCH_LOCKS, "tracks": list(tracks)})
+        await self._statements.send(_SHARE, {"space": _SWITCH_LOCKS, "tracks": list(tracks)})
 
     async def lock_switch_for_change(self, track: str) -> None:
         """Hold the switches of a track alone; see `RiskStore.lock_switch_for_change`."""
-        await self._connection.execute(_LOCK, {"space": _SWITCH_LOCKS, "track": track})
+        await self._statements.send(_LOCK, {"space": _SWITCH_LOCKS, "track": track})
 
     async def lock_budget(self, track: str) -> None:
         """Hold the risk budget of a track alone; see `RiskStore.lock_budget`."""
-        await self._connection.execute(_LOCK, {"space": _BUDGET_LOCKS, "track": track})
+        await self._statements.send(_LOCK, {"space": _BUDGET_LOCKS, "track": track})
 
     async def read_switches(self, tracks: Sequence[str], strategy_ids: Sequence[str]) -> SwitchReading:
         """Read rows and clock by one statement; see `RiskStore.read_switches`."""
         scopes = [*strategy_ids, GLOBAL]
-        return _reading(await self._rows(_SWITCHES, {"tracks": list(tracks), "scopes": scopes}))
+        return _reading(await self._statements.rows(_SWITCHES, {"tracks": list(tracks), "scopes": scopes}))
 
     async def all_switches(self) -> SwitchReading:
         """Read every row, by track and strategy."""
-        return _reading(await self._rows(_ALL_SWITCHES, {}))
+        return _reading(await self._statements.rows(_ALL_SWITCHES, {}))
 
     async def save_transition(self, transition: Transition, *, by: ChangedBy, reason: str) -> None:
         """Store what became of a row, and append it to the history."""
         given = _switch_columns(transition.after)
         if transition.action is not Action.KEPT:
-            await self._connection.execute(_SAVE_SWITCH, given)
+            await self._statements.send(_SAVE_SWITCH, given)
         before = None if transition.before is None else Jsonb(_told(transition.before))
-        await self._connection.execute(
+        await self._statements.send(
             _ADD_HISTORY,
             {
                 **given,
@@ -201,7 +203,7 @@ class PostgresRiskStore:
 
     async def history(self, track: str, scope: str | None, *, limit: int) -> Sequence[SwitchEvent]:
         """List transitions, newest first."""
-        rows = await self._rows(_HISTORY, {"track": track, "scope": scope, "limit": limit})
+        rows = await self._statements.rows(_HISTORY, {"track": track, "scope": scope, "limit": limit})
         return [SwitchEvent(**{**row, "until_cleared": tuple(row["until_cleared"])}) for row in rows]
 
     async def registered_labels(self, targets: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Profile]:
@@ -213,7 +215,7 @@ class PostgresRiskStore:
         }
         return {
             (row["track"], row["target"]): Profile(row["sector"], row["style"])
-            for row in await self._rows(_LABELS, given)
+            for row in await self._statements.rows(_LABELS, given)
         }
 
     async def add_events(self, events: Sequence[RiskEvent]) -> Sequence[int]:
@@ -225,7 +227,7 @@ class PostgresRiskStore:
             "messages": [event.message for event in events],
             "payloads": [Jsonb(dict(event.payload)) for event in events],
         }
-        return [row["id"] for row in await self._rows(_ADD_EVENTS, given)] if events else []
+        return [row["id"] for row in await self._statements.rows(_ADD_EVENTS, given)] if events else []
 
     async def page_events(
         self, wanted: EventFilter, *, before_id: int | None, limit: int
@@ -240,28 +242,23 @@ class PostgresRiskStore:
         }
         return [
             StoredRiskEvent(**{**row, "severity": Severity(row["severity"])})
-            for row in await self._rows(_PAGE_EVENTS, given)
+            for row in await self._statements.rows(_PAGE_EVENTS, given)
         ]
 
     async def record_limits(self, version: str, limits: Mapping[str, Any]) -> datetime:
         """Note that limits are in force; returns when they first were."""
-        await self._connection.execute(_RECORD_LIMITS, {"version": version, "limits": Jsonb(dict(limits))})
-        rows = await self._rows(_LIMITS_SEEN, {"version": version})
+        await self._statements.send(_RECORD_LIMITS, {"version": version, "limits": Jsonb(dict(limits))})
+        rows = await self._statements.rows(_LIMITS_SEEN, {"version": version})
         seen: datetime = rows[0]["first_seen_at"]
         return seen
 
     async def spot_prices(self, symbol: str, *, as_of: datetime) -> PricePath:
         """Read the prices that the breaker judges; see `RiskStore.spot_prices`."""
-        return _path(await self._rows(_SPOT_PRICES, {"symbol": symbol, "as_of": as_of}))
+        return _path(await self._statements.rows(_SPOT_PRICES, {"symbol": symbol, "as_of": as_of}))
 
     async def bar_closes(self, symbol: str, *, as_of: datetime) -> PricePath:
         """Read closes of the shortest bars; see `RiskStore.bar_closes`."""
-        return _path(await self._rows(_BAR_CLOSES, {"symbol": symbol, "as_of": as_of}))
-
-    async def _rows(self, query: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, given)
-            return await cursor.fetchall()
+        return _path(await self._statements.rows(_BAR_CLOSES, {"symbol": symbol, "as_of": as_of}))
 
 
 def _reading(rows: list[dict[str, Any]]) -> SwitchReading:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.exceptions import NotFoundError
 from marketsentry.ports.runs import RunRecord, SnapshotSpan, StoredRun
@@ -29,7 +28,7 @@ _ADD = f"""
 
 _GET = f"SELECT {_COLUMNS} FROM backtest_runs WHERE id = %(run_id)s"  # noqa: S608 - constants of this module
 
-_NEWEST = f"""
+_NEWEST = f"""{ANEW}
     SELECT {_COLUMNS}
     FROM backtest_runs
     WHERE (%(track)s::text IS NULL OR track = %(track)s) AND NOT config ? 'replay_of'
@@ -39,7 +38,7 @@ _NEWEST = f"""
     LIMIT 1
 """  # noqa: S608 - joins constants of this module
 
-_LIST = f"""
+_LIST = f"""{ANEW}
     SELECT {_COLUMNS}
     FROM backtest_runs
     WHERE (%(track)s::text IS NULL OR track = %(track)s)
@@ -47,7 +46,9 @@ _LIST = f"""
     LIMIT %(limit)s
 """  # noqa: S608 - joins constants of this module
 
-_SNAPSHOT_SPANS = """
+_SNAPSHOT_SPANS = (
+    ANEW  # noqa: S608 - fixed texts
+    + """
     SELECT lineage.lineage_id, d.schema_hash, span.first_at, span.last_at
     FROM datasets d
     CROSS JOIN LATERAL (SELECT d.lineage_ids[array_position(d.symbols, %(target)s)] AS lineage_id) lineage
@@ -60,17 +61,18 @@ _SNAPSHOT_SPANS = """
       AND %(target)s = ANY (d.symbols) AND d.lineage_ids <> '{}' AND span.last_at IS NOT NULL
     ORDER BY span.last_at DESC, d.created_at DESC, d.id DESC
 """
+)
 
 
 class PostgresRunStore:
-    """`RunStore` over one open connection; the transaction belongs to the caller."""
+    """`RunStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add(self, run: RunRecord) -> StoredRun:
         """Append a run."""
-        rows = await self._rows(
+        rows = await self._statements.rows(
             _ADD,
             {
                 "run_name": run.run_name,
@@ -90,7 +92,7 @@ class PostgresRunStore:
 
     async def get(self, run_id: int) -> StoredRun:
         """Read a run; see `RunStore.get`."""
-        rows = await self._rows(_GET, {"run_id": run_id})
+        rows = await self._statements.rows(_GET, {"run_id": run_id})
         if not rows:
             raise NotFoundError("backtest run not found")
         return _stored(rows[0])
@@ -99,7 +101,7 @@ class PostgresRunStore:
         self, *, track: str | None = None, model_name: str | None = None, model_version: str | None = None
     ) -> StoredRun:
         """Read the newest run that is not a replay; see `RunStore.newest`."""
-        rows = await self._rows(
+        rows = await self._statements.rows(
             _NEWEST, {"track": track, "model_name": model_name, "model_version": model_version}
         )
         if not rows:
@@ -109,13 +111,13 @@ class PostgresRunStore:
 
     async def list_runs(self, *, track: str | None = None, limit: int = 50) -> Sequence[StoredRun]:
         """List runs, newest first."""
-        return [_stored(row) for row in await self._rows(_LIST, {"track": track, "limit": limit})]
+        return [_stored(row) for row in await self._statements.rows(_LIST, {"track": track, "limit": limit})]
 
     async def snapshot_spans(
         self, target: str, *, track: str, data_version: str, timeframe: str
     ) -> Sequence[SnapshotSpan]:
         """List the lineages with snapshots of a target; see `RunStore.snapshot_spans`."""
-        rows = await self._rows(
+        rows = await self._statements.rows(
             _SNAPSHOT_SPANS,
             {"target": target, "track": track, "data_version": data_version, "timeframe": timeframe},
         )
@@ -128,11 +130,6 @@ class PostgresRunStore:
             )
             for row in rows
         ]
-
-    async def _rows(self, query: str, values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, values)
-            return await cursor.fetchall()
 
 
 def _stored(row: Mapping[str, Any]) -> StoredRun:

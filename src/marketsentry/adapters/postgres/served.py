@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import orjson
-from psycopg import AsyncConnection
-from psycopg.rows import tuple_row
 
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.exceptions import InputError
 from marketsentry.ports.predictions import PredictionRecord, ServedSnapshot, StoredPrediction
@@ -66,7 +65,7 @@ SELECT target, id, created_at, feature_snapshot_id FROM stored
 
 
 async def add_predictions(
-    connection: AsyncConnection[Any], predictions: Sequence[PredictionRecord]
+    statements: Statements, predictions: Sequence[PredictionRecord]
 ) -> Mapping[str, StoredPrediction]:
     """Append predictions of distinct targets; see `ServingStore.add`."""
     ordered = sorted(
@@ -75,9 +74,7 @@ async def add_predictions(
     documents = {one.target: one.answer.document() for one in ordered}
     rows = [_row(one, documents[one.target]) for one in ordered]
     given = {"rows": orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY).decode()}
-    async with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-        await cursor.execute(_ADD, given)
-        added = {row[0]: row[1:] for row in await cursor.fetchall()}
+    added = {row[0]: row[1:] for row in await statements.tuples(_ADD, given, is_binary=True)}
     return {
         one.target: _stored(one, documents[one.target], *added[one.target])
         for one in predictions

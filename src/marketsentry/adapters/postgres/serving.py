@@ -1,22 +1,16 @@
-"""What a live prediction reads of the record: one statement for all symbols, arrays instead of rows.
-
-Bars lie in partitions by year. A plan made for the values of one call costs more than the call itself, so the
-transaction keeps to the plan that was made once and leaves out the partitions as it runs.
-"""
+"""What a live prediction reads of the record: one statement for all symbols, arrays instead of rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 
-from marketsentry.adapters.postgres.bar_rows import decode_bars
-from marketsentry.adapters.postgres.bars import series_info
+from marketsentry.adapters.postgres.bar_windows import BARS_OF_LINE, SERIES_LINE, window_of
 from marketsentry.adapters.postgres.binary import array_of, epoch_ns
+from marketsentry.adapters.postgres.newest_price import NEWEST_PRICE
 from marketsentry.adapters.postgres.served import add_predictions
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.features.context import EVENT_WINDOW_NS, FUNDING_MEAN_NS
-from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.events import EVENT_TYPES, EventSeries
 from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.records import FundingSeries
@@ -27,33 +21,15 @@ from marketsentry.core.serving.explain import ContextEvent
 from marketsentry.ports.predictions import PredictionRecord, StoredPrediction
 from marketsentry.ports.serving import LiveSeries, TargetFacts
 
-_SET_UP = """
-SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
-       set_config('synchronous_commit',
-                  CASE WHEN %(may_commit_late)s THEN 'off' ELSE current_setting('synchronous_commit') END, true)
-"""
+_COMMIT_LATE = "SET LOCAL synchronous_commit = off"
 
-_FACTS = """
-SELECT asked.symbol, known.price, known.at, known.source, about.ids, about.types, about.titles, about.times, about.urls
+_FACTS = (
+    """
+SELECT asked.symbol, known.price, known.at, known.named, about.ids, about.types, about.titles, about.times, about.urls
 FROM unnest(%(symbols)s::text[], %(bases)s::text[]) AS asked (symbol, base)
-LEFT JOIN LATERAL (
-    (SELECT price::float8 AS price, timestamp AS at, source AS source, 0 AS place
-     FROM prices
-     WHERE symbol = asked.symbol AND timestamp <= %(as_of)s AND known_at <= %(as_of)s
-     ORDER BY timestamp DESC, id DESC LIMIT 1)
-    UNION ALL
-    SELECT newest.close, newest.ts + series.timeframe::interval, newest.source || ' ' || series.timeframe, 1
-    FROM market_series AS series
-    CROSS JOIN LATERAL (
-        SELECT bar.ts, bar.close, bar.source
-        FROM market_bars AS bar
-        WHERE bar.symbol = series.symbol AND bar.timeframe = series.timeframe AND bar.ts < %(as_of)s
-          AND bar.known_at <= %(as_of)s
-        ORDER BY bar.ts DESC LIMIT 1
-    ) AS newest
-    WHERE series.symbol = asked.symbol
-    ORDER BY at DESC, place, source LIMIT 1
-) AS known ON true
+LEFT JOIN LATERAL ("""  # noqa: S608 - fixed texts
+    + NEWEST_PRICE
+    + """) AS known ON true
 CROSS JOIN LATERAL (
     SELECT array_agg(id) AS ids, array_agg(event_type::text) AS types, array_agg(title) AS titles,
            array_agg(occurred_at) AS times, array_agg(source_url) AS urls
@@ -71,35 +47,21 @@ CROSS JOIN LATERAL (
     ) AS newest
 ) AS about
 """
+)
 
 # Events: beside the window of the counts only the one that occurred last matters, and only where the window has none
 # that is as new, for nothing is known before it occurs. Funding: beside the window of the mean only the rate before it
-_SERIES = """
-SELECT line.symbol, line.timeframe, line.source, line.is_synthetic, line.first_ts, line.last_ts, line.n_bars,
-       line.n_missing, line.n_no_trade, line.gaps, line.revised_in::text::bigint AS revision,
-       bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume, quiet.ts AS quiet,
+_SERIES = (
+    "SELECT "  # noqa: S608 - fixed texts
+    + SERIES_LINE
+    + """, bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume, quiet.ts AS quiet,
        told.occurred, told.known, told.kind, told.tier, told.importance, told.confidence, told.novelty,
        paid.source AS funding_source, paid.ts AS funding_ts, paid.rate AS funding_rate
 FROM unnest(%(symbols)s::text[], %(bases)s::text[], %(perps)s::text[]) AS asked (symbol, base, perp)
 JOIN market_series AS line ON line.symbol = asked.symbol AND line.timeframe = %(timeframe)s
-CROSS JOIN LATERAL (
-    SELECT array_send(array_agg(ts)) AS ts, array_send(array_agg(open)) AS open, array_send(array_agg(high)) AS high,
-           array_send(array_agg(low)) AS low, array_send(array_agg(close)) AS close,
-           array_send(array_agg(volume)) AS volume
-    FROM (
-        SELECT ts, open, high, low, close, volume
-        FROM market_bars
-        WHERE symbol = line.symbol AND timeframe = line.timeframe AND ts >= %(start)s AND ts < %(stop)s
-          AND known_at <= %(as_of)s
-        ORDER BY ts
-    ) AS ordered
-) AS bars
-CROSS JOIN LATERAL (
-    SELECT array_send(array_agg(cell.ts ORDER BY cell.ts)) AS ts
-    FROM no_trade_bars AS cell
-    WHERE cell.symbol = line.symbol AND cell.timeframe = line.timeframe AND cell.ts >= %(start)s
-      AND cell.ts < %(stop)s
-) AS quiet
+"""
+    + BARS_OF_LINE
+    + """
 CROSS JOIN LATERAL (
     SELECT array_send(array_agg(occurred_at)) AS occurred, array_send(array_agg(known_at)) AS known,
            array_send(array_agg((array_position(%(types)s::text[], event_type::text) - 1)::float8)) AS kind,
@@ -145,20 +107,21 @@ CROSS JOIN LATERAL (
     ) AS found
 ) AS paid
 """
+)
 
 
 _NO_TIMES, _NO_CODES, _NO_VALUES = np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0)
 
 
 class PostgresServingStore:
-    """`ServingStore` over one open connection; the transaction belongs to the caller."""
+    """`ServingStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
-    async def set_up(self, *, may_commit_late: bool = False) -> None:
-        """Prepare the transaction; see `ServingStore.set_up`."""
-        await self._connection.execute(_SET_UP, {"may_commit_late": may_commit_late})
+    async def commit_late(self) -> None:
+        """Let the commit not wait for the disk; see `ServingStore.commit_late`."""
+        await self._statements.send(_COMMIT_LATE)
 
     async def facts(
         self, symbols: Sequence[str], *, as_of_ns: int, max_events: int
@@ -170,7 +133,9 @@ class PostgresServingStore:
             "as_of": ns_to_datetime(as_of_ns),
             "max_events": max_events,
         }
-        return {row["symbol"]: _facts(row) for row in await self._rows(_FACTS, given)}
+        return {
+            row["symbol"]: _facts(row) for row in await self._statements.rows(_FACTS, given, is_binary=True)
+        }
 
     async def series(
         self, symbols: Sequence[str], interval: Interval, *, start_ns: int, since_ns: int, as_of_ns: int
@@ -189,22 +154,20 @@ class PostgresServingStore:
             "averaged": ns_to_datetime(since_ns - FUNDING_MEAN_NS),
             "as_of": ns_to_datetime(as_of_ns),
         }
-        return {row["symbol"]: _live_series(row) for row in await self._rows(_SERIES, given)}
+        return {
+            row["symbol"]: _live_series(row)
+            for row in await self._statements.rows(_SERIES, given, is_binary=True)
+        }
 
     async def add(self, predictions: Sequence[PredictionRecord]) -> Mapping[str, StoredPrediction]:
         """Append predictions by one statement; see `ServingStore.add`."""
-        return await add_predictions(self._connection, predictions)
-
-    async def _rows(self, query: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row, binary=True) as cursor:
-            await cursor.execute(query, given)
-            return await cursor.fetchall()
+        return await add_predictions(self._statements, predictions)
 
 
 def _facts(row: Mapping[str, Any]) -> TargetFacts:
     events = zip(*(row[name] or () for name in ("ids", "types", "titles", "times", "urls")), strict=True)
     return TargetFacts(
-        None if row["price"] is None else Price(row["price"], datetime_to_ns(row["at"]), row["source"]),
+        None if row["price"] is None else Price(row["price"], datetime_to_ns(row["at"]), row["named"]),
         tuple(
             ContextEvent(id_, kind, title, datetime_to_ns(at), url) for id_, kind, title, at, url in events
         ),
@@ -212,16 +175,14 @@ def _facts(row: Mapping[str, Any]) -> TargetFacts:
 
 
 def _live_series(row: Mapping[str, Any]) -> LiveSeries:
-    info = series_info(row)
-    ts_ns, values = decode_bars(
-        (row["ts"], row["open"], row["high"], row["low"], row["close"], row["volume"])
-    )
+    window = window_of(row)
+    symbol = window.info.symbol
     return LiveSeries(
-        info,
-        BarSeries(info.symbol, info.interval, info.source, ts_ns, values),
-        _NO_TIMES if row["quiet"] is None else epoch_ns(array_of(row["quiet"], "i8")),
-        _events(info.symbol, row),
-        _funding(perp_of(info.symbol), row),
+        window.info,
+        window.bars,
+        window.no_trade_ts_ns,
+        _events(symbol, row),
+        _funding(perp_of(symbol), row),
     )
 
 

@@ -1,13 +1,12 @@
 """Signals in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.exceptions import NotFoundError
 from marketsentry.ports.signals import SignalRecord, StoredSignal
 
@@ -39,7 +38,8 @@ _GET_MANY = _COLUMNS + "WHERE id = ANY(%(ids)s::bigint[])"
 _OF_DECISION = _COLUMNS + "WHERE decision_id = %(decision_id)s ORDER BY id"
 
 _PAGE = (
-    _COLUMNS
+    ANEW
+    + _COLUMNS
     + """
 WHERE (%(track)s::text IS NULL OR track = %(track)s)
   AND (%(target)s::text IS NULL OR target = %(target)s)
@@ -54,10 +54,10 @@ _GIVEN = tuple(one.name for one in fields(SignalRecord))
 
 
 class PostgresSignalStore:
-    """`SignalStore` over one open connection; the transaction belongs to the caller."""
+    """`SignalStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add(self, signal: SignalRecord) -> StoredSignal:
         """Append a signal."""
@@ -69,7 +69,7 @@ class PostgresSignalStore:
             name: [getattr(one, name) for one in signals] for name in _GIVEN if name != "metadata"
         }
         given["metadata"] = [Jsonb(dict(one.metadata)) for one in signals]
-        return [StoredSignal(**row) for row in await self._rows(_ADD, given)] if signals else []
+        return [StoredSignal(**row) for row in await self._statements.rows(_ADD, given)] if signals else []
 
     async def get(self, signal_id: int) -> StoredSignal:
         """Read a signal; see `SignalStore.get`."""
@@ -80,11 +80,16 @@ class PostgresSignalStore:
 
     async def get_many(self, signal_ids: Sequence[int]) -> Sequence[StoredSignal]:
         """Read the signals that exist among these, in no order."""
-        return [StoredSignal(**row) for row in await self._rows(_GET_MANY, {"ids": list(signal_ids)})]
+        return [
+            StoredSignal(**row) for row in await self._statements.rows(_GET_MANY, {"ids": list(signal_ids)})
+        ]
 
     async def of_decision(self, decision_id: str) -> Sequence[StoredSignal]:
         """Read the signals of a decision, oldest first."""
-        return [StoredSignal(**row) for row in await self._rows(_OF_DECISION, {"decision_id": decision_id})]
+        return [
+            StoredSignal(**row)
+            for row in await self._statements.rows(_OF_DECISION, {"decision_id": decision_id})
+        ]
 
     async def page(
         self,
@@ -103,9 +108,4 @@ class PostgresSignalStore:
             "before_id": before_id,
             "limit": limit,
         }
-        return [StoredSignal(**row) for row in await self._rows(_PAGE, given)]
-
-    async def _rows(self, query: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, given)
-            return await cursor.fetchall()
+        return [StoredSignal(**row) for row in await self._statements.rows(_PAGE, given)]

@@ -1,10 +1,8 @@
 """The stores of one open transaction; each is made, and its module imported, when it is first asked for."""
 
 from functools import cached_property
-from typing import Any
 
-from psycopg import AsyncConnection
-
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.ports import (
     AccountAudit,
     AccountLists,
@@ -40,191 +38,191 @@ class PostgresStores:
 
     Parameters
     ----------
-    connection
-        In a transaction that somebody else ends.
+    statements
+        Of it.
     """
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     @cached_property
     def accounts(self) -> AccountStore:
         """Accounts: positions, cash, fills, ledger, equity."""
         from marketsentry.adapters.postgres.accounts import PostgresAccountStore
 
-        return PostgresAccountStore(self._connection)
+        return PostgresAccountStore(self._statements)
 
     @cached_property
     def account_audit(self) -> AccountAudit:
         """Accounts to be added up again."""
         from marketsentry.adapters.postgres.account_audit import PostgresAccountAudit
 
-        return PostgresAccountAudit(self._connection)
+        return PostgresAccountAudit(self._statements)
 
     @cached_property
     def account_lists(self) -> AccountLists:
         """Pages of positions, fills, ledger and equity."""
         from marketsentry.adapters.postgres.account_lists import PostgresAccountLists
 
-        return PostgresAccountLists(self._connection)
+        return PostgresAccountLists(self._statements)
 
     @cached_property
     def attribution(self) -> AttributionStore:
         """What the attribution of profit reads."""
         from marketsentry.adapters.postgres.attribution import PostgresAttributionStore
 
-        return PostgresAttributionStore(self._connection)
+        return PostgresAttributionStore(self._statements)
 
     @cached_property
     def bars(self) -> BarStore:
         """Bars and the manifest of series."""
         from marketsentry.adapters.postgres.bars import PostgresBarStore
 
-        return PostgresBarStore(self._connection)
+        return PostgresBarStore(self._statements)
 
     @cached_property
     def books(self) -> BookStore:
         """Order books."""
         from marketsentry.adapters.postgres.books import PostgresBookStore
 
-        return PostgresBookStore(self._connection)
+        return PostgresBookStore(self._statements)
 
     @cached_property
     def imports(self) -> ImportStore:
         """Files that were imported."""
         from marketsentry.adapters.postgres.imports import PostgresImportStore
 
-        return PostgresImportStore(self._connection)
+        return PostgresImportStore(self._statements)
 
     @cached_property
     def events(self) -> EventStore:
         """Events with their entities, funding rates, trades."""
         from marketsentry.adapters.postgres.events import PostgresEventStore
 
-        return PostgresEventStore(self._connection)
+        return PostgresEventStore(self._statements)
 
     @cached_property
     def entities(self) -> EntityStore:
         """Who events are about."""
         from marketsentry.adapters.postgres.entities import PostgresEntityStore
 
-        return PostgresEntityStore(self._connection)
+        return PostgresEntityStore(self._statements)
 
     @cached_property
     def event_quality(self) -> EventQualityStore:
         """How good events are, and what reviewers said."""
         from marketsentry.adapters.postgres.event_quality import PostgresEventQualityStore
 
-        return PostgresEventQualityStore(self._connection)
+        return PostgresEventQualityStore(self._statements)
 
     @cached_property
     def audits(self) -> AuditStore:
         """Results of the data-quality gate and download checkpoints."""
         from marketsentry.adapters.postgres.audits import PostgresAuditStore
 
-        return PostgresAuditStore(self._connection)
+        return PostgresAuditStore(self._statements)
 
     @cached_property
     def costs(self) -> CostStore:
         """What own orders cost, and the fits made of it."""
         from marketsentry.adapters.postgres.costs import PostgresCostStore
 
-        return PostgresCostStore(self._connection)
+        return PostgresCostStore(self._statements)
 
     @cached_property
     def datasets(self) -> DatasetStore:
         """Datasets, snapshots, indicators, labelled samples."""
         from marketsentry.adapters.postgres.datasets import PostgresDatasetStore
 
-        return PostgresDatasetStore(self._connection)
+        return PostgresDatasetStore(self._statements)
 
     @cached_property
     def decisions(self) -> DecisionStore:
         """Decisions and the books that they want."""
         from marketsentry.adapters.postgres.decisions import PostgresDecisionStore
 
-        return PostgresDecisionStore(self._connection)
+        return PostgresDecisionStore(self._statements)
 
     @cached_property
     def lineage(self) -> LineageStore:
         """Snapshots of two writers, side by side."""
         from marketsentry.adapters.postgres.lineage import PostgresLineageStore
 
-        return PostgresLineageStore(self._connection)
+        return PostgresLineageStore(self._statements)
 
     @cached_property
     def models(self) -> ModelStore:
         """Registered models."""
         from marketsentry.adapters.postgres.models import PostgresModelStore
 
-        return PostgresModelStore(self._connection)
+        return PostgresModelStore(self._statements)
 
     @cached_property
     def predictions(self) -> PredictionStore:
         """Predictions with their explanations."""
         from marketsentry.adapters.postgres.predictions import PostgresPredictionStore
 
-        return PostgresPredictionStore(self._connection)
+        return PostgresPredictionStore(self._statements)
 
     @cached_property
     def orders(self) -> OrderStore:
         """Orders with their events and fills."""
         from marketsentry.adapters.postgres.orders import PostgresOrderStore
 
-        return PostgresOrderStore(self._connection)
+        return PostgresOrderStore(self._statements)
 
     @cached_property
     def risk(self) -> RiskStore:
         """The kill switch, risk events, limits in force."""
         from marketsentry.adapters.postgres.risk import PostgresRiskStore
 
-        return PostgresRiskStore(self._connection)
+        return PostgresRiskStore(self._statements)
 
     @cached_property
     def paper(self) -> PaperStore:
         """The books of the paper venue."""
         from marketsentry.adapters.postgres.paper import PostgresPaperStore
 
-        return PostgresPaperStore(self._connection)
+        return PostgresPaperStore(self._statements)
 
     @cached_property
     def runs(self) -> RunStore:
         """Backtest runs."""
         from marketsentry.adapters.postgres.runs import PostgresRunStore
 
-        return PostgresRunStore(self._connection)
+        return PostgresRunStore(self._statements)
 
     @cached_property
     def serving(self) -> ServingStore:
         """What a live prediction reads and writes."""
         from marketsentry.adapters.postgres.serving import PostgresServingStore
 
-        return PostgresServingStore(self._connection)
+        return PostgresServingStore(self._statements)
 
     @cached_property
     def signals(self) -> SignalStore:
         """What predictions were taken to mean."""
         from marketsentry.adapters.postgres.signals import PostgresSignalStore
 
-        return PostgresSignalStore(self._connection)
+        return PostgresSignalStore(self._statements)
 
     @cached_property
     def sweeps(self) -> SweepStore:
         """Settings of sweeps, each a trial."""
         from marketsentry.adapters.postgres.sweeps import PostgresSweepStore
 
-        return PostgresSweepStore(self._connection)
+        return PostgresSweepStore(self._statements)
 
     @cached_property
     def synthetic(self) -> SyntheticStore:
         """Origins of synthetic series."""
         from marketsentry.adapters.postgres.synthetic import PostgresSyntheticStore
 
-        return PostgresSyntheticStore(self._connection)
+        return PostgresSyntheticStore(self._statements)
 
     @cached_property
     def trader(self) -> TraderStore:
         """States of traders."""
         from marketsentry.adapters.postgres.trader import PostgresTraderStore
 
-        return PostgresTraderStore(self._connection)
+        return PostgresTraderStore(self._statements)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from marketsentry.adapters.postgres.pipelined import wait_each
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.ports.models import Trial
 
 _COPY = "COPY trials (track, kind, model_name, params_hash, metrics) FROM STDIN"
@@ -21,15 +20,14 @@ _SETTINGS = """
 
 
 class PostgresSweepStore:
-    """`SweepStore` over one open connection; the transaction belongs to the caller."""
+    """`SweepStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def add(self, trials: Sequence[Trial]) -> None:
         """Append the trials of some settings."""
-        await wait_each(self._connection)
-        async with self._connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        async with self._statements.copy(_COPY) as copy:
             for one in trials:
                 await copy.write_row(
                     (one.track, one.kind, one.model_name, one.params_hash, Jsonb(dict(one.metrics)))
@@ -40,6 +38,4 @@ class PostgresSweepStore:
     ) -> Sequence[Mapping[str, Any]]:
         """Read the settings of a sweep that are done; see `SweepStore.settings_of`."""
         named = {"sweep_hash": sweep_hash, "track": track, "model_name": model_name}
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(_SETTINGS, named)
-            return [row[0] for row in await cursor.fetchall()]
+        return [row[0] for row in await self._statements.tuples(_SETTINGS, named)]

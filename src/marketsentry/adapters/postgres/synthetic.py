@@ -1,11 +1,8 @@
 """Origins of synthetic series in PostgreSQL, kept where the origins of imported files are."""
 
 import hashlib
-from typing import Any
 
-from psycopg import AsyncConnection
-
-from marketsentry.adapters.postgres.pipelined import wait_each
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.symbols import SYNTHETIC_SOURCE, perp_of
 
@@ -43,17 +40,15 @@ _ERASE_BARS = "DELETE FROM market_bars WHERE symbol = %(symbol)s AND source = %(
 
 
 class PostgresSyntheticStore:
-    """`SyntheticStore` over one open connection; the transaction belongs to the caller."""
+    """`SyntheticStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def origin(self, symbol: str) -> str | None:
         """Read the recipe of a symbol's synthetic market."""
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(_ORIGIN, {"symbol": symbol, "layout": LAYOUT})
-            row = await cursor.fetchone()
-        return None if row is None else str(row[0])
+        rows = await self._statements.tuples(_ORIGIN, {"symbol": symbol, "layout": LAYOUT})
+        return str(rows[0][0]) if rows else None
 
     async def record(self, symbol: str, interval: Interval, recipe: str, *, n_bars: int) -> None:
         """Remember what made a symbol's market, in place of what was remembered before."""
@@ -66,17 +61,13 @@ class PostgresSyntheticStore:
             "source": SYNTHETIC_SOURCE,
             "n_bars": n_bars,
         }
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(_FORGET_ORIGIN, values)
-            await cursor.execute(_RECORD, values)
+        await self._statements.send(_FORGET_ORIGIN, values)
+        await self._statements.send(_RECORD, values)
 
     async def erase(self, symbol: str) -> int:
         """Delete a symbol's synthetic market; see `SyntheticStore.erase`."""
         values = {"symbol": symbol, "perp": perp_of(symbol), "source": SYNTHETIC_SOURCE}
-        await wait_each(self._connection)
-        async with self._connection.cursor() as cursor:
-            await cursor.execute(_ERASE_BARS, values)
-            n_bars = cursor.rowcount
-            for statement in _ERASE:
-                await cursor.execute(statement, values)
+        n_bars = await self._statements.count(_ERASE_BARS, values)
+        for statement in _ERASE:
+            await self._statements.send(statement, values)
         return n_bars

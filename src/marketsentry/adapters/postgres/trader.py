@@ -1,10 +1,8 @@
 """States of traders in PostgreSQL."""
 
-from typing import Any
-
-from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.exceptions import ConflictError
 from marketsentry.ports.trader import TraderState
 
@@ -23,16 +21,15 @@ RETURNING 1
 
 
 class PostgresTraderStore:
-    """`TraderStore` over one open connection; the transaction belongs to the caller."""
+    """`TraderStore` over one open transaction, which belongs to the caller."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
 
     async def get(self, strategy_id: str, account_id: int) -> TraderState | None:
         """Read the state; see `TraderStore.get`."""
-        cursor = await self._connection.execute(_GET, {"strategy_id": strategy_id, "account_id": account_id})
-        row = await cursor.fetchone()
-        return None if row is None else TraderState(bar_end=row[0], document=row[1])
+        row = await self._statements.row(_GET, {"strategy_id": strategy_id, "account_id": account_id})
+        return None if row is None else TraderState(bar_end=row["bar_end"], document=row["state"])
 
     async def put(self, strategy_id: str, account_id: int, state: TraderState) -> None:
         """Replace the state; see `TraderStore.put`."""
@@ -42,8 +39,7 @@ class PostgresTraderStore:
             "bar_end": state.bar_end,
             "state": Jsonb(dict(state.document)),
         }
-        cursor = await self._connection.execute(_PUT, given)
-        if await cursor.fetchone() is None:
+        if await self._statements.row(_PUT, given) is None:
             raise ConflictError(
                 f"strategy {strategy_id} has traded the bar that ended at {state.bar_end:%Y-%m-%dT%H:%MZ} before: "
                 "another trader runs it"

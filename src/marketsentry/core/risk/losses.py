@@ -16,35 +16,15 @@ _NO_LOSS = -1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class OrderOutcome:
-    """A filled or partly filled order: `side` is +1 or -1, `qty` base units filled, prices in quote currency."""
+class OrderOutcomes:
+    """How filled and partly filled orders fared, summed, in quote currency.
 
-    side: int
-    qty: Decimal | None
-    est_price: Decimal | None
-    avg_fill_price: Decimal | None
+    The edge of an order is what it won against its estimate, side x (estimated - average fill price) x quantity, and
+    its notional is what it was estimated to move; an order that lacks a number of either adds nothing to that one.
+    """
 
-    def __post_init__(self) -> None:
-        if self.side not in (1, -1):
-            raise InputError(f"side must be +1 or -1, was {self.side}")
-        for name in ("qty", "est_price", "avg_fill_price"):
-            value = getattr(self, name)
-            if value is not None and not value.is_finite():
-                raise InputError(f"{name} must be finite, was {value}")
-
-    @property
-    def edge(self) -> Decimal:
-        """Quote currency won against the estimate, negative when the fill was worse; 0 when a number is missing."""
-        if self.qty is None or self.est_price is None or self.avg_fill_price is None:
-            return Decimal(0)
-        return self.side * (self.est_price - self.avg_fill_price) * self.qty
-
-    @property
-    def notional(self) -> Decimal:
-        """Estimated quote currency moved; 0 when a number is missing."""
-        if self.qty is None or self.est_price is None:
-            return Decimal(0)
-        return abs(self.est_price * self.qty)
+    edge_quote: Decimal
+    notional_quote: Decimal
 
 
 def execution_shortfall_ratio(edges: Sequence[Decimal], notionals: Sequence[Decimal]) -> float:

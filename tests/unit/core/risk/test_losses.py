@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketsentry.core.risk.losses import (
-    OrderOutcome,
     daily_equity_loss,
     equity_drawdown,
     execution_shortfall_ratio,
@@ -23,19 +22,6 @@ money = st.decimals(-1000, 1000, places=4)
 def test_the_vectors_of_the_contract():
     assert execution_shortfall_ratio([D(-10), D(-5)], [D(1000), D(500)]) == 0.01
     assert loss_streak([-1, -0.2, 0, -3]) == 2
-
-
-@pytest.mark.parametrize(
-    ("side", "est", "fill", "edge"), [(1, "100", "101", "-2"), (-1, "100", "101", "2"), (1, "100", "99", "2")]
-)
-def test_edge_is_positive_when_the_fill_is_better(side, est, fill, edge):
-    assert OrderOutcome(side, D(2), D(est), D(fill)).edge == D(edge)
-
-
-@pytest.mark.parametrize("missing", ["qty", "est_price", "avg_fill_price"])
-def test_a_missing_number_is_no_edge(missing):
-    given_numbers = {"qty": D(2), "est_price": D(100), "avg_fill_price": D(90), missing: None}
-    assert OrderOutcome(1, **given_numbers).edge == 0
 
 
 def test_shortfall_is_bounded_and_zero_without_loss_or_notional():
@@ -83,8 +69,6 @@ def test_equity_loss_counts_what_was_not_paid_in_or_out():
         lambda: execution_shortfall_ratio([D(1)], []),
         lambda: execution_shortfall_ratio([D("NaN")], [D(1)]),
         lambda: loss_streak([math.nan]),
-        lambda: OrderOutcome(0, None, None, None),
-        lambda: OrderOutcome(1, D("NaN"), None, None),
     ],
 )
 def test_what_cannot_be_computed_is_refused_and_never_zero(call):

@@ -1,51 +1,15 @@
-"""How many statements a piece of work sends, and what one durable commit costs on the same database."""
+"""What one durable commit costs, and how busy the machine is."""
 
 import asyncio
 import itertools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psycopg
 
 from benchmarks.rows import percentile
 from benchmarks.timing import timed
 from marketsentry.bootstrap import System
-
-
-@dataclass(slots=True)
-class Statements:
-    """Counted while `counted` lasts. `texts` are the statements in their order."""
-
-    texts: list[str] = field(default_factory=list)
-
-    @property
-    def n(self) -> int:
-        """How many there were."""
-        return len(self.texts)
-
-
-@contextmanager
-def counted() -> Iterator[Statements]:
-    """Count the statements of every connection of this process; BEGIN and COMMIT are not among them."""
-    found = Statements()
-    kept = psycopg.AsyncCursor.execute, psycopg.AsyncCursor.executemany
-
-    async def execute(self, query, params=None, **options):  # type: ignore[no-untyped-def]  # as the driver has it
-        found.texts.append(str(query))
-        return await kept[0](self, query, params, **options)
-
-    async def executemany(self, query, params_seq, **options):  # type: ignore[no-untyped-def]
-        rows = list(params_seq)
-        found.texts.extend([str(query)] * len(rows))
-        return await kept[1](self, query, rows, **options)
-
-    psycopg.AsyncCursor.execute, psycopg.AsyncCursor.executemany = execute, executemany  # type: ignore[method-assign]
-    try:
-        yield found
-    finally:
-        psycopg.AsyncCursor.execute, psycopg.AsyncCursor.executemany = kept  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True, slots=True)
