@@ -70,7 +70,7 @@ async def _bench(share: float, runs: int) -> list[dict[str, Any]]:
         f"{first.rows:,} rows fitted last, {dataset.features.values.shape[2]} features, "
         f"{len(results[0].metrics['folds'])} folds; median ratio {median(ratios):.2f}; processor time "
         f"{median(ours_cpu):.0f} s against {median(own_cpu):.0f} s, load {os.getloadavg()[0]:.1f}; "
-        f"fits side by side add up to {first.fit_seconds:.1f} s, predicting {first.predict_seconds:.1f} s; "
+        f"fitting process {first.fit_seconds:.1f} s, predicting {first.predict_seconds:.1f} s; "
         f"verdict {verdict.outcome if verdict else None}"
     )
     peer = median(own)

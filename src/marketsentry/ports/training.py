@@ -85,6 +85,7 @@ class SpanFit:
 class FitResult:
     """What came of a job.
 
+    `wall_s` is from writing its files to reading what came back; fits may overlap, and their seconds add up to more.
     `model_name` as the model calls itself. `child_peak_bytes` is the largest resident size of the fitting
     process; `peak_memory_bytes` that of it and this process together, or of this process before. Both count
     the touched pages of mapped files.
