@@ -74,8 +74,9 @@ def unwatched(progress: FitProgress) -> None:
     pass
 
 
-async def test_spans_come_back_as_fitted_here(tmp_path: Path) -> None:
-    job = make_job()
+@pytest.mark.parametrize("n_threads", [1, 2])
+async def test_spans_come_back_as_fitted_here(tmp_path: Path, n_threads: int) -> None:
+    job = replace(make_job(), n_threads=n_threads)
     seen: list[FitProgress] = []
     result = await ProcessTrainer(tmp_path).fit_spans(job, on_progress=seen.append)
 
@@ -84,13 +85,16 @@ async def test_spans_come_back_as_fitted_here(tmp_path: Path) -> None:
         here = LightGBMPanel(n_trees=10)
         train = np.isfinite(job.labels[span.train[0]]) & job.present[span.train[0]]
         X, y = job.features[span.train[0]][train], job.labels[span.train[0]][train]
-        here.fit(X, y, seed=42, n_threads=1, on_progress=ignore_progress)
+        here.fit(X, y, seed=42, n_threads=n_threads, on_progress=ignore_progress)
         assert fit.files == here.dump(), "the same bytes as a fit in this process"
         assert fit.n_train_rows == y.size
         expected = np.full((span.test.stop - span.test.start, N), np.nan)
         expected[job.present[span.test]] = here.predict(job.features[span.test][job.present[span.test]])
         np.testing.assert_array_equal(fit.predictions, expected)
-    assert {(p.span, p.step) for p in seen} >= {(0, 10), (1, 10)}
+    places = [(p.span, p.step) for p in seen]
+    assert places == sorted(places), "what is told never goes back"
+    assert {p.span for p in seen} <= {0, 1}
+    assert n_threads > 1 or {(0, 10), (1, 10)} <= set(places)
     assert 50 * MIB < result.child_peak_bytes < 2048 * MIB
     assert result.peak_memory_bytes > result.child_peak_bytes / 2
     assert list(tmp_path.iterdir()) == [], "no scratch files stay"
@@ -152,6 +156,15 @@ async def test_a_crash_is_a_clear_error(tmp_path: Path, fit: str, message: str) 
         await ProcessTrainer(tmp_path / "scratch").fit_spans(
             make_job(user_model(tmp_path, fit)), on_progress=unwatched
         )
+
+
+async def test_a_fit_that_fails_ends_the_one_beside_it(tmp_path: Path) -> None:
+    spec = ModelSpec("lightgbm_panel", {"n_trees": 1_000_000})
+    job = replace(make_job(spec), n_threads=2)
+    nobody = np.zeros((T, N), dtype=np.bool_)
+    nobody[200:] = True  # the first span has no row to fit on, the second would take hours
+    with pytest.raises(InputError, match="the model raised in span 1 of 2"):
+        await ProcessTrainer(tmp_path).fit_spans(replace(job, present=nobody), on_progress=unwatched)
 
 
 async def test_a_limit_below_the_empty_process_says_what_that_takes(tmp_path: Path) -> None:

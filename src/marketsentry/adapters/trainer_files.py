@@ -140,11 +140,14 @@ def _array(path: Path) -> Any:  # Floats where the file is there, else None
 
 def _write_rows(path: Path, features: Floats, rows: Rows) -> None:
     header = {"descr": "<f8", "fortran_order": False, "shape": (rows.n_rows, features.shape[2])}
+    cells, place = features.reshape(-1, features.shape[2]), rows.bar * features.shape[1] + rows.symbol
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, rows.n_rows, ROWS_PER_BLOCK):
-            block = slice(start, start + ROWS_PER_BLOCK)
-            file.write(np.ascontiguousarray(features[rows.bar[block], rows.symbol[block]], dtype="<f8").data)
+            block = place[start : start + ROWS_PER_BLOCK]
+            has_gap = block[-1] - block[0] >= block.size
+            chosen = cells[block] if has_gap else cells[block[0] : block[-1] + 1]
+            file.write(np.ascontiguousarray(chosen, dtype="<f8").data)
 
 
 def _pair(span: slice) -> tuple[int, int]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,7 @@ class ProcessTrainer:
         self._scratch_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="train-", dir=self._scratch_dir) as name:
             folder = Path(name)
-            rows = await asyncio.to_thread(write_job, folder, job)
-            ended = await _run_child(folder, job, on_progress)
+            rows, ended = await _run_child(folder, job, on_progress)
             _raise_unless_done(ended, job)
             spans = await asyncio.to_thread(_read_spans, folder, job, rows, ended)
         assert ended.done is not None
@@ -82,7 +82,7 @@ class ProcessTrainer:
 
 def _read_spans(folder: Path, job: FitJob, rows: RowSet, ended: _Ended) -> tuple[SpanFit, ...]:
     spans = []
-    for index, facts in enumerate(ended.spans):
+    for index, facts in enumerate(sorted(ended.spans, key=itemgetter("span"))):
         files, arrays, predictions = read_span(folder, index, job, rows)
         measured = {name: facts[name] for name in ("n_train_rows", "train_mse", "fit_s", "predict_s")}
         spans.append(
@@ -91,8 +91,11 @@ def _read_spans(folder: Path, job: FitJob, rows: RowSet, ended: _Ended) -> tuple
     return tuple(spans)
 
 
-async def _run_child(folder: Path, job: FitJob, on_progress: OnProgress) -> _Ended:
-    """Run the child to its end, whatever that is; kill it if this task is cancelled."""
+async def _run_child(folder: Path, job: FitJob, on_progress: OnProgress) -> tuple[RowSet, _Ended]:
+    """Run the child to its end, whatever that is; kill it if this task is cancelled.
+
+    It loads its libraries while the job is written for it.
+    """
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -105,6 +108,8 @@ async def _run_child(folder: Path, job: FitJob, on_progress: OnProgress) -> _End
     )
     ended = _Ended()
     try:
+        rows = await asyncio.to_thread(write_job, folder, job)
+        _say_that_the_job_is_written(child)
         async with asyncio.TaskGroup() as group:
             group.create_task(_read_reports(child, ended, on_progress))
             group.create_task(_read_stderr(child, ended))
@@ -118,7 +123,12 @@ async def _run_child(folder: Path, job: FitJob, on_progress: OnProgress) -> _End
             await child.wait()
         if child.stdin is not None:
             child.stdin.close()
-    return ended
+    return rows, ended
+
+
+def _say_that_the_job_is_written(child: asyncio.subprocess.Process) -> None:
+    assert child.stdin is not None
+    child.stdin.write(b"\n")
 
 
 async def _read_reports(child: asyncio.subprocess.Process, ended: _Ended, on_progress: OnProgress) -> None:

@@ -19,6 +19,13 @@ def kernel(function: _Function) -> _Function:
     return compiled
 
 
+def unlocked(function: _Function) -> _Function:
+    """Compile like `kernel`, and let other threads of Python run while it works: for what takes milliseconds."""
+    options = {"cache": True, "error_model": "numpy", "_nrt": False, "nogil": True}
+    compiled: _Function = njit(**options)(function)  # type: ignore[call-overload]
+    return compiled
+
+
 def interpreted(kernel: _Function) -> _Function:
     """Give a kernel as plain Python: for a single number where a first compilation must not be waited for."""
     plain: _Function = getattr(kernel, "py_func", kernel)

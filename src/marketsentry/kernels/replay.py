@@ -30,7 +30,7 @@ from marketsentry.kernels.account import (
     apply_fill,
     record_equity,
 )
-from marketsentry.kernels.compiling import inlined, kernel
+from marketsentry.kernels.compiling import inlined, kernel, unlocked
 from marketsentry.kernels.fill import execute
 from marketsentry.kernels.holding import hold_bar
 from marketsentry.kernels.margin import charge_borrow
@@ -175,7 +175,7 @@ def _make_loop(is_single: bool) -> Callable[..., tuple[int, int]]:
     `run` chooses between the two for Python; compiled code chooses by itself.
     """
 
-    @kernel
+    @unlocked
     def loop(
         start: int,
         market: Market,

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from marketsentry.kernels.compiling import kernel
+from marketsentry.kernels.compiling import unlocked
 
 
-@kernel
+@unlocked
 def add_blocks(whole: np.ndarray, starts: np.ndarray, sums: np.ndarray) -> None:
     """Add to `sums` (n_resamples, k) the rows of `whole` (n_bars, k) that `starts` (n_resamples, n_blocks) names.
 

@@ -5,10 +5,9 @@ memory of a set does not grow with the bars, and that of many sets not with thei
 """
 
 import numpy as np
-from numba import njit
 
 from marketsentry.kernels.account import EQUITY
-from marketsentry.kernels.compiling import inlined
+from marketsentry.kernels.compiling import inlined, unlocked
 from marketsentry.kernels.records import Groups, Market, Rules, State
 from marketsentry.kernels.replay import loop_any, loop_one
 from marketsentry.kernels.tape import FILL_BAR, FILL_QTY, FILL_REFERENCE, FILL_SYMBOL
@@ -43,7 +42,7 @@ PART_SQUARES = 1  # sum of squared returns
 PART_FIELDS = 2
 
 
-@njit(cache=True, error_model="numpy", nogil=True, _nrt=False)  # type: ignore[call-overload]
+@unlocked
 def sweep_one(
     first: int,
     market: Market,

@@ -5,7 +5,7 @@ Outputs are structured arrays of the dtypes in `core.backtest.tape`.
 
 import numpy as np
 
-from marketsentry.kernels.compiling import inlined, kernel
+from marketsentry.kernels.compiling import inlined, kernel, unlocked
 from marketsentry.kernels.tape import (
     FILL_BAR,
     FILL_FEE,
@@ -44,7 +44,7 @@ def is_rounding(qty: float, entered_qty: float) -> bool:
     return bool(abs(qty) <= ROUNDING_FRAC * entered_qty)
 
 
-@kernel
+@unlocked
 def name_fills(tape: np.ndarray, out: np.ndarray) -> None:
     """Write the columns of the tape (n_fills, FILL_FIELDS) under their names into `out` (n_fills,)."""
     for i in range(tape.shape[0]):
@@ -61,7 +61,7 @@ def name_fills(tape: np.ndarray, out: np.ndarray) -> None:
         fill["is_liquidation"] = tape[i, FILL_IS_LIQUIDATION] > 0.0
 
 
-@kernel
+@unlocked
 def round_trips(
     fills: np.ndarray,
     marks: np.ndarray,

@@ -8,7 +8,7 @@ a missing value as minus infinity where it goes left and as NaN where it goes ri
 
 import numpy as np
 
-from marketsentry.kernels.compiling import inlined, kernel
+from marketsentry.kernels.compiling import inlined, interpreted, kernel, unlocked
 
 NODE = np.dtype([("threshold", "f8"), ("column", "u4"), ("left", "u4")], align=True)
 COLUMN = np.dtype([("feature", "u4"), ("missing", "u4"), ("filled", "f8")], align=True)
@@ -86,6 +86,9 @@ def predict_rows(
     for i in range(done, n):
         clean_row(X[i], columns, clean[0])
         out[i] = _predict_row(clean[0], nodes, values, roots, depths)
+
+
+predict_many_rows = unlocked(interpreted(predict_rows))
 
 
 @inlined

@@ -153,6 +153,11 @@ class LightGBMPanel:
         return self._fit
 
 
+def largest_fit_bytes(n_rows: int, n_features: int) -> int:
+    """Bound what a fit takes beside its matrix: bins as they are, by row and drawn; the sample; some numbers a row."""
+    return n_rows * (3 * n_features + 64) + 12 * n_features * min(n_rows, BIN_SAMPLE_ROWS)
+
+
 def import_lightgbm() -> ModuleType:
     """Import LightGBM, with pandas and scipy in its train: seconds and 100 MiB that only a fit needs."""
     import lightgbm

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from marketsentry.exceptions import InputError
 from marketsentry.kernels.tree_shap import add_contributions, lay_out_paths
-from marketsentry.kernels.trees import COLUMN, NODE, ROWS_AT_ONCE, predict_rows
+from marketsentry.kernels.trees import COLUMN, NODE, ROWS_AT_ONCE, predict_many_rows, predict_rows
 from marketsentry.models.tree_text import MISSING_NONE, Tree, TreeText
 
 MAX_LEVELS = 256
+MANY_ROWS = 4_096  # milliseconds, in which other threads may run
 
 Floats = NDArray[np.float64]
 _ColumnKey = tuple[int, int, bool]  # feature, what it takes for missing, whether that goes left
@@ -101,7 +102,8 @@ class TreeWalk:
         rows = checked_rows(X, self.n_features)
         out = np.empty(rows.shape[0])
         clean = np.empty((ROWS_AT_ONCE, self.columns.size))
-        predict_rows(rows, self.columns, self.nodes, self.values, self.roots, self.depths, clean, out)
+        walk = predict_rows if rows.shape[0] < MANY_ROWS else predict_many_rows
+        walk(rows, self.columns, self.nodes, self.values, self.roots, self.depths, clean, out)
         return out
 
     def contributions(self, X: Floats) -> Floats:

@@ -50,7 +50,10 @@ class FitJob:
 
 @dataclass(frozen=True, slots=True)
 class FitProgress:
-    """Where a training stands: `step` of `n_steps` (trees, blocks) done in `span` (from 0) of `n_spans`."""
+    """Where a training stands: `step` of `n_steps` (trees, blocks) done in `span` (from 0) of `n_spans`.
+
+    Spans count in the order in which they are fitted; of those fitted side by side the first is told.
+    """
 
     span: int
     n_spans: int
@@ -82,6 +85,7 @@ class SpanFit:
 class FitResult:
     """What came of a job.
 
+    `wall_s` is from writing its files to reading what came back; fits may overlap, and their seconds add up to more.
     `model_name` as the model calls itself. `child_peak_bytes` is the largest resident size of the fitting
     process; `peak_memory_bytes` that of it and this process together, or of this process before. Both count
     the touched pages of mapped files.

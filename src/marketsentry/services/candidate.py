@@ -54,7 +54,10 @@ class CandidateRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a training took: rows the served model was fitted on, seconds in all and in the fits, bytes."""
+    """What a training took: rows the served model was fitted on, seconds in all and in the fitting process, bytes.
+
+    `predict_seconds` adds up what predictions took, which run side by side as fits do.
+    """
 
     rows: int
     seconds: float

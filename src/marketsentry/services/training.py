@@ -330,7 +330,7 @@ def _usage(dataset: Dataset, fit: FitResult, final_span: int, seconds: float) ->
     return Usage(
         rows=fit.spans[final_span].n_train_rows,
         seconds=seconds,
-        fit_seconds=sum(span.fit_s for span in fit.spans),
+        fit_seconds=fit.wall_s,
         predict_seconds=sum(span.predict_s for span in fit.spans),
         child_peak_bytes=fit.child_peak_bytes,
         peak_memory_bytes=fit.peak_memory_bytes,

@@ -134,8 +134,16 @@ def replay(
     while bar < n_bars:
         bar, n_fills = kernel.run(bar, market, rules, groups, state, tape, n_fills, equity, weights)
         if bar < n_bars:
-            tape = np.concatenate((tape, np.empty_like(tape)))
+            tape = _longer(tape, n_fills, expected=n_fills * n_bars // max(bar, 1))
     return _result(panel, params, equity, weights, tape[:n_fills], state)
+
+
+def _longer(tape: NDArray[np.float64], n_fills: int, *, expected: int) -> NDArray[np.float64]:
+    """Give a tape with room for as many fills as the rate so far lets expect, two to eight times as long."""
+    n_rows = min(max(2 * len(tape), expected + expected // 8), 8 * len(tape))
+    longer = np.empty((n_rows, tape.shape[1]))
+    longer[:n_fills] = tape[:n_fills]
+    return longer
 
 
 def make_market(

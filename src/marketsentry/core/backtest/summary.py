@@ -27,13 +27,14 @@ from numpy.typing import NDArray
 
 from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.backtest.replay import ReplayResult
+from marketsentry.core.backtest.tape import fills_between
 from marketsentry.core.labels.forward_return import forward_return
 from marketsentry.core.market.bars import BarPanel
 from marketsentry.core.stats.drawdown import max_drawdown
 from marketsentry.core.stats.exposure import exposure
 from marketsentry.core.stats.hit_rate import hit_rate
-from marketsentry.core.stats.ic import ic, known_pairs
-from marketsentry.core.stats.rank_ic import rank_ic
+from marketsentry.core.stats.ic import known_pairs, pearson
+from marketsentry.core.stats.rank_ic import average_ranks
 from marketsentry.core.stats.sharpe import sharpe
 from marketsentry.core.stats.sortino import sortino
 from marketsentry.core.stats.turnover import turnover
@@ -205,7 +206,7 @@ def account_metrics(result: Account, rows: slice | None = None) -> dict[str, Any
     year = result.params.periods_per_year
     usable = bool(np.isfinite(returns).all())
     ratio = sharpe(returns, periods_per_year=year) if usable else None
-    fills = result.fills[(result.fills["bar"] >= rows.start) & (result.fills["bar"] < rows.stop)]
+    fills = fills_between(result.fills, rows.start, rows.stop)
     entries = result.trades["entry_bar"]
     return {
         "turnover": turnover(fills["qty"] * fills["reference_price"], before[fills["bar"]]),
@@ -222,11 +223,12 @@ def account_metrics(result: Account, rows: slice | None = None) -> dict[str, Any
 
 
 def _skill(predictions: NDArray[np.float64], outcome: NDArray[np.float64]) -> dict[str, Any]:
+    x, y = known_pairs(predictions, outcome)
     return {
-        "samples": int(known_pairs(predictions, outcome)[0].size),
-        "ic": ic(predictions, outcome),
-        "rank_ic": rank_ic(predictions, outcome),
-        "hit_rate": hit_rate(predictions, outcome),
+        "samples": x.size,
+        "ic": pearson(x, y),
+        "rank_ic": pearson(average_ranks(x), average_ranks(y)),
+        "hit_rate": hit_rate(x, y),
     }
 
 
@@ -254,7 +256,8 @@ def _target_metrics(
     rows: slice,
 ) -> dict[str, Any]:
     """One target's part in the account: money, not a curve of its own, for the capital is shared."""
-    fills = result.fills[result.fills["symbol"] == n]
+    own = np.flatnonzero(result.fills["symbol"] == n)
+    notional = result.fills["qty"][own] * result.fills["reference_price"][own]
     return {
         **_skill(predictions[rows, n], outcome[rows, n]),
         "pnl_quote": float(result.pnl_quote[n]),
@@ -263,7 +266,7 @@ def _target_metrics(
         "slippage_quote": float(result.slippage_quote[n]),
         "impact_quote": float(result.impact_quote[n]),
         "funding_quote": float(result.funding_quote[n]),
-        "turnover": turnover(fills["qty"] * fills["reference_price"], result.equity_before[fills["bar"]]),
+        "turnover": turnover(notional, result.equity_before[result.fills["bar"][own]]),
         "exposure": exposure(result.weights[rows, n]),
         "trades": int(np.count_nonzero(result.trades["symbol"] == n)),
     }

@@ -39,6 +39,7 @@ METRICS_DTYPE = np.dtype(
     ]
 )
 _TAPE_ROWS = 1_024
+_Scratch = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 def sweep(
@@ -152,7 +153,7 @@ def _groups_of(
     return [made[one.risk_budget, one.max_sector_exposure, one.max_style_exposure] for one in sets]
 
 
-def _scratch(latency_bars: int, n_targets: int) -> tuple[NDArray[np.float64], ...]:
+def _scratch(latency_bars: int, n_targets: int) -> _Scratch:
     """Make the tape of fills, the equity and the weights of one block, which each set writes anew."""
     n_rows = sums_of.BLOCK_BARS + latency_bars
     tape = np.empty((max(_TAPE_ROWS, 2 * n_targets), FILL_FIELDS))
@@ -166,7 +167,7 @@ def _sweep_one(
     traded_from: int,
     edges: NDArray[np.int64],
     policy: Policy | None,
-    scratch: tuple[NDArray[np.float64], ...],
+    scratch: _Scratch,
 ) -> tuple[Any, ...]:  # Any: numbers, and the block sums in the last place
     n_targets = market.predictions.shape[1]
     state = make_state(params, n_targets, n_groups=max(caps.size for caps in groups[1::2]))

@@ -48,6 +48,12 @@ def fills_of(tape: NDArray[np.float64]) -> NDArray[np.void]:
     return fills
 
 
+def fills_between(fills: NDArray[np.void], start: int, stop: int) -> NDArray[np.void]:
+    """Those of the bars `start` to `stop` (exclusive), as a view: fills are in the order of their bars."""
+    first, last = np.searchsorted(fills["bar"], (start, stop))
+    return fills[first:last]
+
+
 def trades_of(
     tape: NDArray[np.float64], marks: NDArray[np.float64], funding: NDArray[np.float64]
 ) -> NDArray[np.void]:

@@ -1,6 +1,7 @@
 """Measure the evidence pack of a training: everything that a sceptic asks of its out-of-sample predictions."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from marketsentry.core.evidence.capacity import measure_capacity
 from marketsentry.core.evidence.importance import measure_importance
 from marketsentry.core.evidence.intervals import measure_intervals, volatility_at
 from marketsentry.core.evidence.overfitting import Overfitting
-from marketsentry.core.evidence.pack import EvidencePack
+from marketsentry.core.evidence.pack import Baseline, EvidencePack
 from marketsentry.core.evidence.paths import CrossValidation, measure_paths
 from marketsentry.core.evidence.performance import Traded, measure_performance
 from marketsentry.core.evidence.resampling import Floats, Resampling
@@ -50,7 +51,14 @@ class Shown:
 
 
 def measure_evidence(
-    dataset: Dataset, shown: Shown, *, horizon: str, plan: WalkForward, recipe_hash: str, seed: int
+    dataset: Dataset,
+    shown: Shown,
+    *,
+    horizon: str,
+    plan: WalkForward,
+    recipe_hash: str,
+    seed: int,
+    n_threads: int = 1,
 ) -> EvidencePack:
     """Measure the pack.
 
@@ -68,6 +76,8 @@ def measure_evidence(
         Names the training.
     seed
         Of all resamples.
+    n_threads
+        How many parts are measured at once; changes no bit.
 
     Returns
     -------
@@ -82,32 +92,55 @@ def measure_evidence(
     last = _last(plan)
     tested_account = Traded(shown.account, shown.values[tested], outcome[tested])
     final_account = Traded(shown.final_account, shown.values[last], outcome[last])
-    ridge = ridge_predictions(dataset.features.values, dataset.labels[horizon], has_bar(panel), plan.folds)
-    return EvidencePack(
-        recipe_hash=recipe_hash,
-        symbols=panel.symbols,
-        interval=panel.interval.name,
-        horizon=horizon,
-        seed=seed,
-        level=how.level,
-        n_resamples=how.n_resamples,
-        skill=measure_skill(shown.values, outcome, plan, panel.ts_ns, panel.symbols, how),
-        trials=measure_trials(shown.account, shown.history, how, is_sound=shown.is_sound),
-        baselines=measure_baselines(shown.account, ridge, panel, tested, how),
-        scenarios=measure_sensitivity(predicted, part, params),
-        calibration=measure_calibration(predicted, outcome[tested], how),
-        importance=measure_importance(dataset.features.names, shown.permutation, shown.gain),
-        performance=measure_performance(tested_account, final_account, plan, how),
-        stability=measure_stability(predicted, outcome[tested], part.ts_ns, how),
-        intervals=measure_intervals(shown.values, outcome, volatility_at(panel.close, params), plan, how),
-        capacity=measure_capacity(predicted, part, params),
-        sanity=shown.sanity,
-        overfitting=shown.overfitting,
-        kfold=measure_kfold(
-            shown.cross.kfold, shown.cross.kfold_predictions, panel.close, params.horizon_bars, how
-        ),
-        paths=measure_paths(shown.cross, panel, params),
-    )
+    label, there = dataset.labels[horizon], has_bar(panel)
+
+    def against_baselines() -> tuple[Baseline, ...]:
+        ridge = ridge_predictions(dataset.features.values, label, there, plan.folds)
+        return measure_baselines(shown.account, ridge, panel, tested, how)
+
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="evidence") as pool:  # what takes longest first
+        skill = pool.submit(measure_skill, shown.values, outcome, plan, panel.ts_ns, panel.symbols, how)
+        baselines = pool.submit(against_baselines)
+        scenarios = pool.submit(measure_sensitivity, predicted, part, params)
+        capacity = pool.submit(measure_capacity, predicted, part, params)
+        paths = pool.submit(measure_paths, shown.cross, panel, params)
+        performance = pool.submit(measure_performance, tested_account, final_account, plan, how)
+        volatility = volatility_at(panel.close, params)
+        intervals = pool.submit(measure_intervals, shown.values, outcome, volatility, plan, how)
+        calibration = pool.submit(measure_calibration, predicted, outcome[tested], how)
+        stability = pool.submit(measure_stability, predicted, outcome[tested], part.ts_ns, how)
+        trials = pool.submit(measure_trials, shown.account, shown.history, how, is_sound=shown.is_sound)
+        kfold = pool.submit(
+            measure_kfold,
+            shown.cross.kfold,
+            shown.cross.kfold_predictions,
+            panel.close,
+            params.horizon_bars,
+            how,
+        )
+        return EvidencePack(
+            recipe_hash=recipe_hash,
+            symbols=panel.symbols,
+            interval=panel.interval.name,
+            horizon=horizon,
+            seed=seed,
+            level=how.level,
+            n_resamples=how.n_resamples,
+            skill=skill.result(),
+            trials=trials.result(),
+            baselines=baselines.result(),
+            scenarios=scenarios.result(),
+            calibration=calibration.result(),
+            importance=measure_importance(dataset.features.names, shown.permutation, shown.gain),
+            performance=performance.result(),
+            stability=stability.result(),
+            intervals=intervals.result(),
+            capacity=capacity.result(),
+            sanity=shown.sanity,
+            overfitting=shown.overfitting,
+            kfold=kfold.result(),
+            paths=paths.result(),
+        )
 
 
 def _outcome(dataset: Dataset, plan: WalkForward, horizon_bars: int, tested: slice) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from marketsentry.core.backtest.contributions import bar_pnl
 from marketsentry.core.backtest.replay import ReplayResult
+from marketsentry.core.backtest.tape import fills_between
 from marketsentry.core.evidence.baselines import sharpe_of_sums
 from marketsentry.core.evidence.parts import PerformanceRow, PerformanceTable
 from marketsentry.core.evidence.resampling import Floats, Resampling
@@ -138,10 +139,9 @@ def _within(
     account: ReplayResult, rows: slice, symbol: int | None
 ) -> tuple[NDArray[np.void], NDArray[np.void]]:
     """The fills in some bars, and the trades that were entered in them."""
-    fills, trades = account.fills, account.trades
-    inside = (fills["bar"] >= rows.start) & (fills["bar"] < rows.stop)
+    fills, trades = fills_between(account.fills, rows.start, rows.stop), account.trades
     entered = (trades["entry_bar"] >= rows.start) & (trades["entry_bar"] < rows.stop)
     if symbol is not None:
-        inside &= fills["symbol"] == symbol
+        fills = fills[fills["symbol"] == symbol]
         entered &= trades["symbol"] == symbol
-    return fills[inside], trades[entered]
+    return fills, trades[entered]

@@ -6,6 +6,7 @@ much. Neighbouring labels overlap, so the fit takes every k-th training bar, at 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from marketsentry.core.splits.walk_forward import Fold
 MAX_TRAIN_ROWS = 20_000
 MAX_DEVIATIONS = 8.0
 PENALTY_PER_ROW = 0.01
+ROWS_AT_ONCE = 4_096  # scaled in a buffer that fits the cache
 
 Floats = NDArray[np.float64]
 
@@ -45,31 +47,50 @@ def ridge_predictions(
         step = max(1, -(-(fold.train.stop - fold.train.start) * label.shape[1] // MAX_TRAIN_ROWS))
         rows = slice(fold.train.start, fold.train.stop, step)
         usable = present[rows] & np.isfinite(label[rows])
-        weights, centre, scale, level = _fit(features[rows][usable], label[rows][usable])
-        there = present[fold.test]
-        tested = _scaled(features[fold.test][there], centre, scale)
-        predicted = np.full(there.shape, np.nan)
-        predicted[there] = level + tested @ weights
-        values[fold.test] = predicted
+        fitted = _fit(features[rows][usable], label[rows][usable])
+        values[fold.test] = _predict(fitted, features[fold.test], present[fold.test])
     return values
 
 
-def _fit(X: Floats, y: Floats) -> tuple[Floats, Floats, Floats, float]:
-    """Weights (F,), centre (F,), scale (F,) of the features and the mean of `y`; a constant feature weighs nothing."""
+def _predict(fitted: "_Fitted", features: Floats, present: NDArray[np.bool_]) -> Floats:
+    """Predictions (n_bars, N) of the cells of `features` (n_bars, N, F) that are present, NaN in the others."""
+    predicted = np.full(present.size, np.nan)
+    cells, rows = np.flatnonzero(present), features.reshape(-1, features.shape[-1])
+    for start in range(0, cells.size, ROWS_AT_ONCE):
+        block = cells[start : start + ROWS_AT_ONCE]
+        scaled = _scale(rows[block], fitted.centre, fitted.scale)
+        predicted[block] = fitted.level + scaled @ fitted.weights
+    return predicted.reshape(present.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """Weights (F,), centre (F,) and scale (F,) of the features, and the mean of the label."""
+
+    weights: Floats
+    centre: Floats
+    scale: Floats
+    level: float
+
+
+def _fit(X: Floats, y: Floats) -> _Fitted:
+    """Fit the weights, overwriting `X`; a constant feature weighs nothing."""
     known = np.isfinite(X)
     n = np.maximum(known.sum(axis=0), 1)
     centre = np.where(known, X, 0.0).sum(axis=0) / n
     deviation = np.sqrt(np.where(known, (X - centre) ** 2, 0.0).sum(axis=0) / n)
     scale = np.where(deviation > 1e-12 * np.abs(centre), deviation, np.inf)
-    scaled = _scaled(X, centre, scale)
+    scaled = _scale(X, centre, scale)
     level = float(y.mean())
     gram = scaled.T @ scaled + PENALTY_PER_ROW * y.size * np.eye(X.shape[1])
     weights: Floats = np.linalg.solve(gram, scaled.T @ (y - level)).astype(np.float64)
-    return weights, centre, scale, level
+    return _Fitted(weights, centre, scale, level)
 
 
-def _scaled(X: Floats, centre: Floats, scale: Floats) -> Floats:
-    scaled: Floats = (X - centre) / scale
-    np.nan_to_num(scaled, copy=False, nan=0.0)
-    np.clip(scaled, -MAX_DEVIATIONS, MAX_DEVIATIONS, out=scaled)
-    return scaled
+def _scale(X: Floats, centre: Floats, scale: Floats) -> Floats:
+    """Scale `X` where it stands."""
+    X -= centre
+    X /= scale
+    np.copyto(X, 0.0, where=np.isnan(X))
+    np.clip(X, -MAX_DEVIATIONS, MAX_DEVIATIONS, out=X)
+    return X

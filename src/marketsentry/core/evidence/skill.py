@@ -16,8 +16,8 @@ from marketsentry.core.labels.forward_return import forward_return
 from marketsentry.core.splits.purged_kfold import PurgedFold
 from marketsentry.core.splits.walk_forward import WalkForward
 from marketsentry.core.stats.bootstrap import Bounds
-from marketsentry.core.stats.ic import ic, known_pairs
-from marketsentry.core.stats.rank_ic import average_ranks, rank_ic
+from marketsentry.core.stats.ic import known_pairs, pearson
+from marketsentry.core.stats.rank_ic import average_ranks
 
 N_BINS = 10
 
@@ -112,10 +112,9 @@ def skill_row(name: str, predicted: Floats, outcome: Floats, how: Resampling) ->
     known = np.isfinite(predicted) & np.isfinite(outcome)
     x, y = known_pairs(predicted, outcome)
     block, bounds = _correlation_bounds(f"ic {name}", x, y, known, how)
-    _, rank_bounds = _correlation_bounds(f"rank_ic {name}", average_ranks(x), average_ranks(y), known, how)
-    return SkillRow(
-        name, x.size, ic(predicted, outcome), bounds, rank_ic(predicted, outcome), rank_bounds, block
-    )
+    x_ranks, y_ranks = average_ranks(x), average_ranks(y)
+    _, rank_bounds = _correlation_bounds(f"rank_ic {name}", x_ranks, y_ranks, known, how)
+    return SkillRow(name, x.size, pearson(x, y), bounds, pearson(x_ranks, y_ranks), rank_bounds, block)
 
 
 def measure_calibration(predicted: Floats, outcome: Floats, how: Resampling) -> Calibration:
@@ -173,9 +172,12 @@ def correlation_draws(
     name: str, x: Floats, y: Floats, known: NDArray[np.bool_], how: Resampling
 ) -> tuple[int, Floats | None]:
     """Length of the blocks and resampled correlations of the known pairs `x`, `y` (n,) of a grid."""
-    if x.size < 3 or not (x.std() > 0.0 and y.std() > 0.0):
+    if x.size < 3:
         return how.at_least_bars, None
-    x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
+    x_spread, y_spread = x.std(), y.std()
+    if not (x_spread > 0.0 and y_spread > 0.0):
+        return how.at_least_bars, None
+    x, y = (x - x.mean()) / x_spread, (y - y.mean()) / y_spread
     terms = per_bar(known, np.ones(x.size), x, y, x * x, y * y, x * y)
     block = how.block_bars(terms[:, 5])
     return block, how.draws(name, terms, block, correlation_of_sums)

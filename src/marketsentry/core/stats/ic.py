@@ -56,13 +56,13 @@ def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
 
 def _centred_to_one(x: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Subtract the mean and scale to length one; None when rounding is all that varies."""
-    largest = float(np.abs(x).max())
+    largest = max(float(x.max()), -float(x.min()))
     if largest == 0.0:
         return None
-    scaled = x / largest  # keeps squares away from overflow and underflow
-    deviation = scaled - scaled.mean()
-    length = float(np.sqrt(np.dot(deviation, deviation)))
+    unit: NDArray[np.float64] = x / largest  # keeps squares away from overflow and underflow
+    unit -= unit.mean()
+    length = float(np.sqrt(np.dot(unit, unit)))
     if length <= 1e-13 * np.sqrt(x.size):
         return None
-    unit: NDArray[np.float64] = deviation / length
+    unit /= length
     return unit

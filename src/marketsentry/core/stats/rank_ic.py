@@ -33,12 +33,14 @@ def rank_ic(prediction: NDArray[np.float64], outcome: NDArray[np.float64]) -> fl
 
 def average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rank from 1, lowest first; ties share the mean of the ranks they cover. `values` (n,) finite."""
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)  # in any order among equals: they share one rank
     ordered = values[order]
-    first_of_group = (
-        np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if values.size else np.empty(0, np.intp)
-    )
-    sizes = np.diff(np.r_[first_of_group, values.size])
+    differs = ordered[1:] != ordered[:-1]
     ranks = np.empty(values.size)
+    if differs.all():
+        ranks[order] = np.arange(1.0, values.size + 1.0)
+        return ranks
+    first_of_group = np.flatnonzero(np.r_[True, differs])
+    sizes = np.diff(np.r_[first_of_group, values.size])
     ranks[order] = np.repeat(first_of_group + (sizes + 1) / 2, sizes)
     return ranks

@@ -1,6 +1,7 @@
 """Judge a training: replay its out-of-sample predictions, run the leak test, give the verdict."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -109,7 +110,7 @@ def judge_training(
     combinations
         Combinatorial purged cross-validation, None where it was not asked for.
     n_threads
-        Replays of the neighbourhood that run at once; changes no bit.
+        Measurements and replays that run at once; changes no bit.
 
     Returns
     -------
@@ -119,14 +120,17 @@ def judge_training(
     """
     panel, label = dataset.panel, dataset.labels[horizon]
     values, fold = stitch(plan, fitted.predictions, label.shape)
-    evaluation = evaluate(plan, values, panel, replay_params)
-    leak = run_leak_test(
-        feature_set,
-        panel,
-        dataset.inputs,
-        horizon_bars=replay_params.horizon_bars,
-        rng=np.random.default_rng(seed),
-    )
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="judge") as pool:
+        evaluating = pool.submit(evaluate, plan, values, panel, replay_params)
+        testing = pool.submit(
+            run_leak_test,
+            feature_set,
+            panel,
+            dataset.inputs,
+            horizon_bars=replay_params.horizon_bars,
+            rng=np.random.default_rng(seed),
+        )
+        evaluation, leak = evaluating.result(), testing.result()
     tested = slice(plan.folds[0].test.start, plan.folds[-1].test.stop)
     overfitting = measure_overfitting(
         np.ascontiguousarray(values[tested]),
@@ -147,7 +151,9 @@ def judge_training(
         overfitting=overfitting,
         cross=CrossValidation(kfold, fitted.kfold_predictions, combinations, fitted.combination_predictions),
     )
-    pack = measure_evidence(dataset, shown, horizon=horizon, plan=plan, recipe_hash=recipe_hash, seed=seed)
+    pack = measure_evidence(
+        dataset, shown, horizon=horizon, plan=plan, recipe_hash=recipe_hash, seed=seed, n_threads=n_threads
+    )
     ics = _measured_ics(evaluation, plan)
     evidence = CandidateEvidence(
         leak=leak,

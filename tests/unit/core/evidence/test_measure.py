@@ -33,7 +33,7 @@ HOW = Resampling(7, at_least_bars=HORIZON_BARS, n_resamples=200)
 
 
 @cache
-def measured(seed: int = 1) -> EvidencePack:
+def measured(seed: int = 1, n_threads: int = 1) -> EvidencePack:
     dataset = make_dataset(n_bars=N_BARS)
     label = dataset.labels[HORIZON]
     values = np.full(label.shape, np.nan)
@@ -58,7 +58,9 @@ def measured(seed: int = 1) -> EvidencePack:
         sanity=judge_sanity(measure_sanity(evaluation.account, tested, ics), SanityLimits()),
         overfitting=measure_overfitting(np.ascontiguousarray(values[rows]), tested, params, seed=seed),
     )
-    pack = measure_evidence(dataset, shown, horizon=HORIZON, plan=PLAN, recipe_hash="r", seed=seed)
+    pack = measure_evidence(
+        dataset, shown, horizon=HORIZON, plan=PLAN, recipe_hash="r", seed=seed, n_threads=n_threads
+    )
     assert pack.skill.walk_forward.ic == pytest.approx(evaluation.walk_forward["ic"], abs=1e-12)
     assert pack.skill.final.rank_ic == pytest.approx(evaluation.final["rank_ic"], abs=1e-12)
     assert [row.ic for row in pack.skill.folds] == pytest.approx(
@@ -93,6 +95,10 @@ def test_a_pack_reads_back_as_it_was_and_its_bytes_follow_from_the_seed() -> Non
     other = measured(2)
     assert other.skill.walk_forward.ic == pack.skill.walk_forward.ic
     assert other.skill.walk_forward.ic_bounds != pack.skill.walk_forward.ic_bounds
+
+
+def test_threads_change_no_bit_of_a_pack() -> None:
+    assert pack_bytes(measured(n_threads=3)) == pack_bytes(measured())
 
 
 def test_a_pack_of_another_schema_is_refused() -> None:
@@ -216,6 +222,28 @@ def test_a_ridge_finds_a_linear_truth_without_looking_ahead() -> None:
     changed = label.copy()
     changed[1_990:] = 9.0
     np.testing.assert_array_equal(ridge_predictions(features, changed, present, folds), found)
+
+
+def test_a_ridge_predicts_each_row_by_itself() -> None:
+    rng = np.random.default_rng(17)
+    features = rng.normal(size=(6_000, 3, 5))
+    features[rng.random(features.shape) < 0.1] = np.nan
+    features[4_000, 1, 2] = np.inf
+    label = rng.normal(0.0, 0.01, (6_000, 3)) + 0.01 * np.nan_to_num(features[:, :, 0])
+    present = rng.random((6_000, 3)) < 0.9
+    fold = Fold(0, slice(0, 1_990), slice(2_000, 6_000))
+    one_bar = [
+        ridge_predictions(
+            np.concatenate((features[:2_000], features[t : t + 1])),
+            np.concatenate((label[:2_000], label[t : t + 1])),
+            np.concatenate((present[:2_000], present[t : t + 1])),
+            (Fold(0, fold.train, slice(2_000, 2_001)),),
+        )[2_000]
+        for t in range(2_000, 6_000, 97)
+    ]
+    found = ridge_predictions(features, label, present, (fold,))
+    np.testing.assert_allclose(found[2_000:6_000:97], one_bar, rtol=1e-12)
+    np.testing.assert_array_equal(np.isfinite(found[2_000:]), present[2_000:])
 
 
 def test_shuffling_costs_where_a_feature_counts_and_nothing_where_not() -> None:
