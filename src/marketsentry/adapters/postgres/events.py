@@ -121,8 +121,8 @@ class PostgresEventStore:
 
     Parameters
     ----------
-    connection : AsyncConnection
-        In a transaction that somebody else ends.
+    statements : Statements
+        Of a transaction that somebody else ends.
     """
 
     def __init__(self, statements: Statements) -> None:
