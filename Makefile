@@ -35,13 +35,13 @@ unit: .venv/.dev ## unit tests only
 	$(BIN)/pytest tests/unit -n 2 --dist worksteal -q $(ARGS)
 
 integration: .venv/.dev ## tests on real PostgreSQL, Redis, child processes and a venue on loopback; 60 simulated seeds
-	$(BIN)/pytest tests/integration tests/simulation -n 2 --dist worksteal -q $(ARGS)
+	$(BIN)/pytest tests/integration tests/simulation -n 3 --dist worksteal -q $(ARGS)
 
 simulate: .venv/.dev ## orders under faults and crashes on a virtual clock (SEEDS=200 FROM=0 ARGS="--trace")
 	@PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --from $(FROM) $(ARGS)
 
 e2e: .venv/.dev ## tests of the running program, its API and the whole main job
-	$(BIN)/pytest tests/e2e -n 2 --dist loadfile -q $(ARGS)
+	$(BIN)/pytest tests/e2e -n 3 --dist loadfile -q $(ARGS)
 
 bench: .venv/.dev .venv-peers/.done ## measure the budgets beside limits and peers (ARGS="backtest-sma import --json")
 	$(BIN)/ms bench $(ARGS)
