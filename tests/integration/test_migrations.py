@@ -113,7 +113,7 @@ def leftovers(database_url: str) -> list[tuple[object, ...]]:
 # What follows proves that every statement in the adapters fits the schema, without running it: PostgreSQL
 # parses it against the migrated tables, so a column, table or type that does not exist is an error.
 
-STATEMENT = re.compile(r"\s*(WITH|SELECT|INSERT|UPDATE|DELETE|MERGE|COPY)\s", re.IGNORECASE)
+STATEMENT = re.compile(r"(?:\s|--[^\n]*\n)*(WITH|SELECT|INSERT|UPDATE|DELETE|MERGE|COPY)\s", re.IGNORECASE)
 TEMPORARY = re.compile(r"\s*CREATE TEMP(ORARY)? TABLE\s", re.IGNORECASE)
 COPY_IN = re.compile(r"\s*COPY (\w+) \(([^)]*)\)\s+FROM STDIN", re.IGNORECASE)
 COPY_OUT = re.compile(r"\s*COPY \((.*)\)\s+TO STDOUT", re.IGNORECASE | re.DOTALL)

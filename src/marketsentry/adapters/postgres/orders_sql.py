@@ -130,8 +130,6 @@ RETURNING stored.*
 )
 
 _DRIVE = """
-WITH moved AS (
-UPDATE orders_sim
 SET status = %(status)s, version = %(version)s, filled_qty = %(filled_qty)s, reject_reason = %(reject_reason)s,
     metadata = metadata || %(metadata)s, updated_at = clock_timestamp(), """
 
@@ -150,7 +148,8 @@ RETURNING id, decision_id, track, target, strategy_id, side, status, filled_qty,
 )
 
 MOVE_HELD = (
-    _DRIVE  # noqa: S608 - fixed texts
+    "WITH moved AS (UPDATE orders_sim"  # noqa: S608 - fixed texts
+    + _DRIVE
     + """
     lease_owner = CASE WHEN %(is_over)s THEN NULL ELSE lease_owner END,
     lease_until = CASE WHEN %(is_over)s THEN NULL ELSE lease_until END
@@ -161,7 +160,8 @@ WHERE id = %(id)s AND version = %(before_version)s AND lease_owner = %(owner)s A
 )
 
 TAKE = (
-    _DRIVE  # noqa: S608 - fixed texts
+    "WITH moved AS (UPDATE orders_sim"  # noqa: S608 - fixed texts
+    + _DRIVE
     + """
     lease_owner = %(owner)s, lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
 WHERE id = %(id)s AND version = %(before_version)s AND status IN ('executing', 'unknown')
