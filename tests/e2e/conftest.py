@@ -10,7 +10,17 @@ import pytest
 
 from programs import ms
 
+HERE = Path(__file__).parent
 DEMO = ("demo", "--once", "--days", "120", "--interval", "15m")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file on one worker, for its tests share what they set up; examples of the help share next to nothing."""
+    for item in items:
+        if HERE in item.path.parents:
+            is_alone = item.path.name == "test_examples_in_help.py"
+            item.add_marker(pytest.mark.xdist_group(item.name if is_alone else item.path.name))
 
 
 @dataclass(frozen=True)
