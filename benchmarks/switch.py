@@ -25,6 +25,7 @@ N_RUNS, N_ATTEMPTS, N_STRATEGIES = 5, 2_000, 5
 FIRST_TRIGGER_AFTER = 20  # admissions
 TRIGGER_BUDGET_MS = 10.0
 _PAGE = 500
+_PRICE = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ async def _entered(system: System, run: int) -> list[str]:
                     quantity=Decimal("0.001"),
                     base_quantity=Decimal("0.001"),
                     notional=None,
-                    est_price=None,
+                    est_price=_PRICE,  # an open order without one would stop every other
                     status=OrderStatus.SUBMITTED,
                     adapter="paper",
                     venue="bench",
