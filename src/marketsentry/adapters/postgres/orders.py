@@ -224,7 +224,7 @@ def _new_row(order: NewOrder) -> dict[str, Any]:
     }
 
 
-def _moved_row(change: Change, patch: OrderPatch) -> dict[str, Any]:
+def _after(change: Change) -> dict[str, Any]:
     after = change.after
     return {
         "id": after.id,
@@ -234,6 +234,12 @@ def _moved_row(change: Change, patch: OrderPatch) -> dict[str, Any]:
         "is_over": after.status.is_final,
         "filled_qty": str(after.filled_qty),
         "reject_reason": after.reject_reason,
+    }
+
+
+def _moved_row(change: Change, patch: OrderPatch) -> dict[str, Any]:
+    return {
+        **_after(change),
         "account_id": patch.account_id,
         "plan": None if patch.plan is None else dict(patch.plan),
         "adapter": patch.adapter,
@@ -248,15 +254,9 @@ def _moved_row(change: Change, patch: OrderPatch) -> dict[str, Any]:
 
 
 def _driven_row(change: Change) -> dict[str, Any]:
-    after = change.after
     return {
-        "id": after.id,
-        "before_version": change.before.version,
-        "version": after.version,
-        "status": str(after.status),
-        "is_over": after.status.is_final,
-        "filled_qty": after.filled_qty,
-        "reject_reason": after.reject_reason,
+        **_after(change),
+        "filled_qty": change.after.filled_qty,
         "events": Jsonb(list(_event_rows([change]))),
     }
 

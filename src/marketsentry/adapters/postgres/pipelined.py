@@ -38,7 +38,6 @@ _ONE_PLAN, _PLAN_ANEW = (
 )
 _STALE = psycopg.errors.FeatureNotSupported  # how a plan fails that the schema has left behind
 
-
 _listeners: list[list[str]] = []
 
 
