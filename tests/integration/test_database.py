@@ -1,5 +1,6 @@
 """Transactions commit or roll back as a whole, and PostgreSQL's errors arrive as ours."""
 
+import asyncio
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -75,6 +76,30 @@ async def test_connections_that_the_server_closed_are_replaced(database_url: str
             )
         for _ in range(3):
             assert await names(database) == []
+
+
+@pytest.mark.parametrize("n_rounds", range(6))
+async def test_who_is_cancelled_as_its_connection_comes_ends(database_url: str, n_rounds: int) -> None:
+    """The moment moves through every round of the loop between the return of a connection and its next use."""
+    async with Database(database_url, max_connections=1) as database:
+        asked, held_long = asyncio.Event(), asyncio.Event()
+
+        async def wait_and_hold() -> None:
+            asked.set()
+            async with database.connection():
+                await held_long.wait()
+
+        async with database.connection():
+            waiting = asyncio.create_task(wait_and_hold())
+            await asked.wait()
+            for _ in range(20):  # it waits for the pool now
+                await asyncio.sleep(0)
+        for _ in range(n_rounds):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting}, timeout=5.0)
+        assert waiting.cancelled()
+        assert await names(database) == []  # the only connection is there again
 
 
 async def test_a_closed_pool_is_a_dependency_error(database_url: str) -> None:

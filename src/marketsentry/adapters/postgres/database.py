@@ -1,5 +1,6 @@
 """A pool of connections, transactions on it, and the translation of PostgreSQL's errors."""
 
+import asyncio
 import select
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -137,10 +138,24 @@ class Database:
     async def _living_connection(self) -> PipelinedConnection:
         """Take a connection; those that died with the server are thrown away at once, not one by one with pauses."""
         while True:
-            connection = await self._pool.getconn()
+            connection = await self._waited_for()
             if await _is_alive(connection):
                 return connection
             await self._pool.putconn(connection)  # closed by now, so the pool replaces it
+
+    async def _waited_for(self) -> PipelinedConnection:
+        """Wait for a connection; who is cancelled at the moment it comes gives it back and ends.
+
+        The pool waits by `asyncio.wait_for`, which before Python 3.12 drops a cancellation that meets its answer.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        n_before = task.cancelling()
+        connection = await self._pool.getconn()
+        if task.cancelling() > n_before:
+            await self._pool.putconn(connection)
+            raise asyncio.CancelledError
+        return connection
 
 
 @contextmanager
