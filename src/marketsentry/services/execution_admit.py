@@ -7,12 +7,13 @@ never held back (D9). What a refusal pulls or tells is written after it, for a r
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from marketsentry.core.market.symbols import SYNTHETIC_SOURCE
 from marketsentry.core.orders.change import Change, take
 from marketsentry.core.orders.events import Admitted, Event, Finished
-from marketsentry.core.orders.order import OrderStatus
+from marketsentry.core.orders.order import Order, OrderStatus
 from marketsentry.core.risk.codes import no_data_code
 from marketsentry.core.risk.kill_switch import EffectiveSwitch
 from marketsentry.exceptions import LockedError, NotFoundError
@@ -155,16 +156,69 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a track was just marked at by the prices of the orders, and what was read beside it."""
+    """What a track was just marked at by the prices of the orders, and what was read beside it where one opens."""
 
     marked: Marked
-    facts: TrackFacts
+    facts: TrackFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What risk let pass: the orders with their sizes, the account that they move, and why nothing can be sent."""
+
+    sized: Sequence[Sized]
+    account: Account | None
+    refusal: str | None
+
+    def changes(
+        self, request: RunRequest, logs: Mapping[int, Order], *, at: datetime
+    ) -> tuple[Sequence[Change], Mapping[int, OrderPatch]]:
+        """Tell what becomes of the orders, given as they are; those that cannot be sent at all end, with the reason."""
+        changes: list[Change] = []
+        patches: dict[int, OrderPatch] = {}
+        for one in self.sized:
+            order, reason = logs[one.order.id], self.refusal
+            if one.qty is None:
+                reason = "no_market_data"
+            elif not one.qty:
+                reason = "below_min_size"
+            elif one.opens and request.terms_for(one.order).reduce_only:
+                reason = "reduce_only_opens"
+            events: list[Event] = [Admitted(at, one.qty or order.qty)]
+            if reason is not None:
+                events.append(Finished(at, OrderStatus.REJECTED, reason))
+            change = take(order, events)
+            changes.append(change)
+            metadata: dict[str, object] = {"rollout_stage_pct": one.stage_pct}
+            if reason is not None:
+                metadata["execution"] = result_of(one.order, change.after, events)
+            patches[order.id] = OrderPatch(
+                account_id=None if self.account is None else self.account.id,
+                plan=request.plan_for(one.order).document(),
+                adapter=request.adapter,
+                venue=request.venue,
+                time_in_force=request.time_in_force,
+                max_slippage_bps=request.max_slippage_bps,
+                base_quantity=one.qty or None,
+                notional=_scaled(one),
+                is_reduce_only=not one.opens,
+                metadata=metadata,
+            )
+        return changes, patches
 
 
 async def admit_held(
     stores: Stores, request: RunRequest, parts: AdmitParts, held: Held
 ) -> Sequence[StoredOrder]:
     """Admit orders that nobody else can move; see `admit_within`."""
+    admission = await judge_held(stores, request, parts, held)
+    logs = await stores.orders.orders(held.orders)
+    changes, patches = admission.changes(request, logs, at=parts.clock.now())
+    return await stores.orders.append(changes, patches=patches)
+
+
+async def judge_held(stores: Stores, request: RunRequest, parts: AdmitParts, held: Held) -> Admission:
+    """Run checks 1 to 6 over orders that nobody else can move, stored or not; raises `Refusal`."""
     orders, known = held.orders, held.known
     account = await _account(stores, request)
     holdings = (
@@ -194,7 +248,7 @@ async def admit_held(
             await _judge(stores, parts, account, known, sized, market)
     else:
         account = None
-    return await _reserve(stores, request, parts, sized, account=account, refusal=refusal)
+    return Admission(sized, account, refusal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,19 +270,20 @@ async def _market(
 ) -> _Market:
     """Ask the breaker, and read what risk asks for, by one round trip where nothing is known yet."""
     if held.known is not None and held.judged is not None:
-        return _Market(held.judged, {}, {order.track: held.known.facts for order in held.orders})
+        facts = held.known.facts
+        return _Market(held.judged, {}, {} if facts is None else {held.orders[0].track: facts})
     if not openers:
         return _Market(frozenset(), {}, {})
     targets = tuple(dict.fromkeys((*holdings.targets, *(one.target for one in held.orders))))
     tracks = tuple(dict.fromkeys(one.track for one in openers))
     opening = [(one.track, one.target) for one in openers] if held.judged is None else []
-    passed, prices, facts = await together(
+    passed, prices, read = await together(
         judge_market(stores, opening, parts),
         _prices(stores, request, targets, parts),
         together(*(read_track_facts(stores, track, targets, parts) for track in tracks)),
     )
     return _Market(
-        passed if held.judged is None else held.judged, prices, dict(zip(tracks, facts, strict=True))
+        passed if held.judged is None else held.judged, prices, dict(zip(tracks, read, strict=True))
     )
 
 
@@ -282,51 +337,6 @@ async def _prices(
         for one in found
         if request.adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)
     }
-
-
-async def _reserve(
-    stores: Stores,
-    request: RunRequest,
-    parts: AdmitParts,
-    sized: Sequence[Sized],
-    *,
-    account: Account | None,
-    refusal: str | None,
-) -> Sequence[StoredOrder]:
-    """Write that the orders are admitted; those that cannot be sent at all end here, each with its reason."""
-    now = parts.clock.now()
-    logs = await stores.orders.orders([one.order for one in sized])
-    changes: list[Change] = []
-    patches: dict[int, OrderPatch] = {}
-    for one in sized:
-        order, reason = logs[one.order.id], refusal
-        if one.qty is None:
-            reason = "no_market_data"
-        elif not one.qty:
-            reason = "below_min_size"
-        elif one.opens and request.terms_for(one.order).reduce_only:
-            reason = "reduce_only_opens"
-        events: list[Event] = [Admitted(now, one.qty or order.qty)]
-        if reason is not None:
-            events.append(Finished(now, OrderStatus.REJECTED, reason))
-        change = take(order, events)
-        changes.append(change)
-        metadata: dict[str, object] = {"rollout_stage_pct": one.stage_pct}
-        if reason is not None:
-            metadata["execution"] = result_of(one.order, change.after, events)
-        patches[order.id] = OrderPatch(
-            account_id=None if account is None else account.id,
-            plan=request.plan_for(one.order).document(),
-            adapter=request.adapter,
-            venue=request.venue,
-            time_in_force=request.time_in_force,
-            max_slippage_bps=request.max_slippage_bps,
-            base_quantity=one.qty or None,
-            notional=_scaled(one),
-            is_reduce_only=not one.opens,
-            metadata=metadata,
-        )
-    return await stores.orders.append(changes, patches=patches)
 
 
 def _scaled(one: Sized) -> Decimal | None:

@@ -37,7 +37,6 @@ from marketsentry.core.orders.reconcile import Evidence, reconcile
 from marketsentry.core.risk.kill_switch import effective_switch
 from marketsentry.exceptions import ConflictError, DependencyError
 from marketsentry.ports import Stores
-from marketsentry.ports.alone import alone
 from marketsentry.ports.orders import StoredOrder, order_of
 from marketsentry.ports.record_venue import Offer
 from marketsentry.ports.risk import SwitchReading
@@ -50,6 +49,7 @@ from marketsentry.ports.venue import (
     Venue,
     VenueRefusedError,
 )
+from marketsentry.ports.with_commit import alone
 from marketsentry.services.execution_booking import write_change
 from marketsentry.services.execution_claim import Claimed, DriveParts, claim
 

@@ -25,9 +25,9 @@ from marketsentry.core.orders.events import (
 from marketsentry.core.orders.order import Fill, LegKind, OrderStatus, Side, TimeInForce
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports import Stores, Transactions
-from marketsentry.ports.alone import alone
 from marketsentry.ports.decisions import Decision, DecisionSource
 from marketsentry.ports.orders import NewOrder, OrderFilter, OrderPatch, StoredOrder, log_of
+from marketsentry.ports.with_commit import alone
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLAN = {"style": "market"}
