@@ -185,15 +185,3 @@ async def test_an_infinite_feature_is_refused(transactions) -> None:
     async with transactions() as stores:
         with pytest.raises(InputError, match="feature y must be finite"):
             await stores.serving.add([prediction("A", 1.0, -np.inf)])
-
-
-async def test_a_late_commit_is_asked_for_by_the_transaction_alone(transactions, database) -> None:
-    async def setting() -> str:
-        async with database.connection() as connection:
-            row = await (await connection.execute("SHOW synchronous_commit")).fetchone()
-        return str(row[0])
-
-    before = await setting()
-    async with transactions() as stores:
-        await stores.serving.commit_late()
-    assert await setting() == before == "on"

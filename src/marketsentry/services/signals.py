@@ -211,7 +211,7 @@ async def _predict(request: SignalRequest, serving: ServingParts) -> Served:
     if request.track == "vc":
         return await predict_vc(VcRequest(request.target, VC_MONTHS), serving)
     liquid = LiquidRequest(request.target, request.horizon)
-    return await predict_liquid(liquid, serving, may_commit_late=True)  # the signal is committed after it
+    return await predict_liquid(liquid, serving)
 
 
 def _decide(served: Served, rules: SignalRules) -> Signal:

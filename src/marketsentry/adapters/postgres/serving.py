@@ -21,8 +21,6 @@ from marketsentry.core.serving.explain import ContextEvent
 from marketsentry.ports.predictions import PredictionRecord, StoredPrediction
 from marketsentry.ports.serving import LiveSeries, TargetFacts
 
-_COMMIT_LATE = "SET LOCAL synchronous_commit = off"
-
 _ASKED = """ AS is_newest, known.price, known.at, known.named, about.ids, about.types, about.titles, about.times,
        about.urls
 FROM unnest(%(symbols)s::text[], %(bases)s::text[]) AS asked (symbol, base)
@@ -119,10 +117,6 @@ class PostgresServingStore:
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
-
-    async def commit_late(self) -> None:
-        """Let the commit not wait for the disk; see `ServingStore.commit_late`."""
-        await self._statements.send(_COMMIT_LATE)
 
     async def facts(
         self, symbols: Sequence[str], *, as_of_ns: int, max_events: int
