@@ -49,7 +49,7 @@ class BarSeries:
     def __post_init__(self) -> None:
         if self.values.shape != (self.ts_ns.size, len(FIELDS)):
             raise InputError(f"values must have shape ({self.ts_ns.size}, 5), was {self.values.shape}")
-        if self.ts_ns.size and (np.diff(self.ts_ns) <= 0).any():
+        if (self.ts_ns[1:] <= self.ts_ns[:-1]).any():
             raise DataQualityError(
                 f"bars of {self.symbol} {self.interval} must be strictly increasing in time"
             )

@@ -173,7 +173,7 @@ def attribute(
     if not abs(total - score) <= allowed:
         raise InputError(f"contributions must add up to the prediction {score}, add up to {total}")
     base = parts.pop()
-    order = sorted(range(n_features), key=lambda i: -abs(parts[i]))
+    order = sorted(range(n_features), key=[-abs(part) for part in parts].__getitem__)
     listed = [i for i in order[:MAX_FEATURES] if parts[i] != 0.0]
     read = values.tolist()
     found = tuple(
