@@ -31,6 +31,13 @@ class LiveSeries:
     events: EventSeries
     funding: FundingSeries
 
+    def bar_at(self, ts_ns: int) -> NDArray[np.float64]:
+        """Give the bar (5,) that opens then; NaN where there is none."""
+        bars = self.bars
+        row = int(np.searchsorted(bars.ts_ns, ts_ns))
+        is_there = row < bars.ts_ns.size and bars.ts_ns[row] == ts_ns
+        return bars.values[row] if is_there else np.full(bars.values.shape[1], np.nan)
+
     def window(self, start_ns: int, stop_ns: int) -> BarWindow:
         """Cut what opens in [start, stop)."""
         bars = self.bars

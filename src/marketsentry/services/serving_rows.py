@@ -21,7 +21,6 @@ from marketsentry.core.serving.readiness import ServedRow
 from marketsentry.core.serving.stream import FeatureStream, LiveBar
 from marketsentry.exceptions import ConflictError
 from marketsentry.ports import Stores, Transactions
-from marketsentry.ports.bars import BarWindow
 from marketsentry.ports.serving import LiveSeries, TargetFacts
 from marketsentry.ports.together import together
 from marketsentry.services.market_inputs import context_inputs, load_context
@@ -54,12 +53,6 @@ class OpenedRows(Generic[B]):
     beside: B
     live: Live = field(default_factory=dict)
     live_from_ns: int | None = None
-
-    def windows(self, start_ns: int, stop_ns: int) -> Mapping[str, BarWindow] | None:
-        """Cut windows [start, stop) of what was read for the rows; None where that begins later."""
-        if self.live_from_ns is None or not self.live_from_ns <= start_ns:
-            return None
-        return {symbol: one.window(start_ns, stop_ns) for symbol, one in self.live.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import structlog
@@ -35,6 +35,10 @@ from marketsentry.services.serving import ServedModel, load_served
 from marketsentry.services.trader import Trader
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
 
+if TYPE_CHECKING:
+    from marketsentry.services.serving_rows import OpenedRows
+
+S = TypeVar("S")
 WARM_BARS = 200
 HEADROOM_FRAC = 0.1
 LOT_SIZE = Decimal("1e-8")
@@ -241,12 +245,7 @@ class LiveTrader:
                 return Waiting(
                     f"orders {', '.join(map(str, pending))} of strategy {self._rules.strategy_id} are open"
                 )
-            windows = opened.rows.windows(start_ns, end_ns)
-            if windows is None:
-                windows = await opened.stores.bars.windows(
-                    desk.symbols, desk.interval, start_ns=start_ns, stop_ns=end_ns
-                )
-            rows, ts_ns = _aligned(desk, windows)
+            rows, ts_ns = await self._bars(desk, opened.rows, start_ns, end_ns)
             is_whole = (
                 bool(ts_ns.size)
                 and int(ts_ns[-1]) == end_ns - desk.interval.ns
@@ -257,6 +256,23 @@ class LiveTrader:
                     f"bars that closed at {ns_to_datetime(end_ns):%Y-%m-%dT%H:%MZ} are not all there"
                 )
             return _Read(rows, ts_ns, await opened.tell())
+
+    async def _bars(
+        self, desk: "_Desk", read: "OpenedRows[Any]", start_ns: int, end_ns: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Take the bars that opened in [start, end) of what was read for the rows, or read them where that is less."""
+        covers = read.live_from_ns is not None and read.live_from_ns <= start_ns
+        if not covers:
+            return _aligned(
+                desk,
+                await read.stores.bars.windows(
+                    desk.symbols, desk.interval, start_ns=start_ns, stop_ns=end_ns
+                ),
+            )
+        if start_ns + desk.interval.ns < end_ns:
+            return _aligned(desk, {symbol: one.window(start_ns, end_ns) for symbol, one in read.live.items()})
+        rows = np.array([[_known(desk, read.live, symbol).bar_at(start_ns) for symbol in desk.symbols]])
+        return rows, np.array([start_ns])
 
     async def _remember(self, desk: "_Desk", ts_ns: int, bars: NDArray[np.float64]) -> None:
         """Let the core see a bar that nothing is ordered for."""
@@ -316,10 +332,7 @@ class _Desk:
 
 def _aligned(desk: _Desk, windows: Mapping[str, BarWindow]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Put the windows of what is traded on one grid; raises `NotFoundError` where a symbol has no bars at all."""
-    for symbol in desk.symbols:
-        if symbol not in windows:
-            raise NotFoundError(f"there are no bars of {symbol} {desk.interval}")
-    found = [windows[symbol] for symbol in desk.symbols]
+    found = [_known(desk, windows, symbol) for symbol in desk.symbols]
     there = [n for n, one in enumerate(found) if one.bars.ts_ns.size]
     if not there:
         return np.empty((0, len(desk.symbols), len(FIELDS))), np.empty(0, dtype=np.int64)
@@ -329,6 +342,12 @@ def _aligned(desk: _Desk, windows: Mapping[str, BarWindow]) -> tuple[NDArray[np.
     rows = np.full((panel.n_bars, len(desk.symbols), len(FIELDS)), np.nan)
     rows[:, there] = panel.values
     return rows, panel.ts_ns
+
+
+def _known(desk: _Desk, found: Mapping[str, S], symbol: str) -> S:
+    if symbol not in found:
+        raise NotFoundError(f"there are no bars of {symbol} {desk.interval}")
+    return found[symbol]
 
 
 def _decider(symbols: tuple[str, ...], params: ReplayParams) -> Decider:

@@ -179,5 +179,5 @@ def attribute(
     found = tuple(
         FeatureContribution(names[i], None if math.isnan(read[i]) else read[i], parts[i]) for i in listed
     )
-    rest = math.fsum(parts[i] for i in order[len(listed) :])
+    rest = math.fsum([parts[i] for i in order[len(listed) :]])
     return found, Attribution(scale, base, rest, n_features)
