@@ -21,7 +21,7 @@ from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.ports.training import ModelSpec
 from marketsentry.services.candidate import CandidateRequest
 from marketsentry.services.datasets import DatasetRequest
-from marketsentry.services.predict import predict_universe
+from marketsentry.services.predict import LiquidRequest, predict_liquid, predict_universe
 from marketsentry.services.serving import ServingCache
 from marketsentry.services.synth import SynthRequest, synthesise
 from marketsentry.services.train_stored import train_stored
@@ -242,4 +242,20 @@ async def test_a_universe_costs_two_reads_and_one_write(desk: Desk) -> None:
         with sent_statements() as sent:
             served = await predict_universe(SYMBOLS, "1h", desk.system.serving)
         assert [one.stored.source for one in served.values()] == ["model"] * 3
-        assert len(sent) <= 4, sent  # the transaction's settings, two reads, one write
+        assert len(sent) <= 3, sent  # two reads, one write
+
+
+async def test_symbols_told_together_are_told_as_each_alone(desk: Desk) -> None:
+    desk.clock.at = END - timedelta(hours=1)
+    together = await predict_universe(SYMBOLS, "1h", desk.system.serving)
+    for symbol, served in together.items():
+        alone = await predict_liquid(LiquidRequest(symbol, "1h"), desk.system.serving)
+        told, expected = served.stored, alone.stored
+        assert (told.source, told.outputs, told.explanation) == (
+            "model",
+            expected.outputs,
+            expected.explanation,
+        )
+        assert told.feature_snapshot_id == expected.feature_snapshot_id, (
+            "equal snapshots of a second are shared"
+        )
