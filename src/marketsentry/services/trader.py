@@ -189,22 +189,16 @@ class Trader:
         await stores.accounts.hold(self.account)
         switches, states, fits = await together(
             read_locked(stores, pairs),
-            self._read_states(stores),
+            stores.accounts.states(
+                (self.ledger, self.ledger.whole),
+                trips_since=self._parts.clock.now() - STREAK_WINDOW,
+                max_trips=MAX_TRIPS,
+            ),
             stores.costs.newest(self._rules.adapter, self._decider.symbols),
         )
         own = states[0]
         held = self._held_of({one.target: one.position for one in own.positions}, own.cash)
         return _Opened(held, switches, states, fits)
-
-    async def _read_states(self, stores: Stores) -> tuple[LedgerState, ...]:
-        """Read the strategy and the whole track in the account."""
-        window: dict[str, Any] = {
-            "trips_since": self._parts.clock.now() - STREAK_WINDOW,
-            "max_trips": MAX_TRIPS,
-        }
-        return await together(
-            *(stores.accounts.state(one, **window) for one in (self.ledger, self.ledger.whole))
-        )
 
     async def _read_held(self, stores: Stores) -> _Held:
         positions, cash = await together(

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from marketsentry.adapters.postgres.account_state import STATE, ledger_state
+from marketsentry.adapters.postgres.account_state import STATES, ledger_state
 from marketsentry.adapters.postgres.newest_price import NEWEST_PRICE
 from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.account.entries import Entry
@@ -323,10 +323,20 @@ class PostgresAccountStore:
         """Read cash by currency."""
         return {row["currency"]: row["amount"] for row in await self._statements.rows(_CASH, _key(ledger))}
 
-    async def state(self, ledger: SubLedger, *, trips_since: datetime, max_trips: int) -> LedgerState:
-        """Read all that figures need by one statement; see `AccountStore.state`."""
-        given = {**_key(ledger), "trips_since": trips_since, "max_trips": max_trips}
-        return ledger_state(ledger, (await self._statements.rows(STATE, given))[0])
+    async def states(
+        self, ledgers: Sequence[SubLedger], *, trips_since: datetime, max_trips: int
+    ) -> Sequence[LedgerState]:
+        """Read all that figures need by one statement; see `AccountStore.states`."""
+        given = {
+            "account_ids": [one.account_id for one in ledgers],
+            "strategy_ids": [one.strategy_id for one in ledgers],
+            "tracks": [one.track for one in ledgers],
+            "are_whole": [one.is_whole for one in ledgers],
+            "trips_since": trips_since,
+            "max_trips": max_trips,
+        }
+        rows = await self._statements.rows(STATES, given)
+        return [ledger_state(ledger, row) for ledger, row in zip(ledgers, rows, strict=True)]
 
     async def of_track(self, track: str, *, account_id: int | None = None) -> Sequence[Account]:
         """List the accounts that have ever had an entry of a track, oldest first."""
