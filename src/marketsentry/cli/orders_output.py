@@ -8,6 +8,7 @@ from rich.table import Table
 
 NOTHING = "-"
 _COST_COLUMNS = ("adapter", "target", "spread", "impact", "fee", "orders", "own", "errors", "fitted")
+_COST_PARTS = (("fee", "fee"), ("half the spread", "half_spread"), ("impact", "impact"))
 _COLUMNS = ("order", "time", "target", "side", "wanted", "filled", "price", "status", "reason")
 
 
@@ -43,6 +44,7 @@ def print_why(found: Mapping[str, Any]) -> None:
     _line(console, "order", f"{order['id']} {order['side']} {order['target']}: {order['status']}{reason}")
     for step in (order["execution"] or {}).get("lifecycle", ()):
         _line(console, "", f"{step['time']} {step['event']} {step['status']}")
+    _line(console, "cost", _cost(found["cost"]))
     approved = "approved" if risk["is_approved"] else "not approved"
     stage = risk["rollout_stage_pct"]
     _line(console, "risk", f"decision {order['decision_id']} {approved}, stage {_text(stage)} %")
@@ -95,6 +97,22 @@ def print_reconciled(found: Mapping[str, Any]) -> None:
         _line(
             console, "DIFFERS", f"{one['code']} {one['qty']} {one['symbol']} at {one['venue']}: {one['name']}"
         )
+
+
+def _cost(cost: Mapping[str, Any]) -> str:
+    rests_on = cost["expected"]
+    told = "expected: not estimated"
+    if rests_on is not None:
+        parts = (f"{name} {_bps(rests_on[f'{key}_bps'])}" for name, key in _COST_PARTS)
+        told = f"expected {_bps(cost['expected_bps'])} bps ({rests_on['basis']}: {', '.join(parts)})"
+    if cost["came_to_bps"] is None:
+        return told
+    slippage, fee = _bps(cost["slippage_bps"]), _bps(cost["fee_bps"])
+    return f"{told}, came to {_bps(cost['came_to_bps'])} bps (slippage {slippage}, fee {fee})"
+
+
+def _bps(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.2f}"
 
 
 def _part(console: Console, name: str, row: Mapping[str, Any] | None, columns: Sequence[str]) -> None:

@@ -56,6 +56,10 @@ class CostStore(Protocol):
         """Read filled orders that have a price to compare with, newest first."""
         ...
 
+    async def of_order(self, order_id: int) -> OwnOrder | None:
+        """Tell what an order cost so far; None where nothing of it was filled, or no price says against what."""
+        ...
+
     async def add(self, fit: CostFit) -> None:
         """Keep a fit beside the older ones."""
         ...

@@ -21,20 +21,28 @@ GROUP BY 1, 2
 ORDER BY 1, 2
 """
 
-_OWN_ORDERS = """
+_COST_OF = """
 SELECT orders_sim.id, sum(qty * price)::float8 AS notional_quote,
        (CASE orders_sim.side WHEN 'buy' THEN 1 ELSE -1 END
            * 10000 * (sum(qty * price) / sum(qty * coalesce(reference_price, est_price)) - 1))::float8 AS slippage_bps,
        (10000 * sum(fee_quote) / sum(qty * price))::float8 AS fee_bps, max(filled_at) AS filled_at
 FROM orders_sim
 JOIN fills ON fills.order_id = orders_sim.id
-WHERE orders_sim.adapter = %(adapter)s AND orders_sim.target = %(symbol)s
+WHERE coalesce(reference_price, est_price) IS NOT NULL
+"""
+
+_OF_ORDER = _COST_OF + "AND orders_sim.id = %(order_id)s GROUP BY orders_sim.id, orders_sim.side"
+
+_OWN_ORDERS = (
+    _COST_OF
+    + """
+  AND orders_sim.adapter = %(adapter)s AND orders_sim.target = %(symbol)s
   AND orders_sim.venue NOT LIKE %(parity)s AND orders_sim.venue NOT LIKE %(drill)s
-  AND coalesce(reference_price, est_price) IS NOT NULL
 GROUP BY orders_sim.id, orders_sim.side
 ORDER BY orders_sim.id DESC
 LIMIT %(limit)s
 """
+)
 
 _ADD = """
 INSERT INTO cost_fits (adapter, symbol, n_orders, first_fill_at, last_fill_at, half_spread_bps, impact_coefficient,
@@ -67,6 +75,11 @@ class PostgresCostStore:
         """Read filled orders; see `CostStore.own_orders`."""
         given = {"adapter": adapter, "symbol": symbol, "limit": limit, **_PLAYED}
         return [OwnOrder(*row) for row in await self._statements.tuples(_OWN_ORDERS, given)]
+
+    async def of_order(self, order_id: int) -> OwnOrder | None:
+        """Tell what an order cost; see `CostStore.of_order`."""
+        rows = await self._statements.tuples(_OF_ORDER, {"order_id": order_id})
+        return OwnOrder(*rows[0]) if rows else None
 
     async def add(self, fit: CostFit) -> None:
         """Keep a fit; see `CostStore.add`."""
