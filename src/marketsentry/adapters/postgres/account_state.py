@@ -9,7 +9,11 @@ from marketsentry.core.account.equity import Equity
 from marketsentry.core.account.position import Position
 from marketsentry.ports.accounts import HeldPosition, LedgerState, OpenOrder, SubLedger
 
-_STATE = """
+STATES = """
+SELECT told.*
+FROM unnest(%(account_ids)s::bigint[], %(strategy_ids)s::text[], %(tracks)s::text[], %(are_whole)s::boolean[])
+     WITH ORDINALITY AS asked (account_id, strategy_id, track, is_whole, place)
+CROSS JOIN LATERAL (
 WITH last AS (
     SELECT at, equity_quote, peak_quote, day_start_quote, ledger_id
     FROM equity_snapshots
@@ -58,15 +62,9 @@ SELECT (SELECT jsonb_build_array(at, equity_quote::text, peak_quote::text, day_s
                  WHERE account_id = asked.account_id AND track = asked.track
                    AND (asked.is_whole OR strategy_id = asked.strategy_id)
                  ORDER BY id DESC LIMIT 1), 0) AS newest_entry
+) AS told
+ORDER BY asked.place
 """
-
-STATES = (
-    "SELECT told.*\n"
-    "FROM unnest(%(account_ids)s::bigint[], %(strategy_ids)s::text[], %(tracks)s::text[], %(are_whole)s::boolean[])\n"
-    "     WITH ORDINALITY AS asked (account_id, strategy_id, track, is_whole, place)\n"
-    "CROSS JOIN LATERAL (" + _STATE + ") AS told\n"
-    "ORDER BY asked.place"
-)
 
 
 def ledger_state(ledger: SubLedger, row: Mapping[str, Any]) -> LedgerState:

@@ -21,8 +21,8 @@ GROUP BY 1, 2
 ORDER BY 1, 2
 """
 
-_COST_OF = """
-SELECT orders_sim.id, sum(qty * price)::float8 AS notional_quote,
+_COST = """
+       orders_sim.id, sum(qty * price)::float8 AS notional_quote,
        (CASE orders_sim.side WHEN 'buy' THEN 1 ELSE -1 END
            * 10000 * (sum(qty * price) / sum(qty * coalesce(reference_price, est_price)) - 1))::float8 AS slippage_bps,
        (10000 * sum(fee_quote) / sum(qty * price))::float8 AS fee_bps, max(filled_at) AS filled_at
@@ -31,10 +31,11 @@ JOIN fills ON fills.order_id = orders_sim.id
 WHERE coalesce(reference_price, est_price) IS NOT NULL
 """
 
-_OF_ORDER = _COST_OF + "AND orders_sim.id = %(order_id)s GROUP BY orders_sim.id, orders_sim.side"
+_OF_ORDER = "SELECT" + _COST + "AND orders_sim.id = %(order_id)s GROUP BY orders_sim.id, orders_sim.side"
 
 _OWN_ORDERS = (
-    _COST_OF
+    "SELECT"
+    + _COST
     + """
   AND orders_sim.adapter = %(adapter)s AND orders_sim.target = %(symbol)s
   AND orders_sim.venue NOT LIKE %(parity)s AND orders_sim.venue NOT LIKE %(drill)s
