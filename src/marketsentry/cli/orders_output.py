@@ -105,7 +105,7 @@ def _cost(cost: Mapping[str, Any]) -> str:
     if rests_on is not None:
         parts = (f"{name} {_bps(rests_on[f'{key}_bps'])}" for name, key in _COST_PARTS)
         told = f"expected {_bps(cost['expected_bps'])} bps ({rests_on['basis']}: {', '.join(parts)})"
-    if cost["came_to_bps"] is None:
+    if cost["fee_bps"] is None:
         return told
     slippage, fee = _bps(cost["slippage_bps"]), _bps(cost["fee_bps"])
     return f"{told}, came to {_bps(cost['came_to_bps'])} bps (slippage {slippage}, fee {fee})"

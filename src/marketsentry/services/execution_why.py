@@ -7,7 +7,7 @@ from typing import Any
 from marketsentry.core.lineage import hash_params
 from marketsentry.core.orders.documents import event_document, kind_of
 from marketsentry.ports import Transactions
-from marketsentry.ports.costs import OwnOrder
+from marketsentry.ports.costs import PaidCost
 from marketsentry.ports.orders import StoredOrder
 from marketsentry.services.execution import ToldOrder, told_orders
 from marketsentry.services.execution_audit import plain
@@ -88,14 +88,15 @@ async def why_order(order_id: int, *, transactions: Transactions) -> dict[str, A
     }
 
 
-def _cost(stored: StoredOrder, came: OwnOrder | None) -> dict[str, Any]:
+def _cost(stored: StoredOrder, paid: PaidCost | None) -> dict[str, Any]:
     """Set what an order was expected to cost beside what it did, in bps of its notional."""
+    slippage, fee = (None, None) if paid is None else (paid.slippage_bps, paid.fee_bps)
     return {
         "expected_bps": float(stored.est_cost_bps),
         "expected": expected_cost(stored.metadata),
-        "slippage_bps": None if came is None else came.slippage_bps,
-        "fee_bps": None if came is None else came.fee_bps,
-        "came_to_bps": None if came is None else came.slippage_bps + came.fee_bps,
+        "slippage_bps": slippage,
+        "fee_bps": fee,
+        "came_to_bps": None if slippage is None or fee is None else slippage + fee,
     }
 
 
