@@ -32,7 +32,10 @@ async def test_orders_are_listed_and_explained(
     assert [(one["id"], one["status"], one["filled_qty"]) for one in listed["orders"]] == [
         (order_id, "filled", 10.0)
     ]
-    assert str(order_id) in ms(environment, "orders", "list").stdout
+    table = ms(environment, "orders", "list").stdout
+    assert str(order_id) in table
+    assert "…" not in table
+    assert f"{listed['orders'][0]['execution']['avg_fill_price']}" in table
 
     found = json.loads(ms(environment, "orders", "why", str(order_id), "--json").stdout)
     assert list(found) == [

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 NOTHING = "-"
+_WIDEST = 1_000
 _COST_COLUMNS = ("adapter", "target", "spread", "impact", "fee", "orders", "own", "errors", "fitted")
 _COST_PARTS = (("fee", "fee"), ("half the spread", "half_spread"), ("impact", "impact"))
 _COLUMNS = ("order", "time", "target", "side", "wanted", "filled", "price", "status", "reason")
@@ -26,7 +27,7 @@ def print_orders(rows: Sequence[Mapping[str, Any]], next_before: int | None) -> 
         price = (row["execution"] or {}).get("avg_fill_price")
         cells = (row["id"], row["created_at"][:19], row["target"], row["side"], wanted, row["filled_qty"])
         table.add_row(*map(_text, (*cells, price, row["status"], row["reject_reason"])))
-    console.print(table)
+    _print_whole(console, table)
     if next_before is not None:
         console.print(f"more: --before {next_before}", soft_wrap=True)
 
@@ -70,7 +71,7 @@ def print_costs(found: Mapping[str, Any]) -> None:
         bps = (f"{one[name]:.2f}" for name in ("half_spread_bps", "impact_coefficient", "fee_bps"))
         told = (str(one["n_orders"]), f"{100 * one['own_share']:.0f} %", f"{one['spread_of_errors_bps']:.2f}")
         table.add_row(one["adapter"], one["symbol"], *bps, *told, one["fitted_at"][:10])
-    console.print(table)
+    _print_whole(console, table)
     console.print(
         "half the spread, fee and errors in bps; impact in deviations of a bar for a whole bar's volume",
         soft_wrap=True,
@@ -97,6 +98,12 @@ def print_reconciled(found: Mapping[str, Any]) -> None:
         _line(
             console, "DIFFERS", f"{one['code']} {one['qty']} {one['symbol']} at {one['venue']}: {one['name']}"
         )
+
+
+def _print_whole(console: Console, table: Table) -> None:
+    """Print a table as wide as it is: a line that goes on is read, a figure that was cut is not."""
+    wanted = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
+    Console(highlight=False, width=max(console.width, wanted)).print(table)
 
 
 def _cost(cost: Mapping[str, Any]) -> str:
