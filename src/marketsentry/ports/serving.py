@@ -13,6 +13,7 @@ from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.records import FundingSeries, SeriesInfo
 from marketsentry.core.serving.cold_start import Price
 from marketsentry.core.serving.explain import ContextEvent
+from marketsentry.ports.bars import BarWindow
 from marketsentry.ports.predictions import PredictionRecord, StoredPrediction
 
 
@@ -30,6 +31,17 @@ class LiveSeries:
     events: EventSeries
     funding: FundingSeries
 
+    def window(self, start_ns: int, stop_ns: int) -> BarWindow:
+        """Cut what opens in [start, stop)."""
+        bars = self.bars
+        rows = slice(*np.searchsorted(bars.ts_ns, (start_ns, stop_ns)))
+        quiet = self.no_trade_ts_ns
+        return BarWindow(
+            self.info,
+            BarSeries(bars.symbol, bars.interval, bars.source, bars.ts_ns[rows], bars.values[rows]),
+            quiet[(quiet >= start_ns) & (quiet < stop_ns)],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
@@ -41,14 +53,6 @@ class TargetFacts:
 
 class ServingStore(Protocol):
     """Reads as of an instant, UTC epoch ns, and the one write of predictions."""
-
-    async def commit_late(self) -> None:
-        """Let the commit of the transaction not wait for the disk.
-
-        For predictions that a later durable commit of the caller rests on: it brings this one to the disk with it,
-        and a crash before loses both.
-        """
-        ...
 
     async def facts(
         self, symbols: Sequence[str], *, as_of_ns: int, max_events: int

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from marketsentry.ports import Stores
 
 A = TypeVar("A")
+T = TypeVar("T")
 
 
 async def alone(
@@ -25,15 +26,15 @@ async def alone(
 
 
 async def ending_with(
-    opened: AbstractAsyncContextManager[Stores],
-    work: Callable[[Stores], Coroutine[Any, Any, Coroutine[Any, Any, A]]],
+    opened: AbstractAsyncContextManager[T],
+    work: Callable[[T], Coroutine[Any, Any, Coroutine[Any, Any, A]]],
 ) -> A:
     """Run a transaction and commit it with its last statement, by one round trip.
 
     Parameters
     ----------
     opened
-        The transaction.
+        The transaction, as whoever opened it has it.
     work
         All of the transaction but its last call of a store, which it returns without having awaited it. That call
         must send its only statement before it first waits. What it answers cannot undo the transaction any more.

@@ -286,11 +286,10 @@ class Trader:
         return await read_track_facts(stores, TRACK, (*self._decider.symbols, *held), self._parts)
 
     async def _prediction_ids(self, stores: Stores, plan: BarPlan) -> Mapping[str, int]:
-        """Name the predictions by their targets: stored before the bar, or now."""
-        ids = plan.bar.prediction_ids
-        if ids is None and plan.asks:
-            ids = await write_predictions(stores, plan.decision_id, plan.bar, self._source)
-        return ids or {}
+        """Store the predictions, those of a replay where something is ordered; names them by their targets."""
+        if plan.bar.told is None and not plan.asks:
+            return {}
+        return await write_predictions(stores, plan.decision_id, plan.bar, self._source)
 
     async def _write_refused(self, plan: BarPlan, refusal: Refusal) -> BarStep:
         """Close what is to be closed and store the rest as blocked; the core goes on from what is held."""
