@@ -34,7 +34,7 @@ from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequ
 from marketsentry.services.execution_risk import Refusal, judge_market, read_track_facts, tell_refusal
 from marketsentry.services.expected_costs import EXPECTED_COST, CostBook, liquidity_at_close, rounded_bps
 from marketsentry.services.ledger import HoldingCost, Marked, charge_holding, mark_states, open_ledger
-from marketsentry.services.risk_switch import lock_switches, read_locked
+from marketsentry.services.risk_switch import hold_switches, lock_budgets
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
 from marketsentry.services.trader_signals import SignalSource, signals_of, write_predictions
 
@@ -173,10 +173,10 @@ class Trader:
     async def _open_bar(self, stores: Stores) -> "_Opened":
         """Take the locks of an admission and read, under them and by one round trip, all that a decision rests on."""
         pairs = [(TRACK, self._rules.strategy_id)]
-        await lock_switches(stores, pairs, spends=True)
+        await lock_budgets(stores, pairs)
         await stores.accounts.hold(self.account)
         switches, states, fits = await together(
-            read_locked(stores, pairs),
+            hold_switches(stores, pairs),
             self._read_states(stores),
             stores.costs.newest(self._rules.adapter, self._decider.symbols),
         )
@@ -240,7 +240,7 @@ class Trader:
         orders: Sequence[StoredOrder] = ()
         if plan.wanted:
             known = Known(marked[self.ledger.whole], facts)
-            held = Held(added[: len(plan.wanted)], opened.switches, judged, known=known)
+            held = Held(added[: len(plan.wanted)], opened.switches, judged, known=known, holds_switches=True)
             orders = await admit_held(stores, self._request(plan), self._parts, held)
         return BarStep(plan.decided, equity, plan.decision_id, orders, plan.codes)
 
