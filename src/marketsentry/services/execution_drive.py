@@ -176,7 +176,7 @@ class Driver:
         stop = await self._hold()
         market, product = None, None
         if self.order.open_leg is None and self.order.remaining_qty and stop is None:
-            market, product = await together(self._market(), self._product())
+            market, product = await asyncio.gather(self._market(), self._product())
         now = self.parts.clock.now()
         step = next_step(self.order, self.plan, now=now, market=market, product=product, stop=stop)
         match step:
