@@ -67,6 +67,8 @@ class Executor:
 
         Stopping to wait stops nothing. With `skips_unknown` an order of ours is not waited for while it is unknown.
         """
+        if not orders:
+            return
         self.start(orders)
         order_ids = [_id_of(one) for one in orders]
         with suppress(TimeoutError):
