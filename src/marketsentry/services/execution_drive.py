@@ -53,6 +53,10 @@ from marketsentry.ports.venue import (
 from marketsentry.services.execution_booking import write_change
 from marketsentry.services.execution_claim import Claimed, DriveParts, claim
 
+_LEASE_TO_ACT, _LEASE_TO_WAIT = (
+    0.5,
+    0.75,
+)  # what must be left of a lease; a wait is calls of the venue and a pause
 log = structlog.get_logger(__name__)
 
 
@@ -191,13 +195,14 @@ class Driver:
                 await self._write([Finished(now, status, reason)])
 
     async def _hold(self) -> str | None:
-        """Hold the order longer, before it is waited for and when half of its lease is over.
+        """Hold the order longer when half of its lease is over, and earlier where it is waited for.
 
         Tells why it may not go on, where a switch says so.
         """
         rules, started = self.parts.rules, asyncio.get_running_loop().time()
-        is_ending = self.order.open_leg is not None or started >= self.held_until - rules.lease_s / 2
-        if not is_ending and self.order.is_reduce_only:
+        waits = self.order.open_leg is not None
+        is_ending = started >= self.held_until - rules.lease_s * (_LEASE_TO_WAIT if waits else _LEASE_TO_ACT)
+        if not (is_ending or waits) and self.order.is_reduce_only:
             return None
         switches, self.switches = self.switches, None
         if switches is not None and not is_ending:
