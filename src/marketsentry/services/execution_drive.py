@@ -51,12 +51,11 @@ from marketsentry.ports.venue import (
     VenueRefusedError,
 )
 from marketsentry.services.execution_booking import write_change
-from marketsentry.services.execution_claim import Claimed, DriveParts, claim
+from marketsentry.services.execution_claim import Claimed, Claims, DriveParts
 
-_LEASE_TO_ACT, _LEASE_TO_WAIT = (
-    0.5,
-    0.75,
-)  # what must be left of a lease; a wait is calls of the venue and a pause
+_SWITCHES_KNOWN_S = 0.1  # as long as a reading counts
+_LEASE_TO_ACT = 0.5
+_LEASE_TO_WAIT = 0.75  # what must be left of a lease: a wait is calls of the venue and a pause
 log = structlog.get_logger(__name__)
 
 
@@ -87,18 +86,20 @@ async def drive(claimed: Claimed, parts: DriveParts, *, owner: str) -> Order:
     return await Driver(claimed, parts, owner).run()
 
 
-async def begin(order: StoredOrder | int, parts: DriveParts, *, owner: str) -> "Driver | None":
+async def begin(
+    order: StoredOrder | int, parts: DriveParts, *, owner: str, claims: Claims | None = None
+) -> "Driver | None":
     """Take an open order that nobody holds, to run it; None where there is nothing to take.
 
-    Where the row of the order is known and its venue keeps its books in the record, the first leg is written by the
-    statement that takes the order.
+    With `claims`, orders that wait for their turn are taken with it. Where the row of the order is known and its venue
+    keeps its books in the record, the first leg is written by the statement that takes the order.
     """
     if isinstance(order, StoredOrder):
         driver = await _begin_in_record(order, parts, owner)
         if driver is not None:
             return driver
         order = order.id
-    claimed = await claim(order, parts, owner=owner)
+    claimed = await (claims or Claims(parts, owner)).take(order)
     return None if claimed is None else Driver(claimed, parts, owner)
 
 
@@ -205,8 +206,8 @@ class Driver:
         if not (is_ending or waits) and self.order.is_reduce_only:
             return None
         switches, self.switches = self.switches, None
-        if switches is not None and not is_ending:
-            return self._stop(switches)
+        if switches is not None and started < self.held_until - rules.lease_s + _SWITCHES_KNOWN_S:
+            return self._stop(switches)  # read when it was taken, just now
         stored = self.stored
         async with self.parts.transactions() as stores:
             if is_ending:
