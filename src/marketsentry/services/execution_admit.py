@@ -1,8 +1,9 @@
 """Let the orders of a decision be executed, or say by which code not: checks 1 to 6 of contract 1.6.
 
-What decides is read and written in one transaction: it holds the switches and the budget of the track, so that nothing
-is admitted after a switch was pulled and two decisions never spend one budget. Orders that only reduce what is held are
-never held back (D9). What a refusal pulls or tells is written after it, for a refusal writes nothing else.
+What decides is read and written in one transaction: it holds the budget of the track from its beginning, so that two
+decisions never spend one, and the switches from just before it writes, so that nothing is admitted after one was pulled
+and who pulls it waits for a write at most. Orders that only reduce what is held are never held back (D9). What a
+refusal pulls or tells is written after it, for a refusal writes nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,7 @@ from marketsentry.services.execution_risk import (
     tell_refusal,
 )
 from marketsentry.services.ledger import PAPER, Marked
-from marketsentry.services.risk_switch import lock_switches, read_locked
+from marketsentry.services.risk_switch import hold_switches, lock_budgets, read_each
 
 
 async def admit(request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> Sequence[StoredOrder]:
@@ -123,9 +124,9 @@ async def admit_within(
     pairs = dict.fromkeys((one.track, one.strategy_id) for one in waiting)
     if not pairs:
         return []
-    await lock_switches(stores, pairs, spends=True)
+    await lock_budgets(stores, pairs)
     switches, locked, decision, _ = await together(
-        read_locked(stores, pairs),
+        read_each(stores, pairs),
         stores.orders.lock([one.id for one in waiting]),
         stores.decisions.get(request.decision_id),
         _account(stores, request),
@@ -141,7 +142,7 @@ async def admit_within(
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Orders of a decision under locks: their rows, the switches of their strategies, and the budget.
+    """Orders of a decision under locks: their rows and the budget, and with `holds_switches` those of `switches`.
 
     `judged` is track and target of what the breaker let pass: nothing else may be opened; None: it judges here.
     `refused` are the codes of a decision that was not approved. `known` is what is known already of their one track.
@@ -152,6 +153,7 @@ class Held:
     judged: frozenset[tuple[str, str]] | None = None
     refused: tuple[str, ...] = ()
     known: "Known | None" = None
+    holds_switches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +227,7 @@ async def judge_held(stores: Stores, request: RunRequest, parts: AdmitParts, hel
         await _holdings(stores, account, orders, parts) if known is None else Holdings([known.marked.state])
     )
     openers = _openers(orders, holdings)
-    blocked = {(one.track, one.strategy_id): one.code for one in held.switches if one.code is not None}
-    for order in openers:
-        if (code := blocked.get((order.track, order.strategy_id))) is not None:
-            raise Refusal([code], by_switch=True)
+    _refuse_blocked(openers, held.switches)
     if held.refused:
         raise Refusal(held.refused)
     market = await _market(stores, request, parts, held, openers, holdings)
@@ -248,7 +247,17 @@ async def judge_held(stores: Stores, request: RunRequest, parts: AdmitParts, hel
             await _judge(stores, parts, account, known, sized, market)
     else:
         account = None
+    if openers and not held.holds_switches:
+        pairs = dict.fromkeys((one.track, one.strategy_id) for one in openers)
+        _refuse_blocked(openers, await hold_switches(stores, pairs))
     return Admission(sized, account, refusal)
+
+
+def _refuse_blocked(openers: Sequence[StoredOrder], switches: Sequence[EffectiveSwitch]) -> None:
+    blocked = {(one.track, one.strategy_id): one.code for one in switches if one.code is not None}
+    for order in openers:
+        if (code := blocked.get((order.track, order.strategy_id))) is not None:
+            raise Refusal([code], by_switch=True)
 
 
 @dataclass(frozen=True, slots=True)

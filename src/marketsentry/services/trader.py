@@ -40,7 +40,7 @@ from marketsentry.services.execution_risk import (
     tell_refusal,
 )
 from marketsentry.services.ledger import HoldingCost, Marked, charge_holding, mark_states, open_ledger
-from marketsentry.services.risk_switch import lock_switches, read_locked
+from marketsentry.services.risk_switch import hold_switches, lock_budgets
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
 from marketsentry.services.trader_record import BarPlan, BarRecords
 from marketsentry.services.trader_signals import SignalSource, signals_of, write_predictions
@@ -91,6 +91,7 @@ class Trader:
     ) -> None:
         self._decider, self._model, self._rules, self._parts = decider, model, rules, parts
         self._new_id = new_id
+        self._pair = (TRACK, rules.strategy_id)
         self._source = SignalSource(decider.symbols, model, rules.strategy_id)
         self._records = BarRecords(decider.symbols, model, rules)
         self._account: Account | None = None
@@ -183,28 +184,20 @@ class Trader:
             return await self._write_refused(plan, refusal)
 
     async def _open_bar(self, stores: Stores) -> "_Opened":
-        """Take the locks of an admission and read, under them and by one round trip, all that a decision rests on."""
-        pairs = [(TRACK, self._rules.strategy_id)]
-        await lock_switches(stores, pairs, spends=True)
+        """Lock budget and account and read, under them and by one round trip, all that a decision rests on."""
+        await lock_budgets(stores, [self._pair])
         await stores.accounts.hold(self.account)
-        switches, states, fits = await together(
-            read_locked(stores, pairs),
-            self._read_states(stores),
+        states, fits = await together(
+            stores.accounts.states(
+                (self.ledger, self.ledger.whole),
+                trips_since=self._parts.clock.now() - STREAK_WINDOW,
+                max_trips=MAX_TRIPS,
+            ),
             stores.costs.newest(self._rules.adapter, self._decider.symbols),
         )
         own = states[0]
         held = self._held_of({one.target: one.position for one in own.positions}, own.cash)
-        return _Opened(held, switches, states, fits)
-
-    async def _read_states(self, stores: Stores) -> tuple[LedgerState, ...]:
-        """Read the strategy and the whole track in the account."""
-        window: dict[str, Any] = {
-            "trips_since": self._parts.clock.now() - STREAK_WINDOW,
-            "max_trips": MAX_TRIPS,
-        }
-        return await together(
-            *(stores.accounts.state(one, **window) for one in (self.ledger, self.ledger.whole))
-        )
+        return _Opened(held, states, fits)
 
     async def _read_held(self, stores: Stores) -> _Held:
         positions, cash = await together(
@@ -228,9 +221,10 @@ class Trader:
 
         Two round trips: one for what has to be known before the orders are admitted, one for all that is written.
         """
-        _, states, judged, facts, ids = await together(
+        _, states, switches, judged, facts, ids = await together(
             self._put_state(stores, plan),
             self._charge(stores, plan, opened),
+            self._hold_switches(stores, plan),
             judge_market(stores, plan.openings, self._parts),
             self._read_facts(stores, plan, opened),
             self._prediction_ids(stores, plan),
@@ -245,7 +239,7 @@ class Trader:
         changes: Sequence[Change] = ()
         if plan.wanted:
             known = Known(marked[self.ledger.whole], facts)
-            new, changes = await self._admitted(stores, plan, new, opened.switches, judged, known)
+            new, changes = await self._admitted(stores, plan, new, switches, judged, known)
         return self._step(stores, plan, equity, new, changes)
 
     async def _step(
@@ -273,7 +267,7 @@ class Trader:
         """Let risk admit the orders that are wanted, before they are stored; raises `Refusal`."""
         at, request = self._parts.clock.now(), self._records.request(plan)
         drafts = [drafted(one, place, at=at) for place, one in enumerate(new[: len(plan.wanted)])]
-        held = Held(drafts, switches, judged, known=known)
+        held = Held(drafts, switches, judged, known=known, holds_switches=True)
         admission = await judge_held(stores, request, self._parts, held)
         begun = {one.id: order_of(one, ()) for one in drafts}
         changes, patches = admission.changes(request, begun, at=at)
@@ -283,6 +277,10 @@ class Trader:
     async def _put_state(self, stores: Stores, plan: BarPlan) -> None:
         state = TraderState(plan.bar.end, self._decider.document())
         await stores.trader.put(self.ledger.strategy_id, self.ledger.account_id, state)
+
+    async def _hold_switches(self, stores: Stores, plan: BarPlan) -> Sequence[EffectiveSwitch]:
+        """Lock the switches, after every other lock, where something is opened."""
+        return await hold_switches(stores, [self._pair]) if plan.openings else ()
 
     async def _read_facts(self, stores: Stores, plan: BarPlan, opened: "_Opened") -> TrackFacts | None:
         """Read of what is traded, and of what anybody holds, what risk must know where something is opened."""
@@ -343,6 +341,5 @@ class _Opened:
     """What is held, under the locks of an admission; `states` are of the strategy and of the whole track."""
 
     held: _Held
-    switches: Sequence[EffectiveSwitch]
     states: Sequence[LedgerState]
     fits: Mapping[str, CostFit]
