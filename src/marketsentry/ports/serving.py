@@ -22,7 +22,8 @@ class LiveSeries:
     """The newest of one symbol with the manifest line of its bars.
 
     `no_trade_ts_ns` (n,) are quiet cells of the span of `bars`. `events` and `funding` hold all that the contexts of
-    the bars rest on; a spot symbol takes the funding of its perpetual.
+    the bars rest on; a spot symbol takes the funding of its perpetual. `sent` is all this as the record sent it:
+    equal where nothing differs.
     """
 
     info: SeriesInfo
@@ -30,6 +31,7 @@ class LiveSeries:
     no_trade_ts_ns: NDArray[np.int64]
     events: EventSeries
     funding: FundingSeries
+    sent: tuple[bytes | None, ...]
 
     def bar_at(self, ts_ns: int) -> NDArray[np.float64]:
         """Give the bar (5,) that opens then; NaN where there is none."""

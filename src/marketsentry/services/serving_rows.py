@@ -175,12 +175,16 @@ async def _advanced(
     if missing is not None:
         return _Read(_no_bars(missing, stream.interval), live, from_ns)
     given = [live[symbol] for symbol in served.symbols]
-    try:
-        stepped = await _stepped(step, given)
-    except ConflictError:
-        return _Read(await _from_start(served, as_of_ns, transactions), live, from_ns)
+    stepped = kept.again(given) if step == stream.follow else None
+    if stepped is None:
+        try:
+            stepped = await _stepped(step, given)
+        except ConflictError:
+            return _Read(await _from_start(served, as_of_ns, transactions), live, from_ns)
     lines = {one.info.symbol: one.info for one in given}
-    return _Read(_Advanced(stepped, KeptStream(stream, lines), stream.missing_frac), live, from_ns)
+    is_open = stream.next_ts_ns == from_ns  # it went on from where it stood
+    newest = KeptStream(stream, lines, (given, stepped) if is_open else None)
+    return _Read(_Advanced(stepped, newest, stream.missing_frac), live, from_ns)
 
 
 async def _stepped(

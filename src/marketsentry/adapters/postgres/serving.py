@@ -109,6 +109,11 @@ CROSS JOIN LATERAL (
 )
 
 
+_SENT = (
+    *("ts", "open", "high", "low", "close", "volume", "quiet"),
+    *("occurred", "known", "kind", "tier", "importance", "confidence", "novelty"),
+    *("funding_ts", "funding_rate"),
+)
 _NO_TIMES, _NO_CODES, _NO_VALUES = np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0)
 
 
@@ -180,6 +185,7 @@ def _live_series(row: Mapping[str, Any]) -> LiveSeries:
         window.no_trade_ts_ns,
         _events(symbol, row),
         _funding(perp_of(symbol), row),
+        tuple([row[name] for name in _SENT]),
     )
 
 
