@@ -41,9 +41,9 @@ Rows = Mapping[str, ServedRow | Why]
 
 @dataclass(frozen=True, slots=True)
 class OpenedRows(Generic[B]):
-    """A transaction with what was read in it: facts of the targets asked for, rows of the whole universe.
+    """A transaction with what was read in it: facts of the targets asked for, rows of those that the model knows.
 
-    `live` are the newest bars, of the whole universe where they were read for the rows: all of them that opened at
+    `live` are the newest bars of its whole universe, where they were read for the rows: all of them that opened at
     `live_from_ns` or later and are known. `beside` is what was read beside them.
     """
 
@@ -98,7 +98,7 @@ async def open_rows(
     served
         Names features and universe.
     symbols
-        Of these facts are read.
+        Of these facts are read, and rows given where they are of the universe.
     cache
         Holds the stream of the version.
     transactions
@@ -133,7 +133,7 @@ async def open_rows(
             found = read.found
             if isinstance(found, _Advanced) and not is_past and found.kept.stream.has_started:
                 cache.streams[served.sha256] = found.kept
-            rows = {symbol: _row_of(found, served, symbol) for symbol in served.symbols}
+            rows = {symbol: _row_of(found, served, symbol) for symbol in symbols if symbol in served.symbols}
             await turn.aclose()
             yield OpenedRows(stores, facts, rows, told, read.live, read.live_from_ns)
 
