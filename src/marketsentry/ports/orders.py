@@ -305,11 +305,14 @@ class OrderStore(Protocol):
     async def claim(
         self, owner: str, *, lease_s: float, limit: int, order_ids: Sequence[int] | None = None
     ) -> Sequence[StoredOrder]:
-        """Take open orders that nobody holds, oldest first, for `lease_s` by the clock of the database."""
+        """Take open orders that nobody holds, oldest first, for `lease_s` by the clock of the database.
+
+        The commit does not wait for the disk: a lease that is lost is one that somebody else may take.
+        """
         ...
 
     async def renew(self, owner: str, order_ids: Sequence[int], *, lease_s: float) -> Sequence[int]:
-        """Hold orders longer; returns the ids that this owner still held."""
+        """Hold orders longer; returns the ids that this owner still held. Its commit is that of `claim`."""
         ...
 
     async def release(self, owner: str, order_ids: Sequence[int]) -> None:

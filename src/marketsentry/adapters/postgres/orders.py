@@ -179,7 +179,10 @@ class PostgresOrderStore:
             "limit": limit,
             "order_ids": None if order_ids is None else list(order_ids),
         }
-        return sorted(await self._orders(sql.CLAIM, given), key=lambda one: one.id)
+        rows = await self._statements.rows(sql.CLAIM, given)
+        for row in rows:
+            del row["commits_late"]
+        return [_stored(row) for row in rows]
 
     async def renew(self, owner: str, order_ids: Sequence[int], *, lease_s: float) -> Sequence[int]:
         """Hold orders longer; see `OrderStore.renew`."""

@@ -262,13 +262,23 @@ WHERE id IN (
     LIMIT %(limit)s)
 """
 
-CLAIM = _TAKE + "RETURNING" + _SHAPE
+# a lease that a crash of the server loses is one that somebody else may take: neither waits for the disk
+CLAIM = (
+    "WITH taken AS ("
+    + _TAKE
+    + "RETURNING *) SELECT"
+    + _SHAPE
+    + ", set_config('synchronous_commit', 'off', true) AS commits_late FROM taken ORDER BY id"
+)
 
 RENEW = """
-UPDATE orders_sim
-SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
-WHERE id = ANY(%(order_ids)s) AND lease_owner = %(owner)s AND lease_until > clock_timestamp()
-RETURNING id
+WITH renewed AS (
+    UPDATE orders_sim
+    SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+    WHERE id = ANY(%(order_ids)s) AND lease_owner = %(owner)s AND lease_until > clock_timestamp()
+    RETURNING id
+)
+SELECT id, set_config('synchronous_commit', 'off', true) AS commits_late FROM renewed
 """
 
 RELEASE = """
