@@ -183,15 +183,21 @@ async def run_decision(
         With the code by which risk refuses.
     """
     admitted = await admit(request, parts.admit, by=by)
+    executed_ids = frozenset(one.id for one in admitted)
+    within_s = wait_s + float(request.limit_timeout_s)
+    await parts.executor.settle([one for one in admitted if one.status.is_open], within_s=within_s)
+    told = await _told_of_decision(request, parts)
+    others = [one.stored for one in told if one.stored.status.is_open and one.stored.id not in executed_ids]
+    if others:  # that an earlier run has admitted
+        await parts.executor.settle(others, within_s=within_s)
+        told = await _told_of_decision(request, parts)
+    return RunResult(told, executed_ids)
+
+
+async def _told_of_decision(request: RunRequest, parts: ExecutionParts) -> Sequence[ToldOrder]:
     async with parts.transactions() as stores:
         orders = await stores.orders.of_decision(request.decision_id, limit=request.max_orders)
-    await parts.executor.settle(
-        [one for one in orders if one.status.is_open], within_s=wait_s + float(request.limit_timeout_s)
-    )
-    async with parts.transactions() as stores:
-        orders = await stores.orders.of_decision(request.decision_id, limit=request.max_orders)
-        told = await told_orders(stores, orders)
-    return RunResult(told, frozenset(one.id for one in admitted))
+        return await told_orders(stores, orders)
 
 
 async def read_order(order_id: int, *, transactions: Transactions) -> ToldOrder:

@@ -1,7 +1,7 @@
 """Orders and their execution over HTTP (contract section 1.6)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -33,7 +33,7 @@ from marketsentry.core.orders.order import OrderStatus, Side, TimeInForce
 from marketsentry.core.orders.terms import terms_of
 from marketsentry.exceptions import InputError
 from marketsentry.ports.decisions import Idempotency
-from marketsentry.ports.orders import OrderFilter
+from marketsentry.ports.orders import OrderFilter, StoredOrder
 from marketsentry.services.execution import (
     EnteredOrder,
     EnterRequest,
@@ -49,6 +49,7 @@ from marketsentry.services.expected_costs import EXPECTED_COST
 
 DIGITS = 8
 LIQUID = "liquid"
+_STORED = tuple(one.name for one in fields(StoredOrder))
 _FILLED = (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED)
 _LOCKED: dict[int | str, dict[str, Any]] = {423: {"description": "the code by which risk refuses"}}
 
@@ -216,7 +217,7 @@ def _executed(told: ToldOrder) -> ExecutedOrderOut:
 
 def _columns(told: ToldOrder) -> dict[str, Any]:
     stored = told.stored
-    columns = asdict(stored)
+    columns = {name: getattr(stored, name) for name in _STORED}
     for name in (
         *("quantity", "base_quantity", "notional", "est_price"),
         *("est_cost_bps", "max_slippage_bps", "filled_qty"),
