@@ -17,7 +17,8 @@ from psycopg import sql
 
 from marketsentry.adapters.embedded import EmbeddedEngines
 from marketsentry.adapters.postgres import migrate
-from simulation.run import Outcome, prepare
+from simulation.desk import prepare
+from simulation.run import Outcome
 from simulation.workers import run_here, take_database
 
 
