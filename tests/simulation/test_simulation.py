@@ -9,7 +9,7 @@ from simulation.planted import BUGS
 from simulation.run import simulate
 from simulation.world import Bug
 
-N_SEEDS = int(os.environ.get("SEEDS", "60"))
+N_SEEDS = int(os.environ.get("SEEDS", "5"))
 FIRST = int(os.environ.get("FROM", "0"))
 ENOUGH = 60  # seeds within which a planted bug must be found
 
