@@ -34,8 +34,9 @@ style: .venv/.dev
 unit: .venv/.dev ## unit tests only
 	$(BIN)/pytest tests/unit -n 2 --dist worksteal -q $(ARGS)
 
-integration: .venv/.dev ## tests on real PostgreSQL, Redis, child processes and a venue on loopback; 60 simulated seeds
+integration: .venv/.dev ## tests on real PostgreSQL, Redis, child processes and a venue on loopback; 200 simulated seeds
 	$(BIN)/pytest tests/integration tests/simulation -n 3 --dist worksteal -q $(ARGS)
+	@$(MAKE) --no-print-directory simulate ARGS=
 
 simulate: .venv/.dev ## orders under faults and crashes on a virtual clock (SEEDS=200 FROM=0 ARGS="--trace")
 	@PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --from $(FROM) $(ARGS)

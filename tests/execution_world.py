@@ -1,12 +1,17 @@
 """Everything that executes, over one record and one clock."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from faulty_venue import Faults, FaultyVenues, MovedClock, faulty_transactions
 from marketsentry.adapters.postgres.database import Database
+from marketsentry.adapters.venues.paper import PaperParts, PaperRules
+from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.core.orders.order import Side
+from marketsentry.core.risk.limits import RiskLimits
 from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.services.execution import EnteredOrder, EnterRequest, ExecutionParts, enter_orders
@@ -14,6 +19,8 @@ from marketsentry.services.execution_admit import admit
 from marketsentry.services.execution_claim import DriveParts, DriveRules
 from marketsentry.services.execution_request import AdmitParts, RunRequest
 from marketsentry.services.executor import Executor
+from marketsentry.services.risk import RiskParts
+from recorded_prices import add_bars, add_prices
 
 BY = ChangedBy("test")
 
@@ -77,3 +84,23 @@ class World:
         decision_id = await self.entered(*quantities)
         request = RunRequest(decision_id, **run)  # type: ignore[arg-type]  # fields by name
         return list(await admit(request, self.admit, by=BY))
+
+
+async def open_world(database: Database, *, sleep: Callable[[float], Awaitable[None]] | None = None) -> World:
+    """Record a market of BTC at 100, ten thousand in a bar, and make what executes; `sleep` is the venue's delay."""
+    clock = MovedClock()
+    await add_prices(database, "BTC", 100.0, until=clock.at - timedelta(seconds=1))
+    await add_bars(database, "BTC", price=100.0, volume=10_000.0, until=clock.at - timedelta(hours=1))
+    market = RecordedMarket(database.transactions, max_age=timedelta(hours=2))
+    rules = PaperRules(latency_s=0.01)
+    registry = VenueRegistry(PaperParts(database.transactions, market, clock, rules, sleep or clock.sleep))
+    limits = RiskLimits(
+        max_single_weight=10.0,
+        max_gross_exposure=10.0,
+        max_turnover=10.0,
+        max_sector_exposure=10.0,
+        max_style_exposure=10.0,
+    )
+    risk = RiskParts(database.transactions, limits, clock)
+    admit = AdmitParts(database.transactions, clock, risk, registry, Decimal(1_000_000))
+    return World(database, clock, registry, admit)

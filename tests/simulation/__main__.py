@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg
-from psycopg import sql
-
+from lent_databases import copy, url_of
 from marketsentry.adapters.embedded import EmbeddedEngines
 from marketsentry.adapters.postgres import migrate
-from simulation.run import Outcome, prepare
+from simulation.desk import prepare
+from simulation.run import Outcome
 from simulation.workers import run_here, take_database
 
 
@@ -63,15 +61,15 @@ def _arguments() -> argparse.Namespace:
 def _databases(n: int) -> Iterator[list[str]]:
     """Prepared databases on a PostgreSQL of their own."""
     with tempfile.TemporaryDirectory() as home, EmbeddedEngines(Path(home) / "engines") as engines:
+        server = engines.urls.database_url
+        template = "simulation_template"
+        copy(server, template, "template1")
+        migrate.upgrade(url_of(server, template))
         urls = []
         for number in range(n):
-            name = f"simulation_{number}"
-            with psycopg.connect(engines.urls.database_url, autocommit=True) as connection:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            url = urlsplit(engines.urls.database_url)._replace(path=f"/{name}").geturl()
-            migrate.upgrade(url)
-            prepare(url)
-            urls.append(url)
+            copy(server, f"simulation_{number}", template)
+            urls.append(url_of(server, f"simulation_{number}"))
+            prepare(urls[-1])
         yield urls
 
 

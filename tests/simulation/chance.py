@@ -9,13 +9,13 @@ from random import Random
 class Rates:
     """How often things go wrong; drawn anew for each seed, so that calm and wild runs both occur.
 
-    `call` and `statement` are probabilities of each call of the venue and each statement of the record, `commit` of
+    `call` and `message` are probabilities of each call of the venue and each message to the record, `commit` of
     each commit. `crash_every` is how many steps a process lives on average. `slow` is the share of steps that take
     time, `stall` that of transactions around which a task stands still for longer than a call, or than a lease.
     """
 
     call: float
-    statement: float
+    message: float
     commit: float
     crash_every: float
     slow: float
@@ -42,10 +42,10 @@ class Chance:
         draw = self.of("rates")
         return Rates(
             call=draw.choice((0.0, 0.05, 0.15, 0.3)),
-            statement=draw.choice((0.0, 0.0, 0.001, 0.004)),
+            message=draw.choice((0.0, 0.0, 0.003, 0.012)),
             commit=draw.choice((0.0, 0.01, 0.03, 0.06)),
-            crash_every=draw.choice((float("inf"), 3000.0, 1000.0, 300.0)),
-            slow=draw.choice((0.02, 0.1, 0.3)),
+            crash_every=draw.choice((float("inf"), 2000.0, 700.0, 200.0)),
+            slow=draw.choice((0.05, 0.2, 0.6)),
             stall=draw.choice((0.0, 0.0, 0.005, 0.02)),
         )
 

@@ -6,13 +6,14 @@ import pytest
 
 from marketsentry.adapters.embedded import EmbeddedEngines
 from marketsentry.adapters.postgres import migrate
-from simulation.run import prepare
+from simulation.desk import Desk, prepare
 
 
 @pytest.fixture(scope="session")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A migrated database with the clock of simulations."""
     with EmbeddedEngines(tmp_path_factory.mktemp("engines")) as engines:
         migrate.upgrade(engines.urls.database_url)
         prepare(engines.urls.database_url)
-        yield engines.urls.database_url
+        with Desk(engines.urls.database_url) as desk:
+            yield desk

@@ -1,13 +1,8 @@
-"""A small trading program that is made to be killed: it enters and runs decisions at a venue until it is ended.
-
-`python -m simulation.driver` reads one JSON document from standard input: `database_url`, `venue_url`, `key`, `secret`,
-`strategy`, `seed`.
-"""
+"""A small trading program that is made to be killed: it enters and runs decisions at a venue until it is ended."""
 
 import asyncio
-import json
+import os
 import random
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -42,6 +37,20 @@ ADAPTER, VENUE, TRACK = "coinbase_live", "coinbase", "liquid"
 RULES = DriveRules(lease_s=4.0, call_s=3.0, grace_s=8.0)  # a crash is over soon
 N_CLIENTS = 3
 MID = Decimal(60_000)
+
+
+def trade(told: Mapping[str, Any]) -> None:
+    """Trade until killed, in a process of its own.
+
+    Parameters
+    ----------
+    told
+        `database_url`, `venue_url`, `key`, `secret`, `strategy`, `seed`.
+    """
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 1)
+    os.dup2(silent, 2)
+    asyncio.run(_trade(told))
 
 
 def open_parts(told: Mapping[str, Any], database: Database) -> tuple[ExecutionParts, VenueRegistry]:
@@ -115,7 +124,3 @@ async def _client(name: str, strategy: str, parts: ExecutionParts) -> None:
                 await run_decision(run, parts, by=ChangedBy("driver"), wait_s=5.0)
                 break
             await asyncio.sleep(0.2)
-
-
-if __name__ == "__main__":
-    asyncio.run(_trade(json.load(sys.stdin)))

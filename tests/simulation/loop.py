@@ -41,6 +41,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Virtual seconds since the start."""
         return self._timers.now_s
 
+    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:
+        """Watch nothing: what PostgreSQL answers is read when its message has arrived."""
+
+    def remove_reader(self, fd: Any) -> bool:
+        """Watch nothing."""
+        return True
+
     def run_in_executor(  # type: ignore[override]  # the result is there at once
         self, executor: Pool | None, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:

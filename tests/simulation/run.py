@@ -1,29 +1,19 @@
-"""Prepare a database for runs, run one seed on it, and judge it."""
+"""Run one seed and judge it."""
 
 from collections import Counter
 from dataclasses import dataclass
 
-import psycopg
 import structlog
 
 from simulation.chance import Chance, Rates
+from simulation.desk import Desk
 from simulation.invariants import judge, read_record
-from simulation.loop import START, VirtualClock, VirtualLoop
+from simulation.loop import VirtualClock, VirtualLoop
 from simulation.process import Process
-from simulation.record import CLOCK, Desk, Record
+from simulation.record import Record
 from simulation.story import play
 from simulation.world import Bug, World
 
-_TABLES = """accounts, decisions, signal_candidates, orders_sim, order_events, fills, ledger_entries, round_trips,
-    positions, cash_balances, equity_snapshots, positions_snapshots, trader_states, outbox, paper_orders, risk_events,
-    risk_control_state, kill_switch_events"""
-_KEPT = ("order_events", "fills", "ledger_entries", "kill_switch_events", "risk_events")
-_PRICE = """
-INSERT INTO prices (symbol, price, timestamp, source, known_at)
-SELECT symbol, price, at, 'test', at
-FROM (VALUES ('BTC', 100.0), ('ETH', 20.0)) AS known (symbol, price),
-     generate_series(%(start)s - interval '63 minutes', %(start)s, interval '1 minute') AS at
-"""
 _LOGS = """
 SELECT order_id, version, to_char(at, 'MI:SS.MS'), kind, payload::text FROM order_events ORDER BY order_id, version
 """
@@ -53,23 +43,14 @@ class Outcome:
         return "\n".join([*lines, f"see it again: make simulate FROM={self.seed} SEEDS=1 ARGS=--trace"])
 
 
-def prepare(url: str) -> None:
-    """Give a migrated database the clock of simulations and a market; its rows may be emptied between runs."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(CLOCK)
-        connection.execute(_PRICE, {"start": START})
-        for table in _KEPT:
-            connection.execute(f"DROP TRIGGER IF EXISTS {table}_are_not_truncated ON {table}")
-
-
-def simulate(seed: int, url: str, *, bug: Bug | None = None) -> Outcome:
+def simulate(seed: int, desk: Desk, *, bug: Bug | None = None) -> Outcome:
     """Run one seed and judge it.
 
     Parameters
     ----------
     seed
         Which schedule.
-    url
+    desk
         A prepared database; what earlier runs left is removed first.
     bug
         What to plant.
@@ -79,13 +60,11 @@ def simulate(seed: int, url: str, *, bug: Bug | None = None) -> Outcome:
     Outcome
     """
     loop = VirtualLoop()
-    desk = Desk(url, VirtualClock(loop))
     try:
-        desk.monitor.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY")
+        desk.begin(VirtualClock(loop))
         world = World(seed, loop, desk, bug)
         return loop.run_until_complete(_judged(world))
     finally:
-        loop.run_until_complete(desk.close())
         loop.close()
         structlog.reset_defaults()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -9,10 +10,11 @@ import subprocess
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from marketsentry.services.execution_request import ACCOUNT
 from marketsentry.services.ledger import pay
 from programs import eventually
 from recorded_prices import add_prices
-from simulation.driver import ADAPTER, TRACK, VENUE, open_parts
+from simulation.driver import ADAPTER, TRACK, VENUE, open_parts, trade
 from simulation.invariants import judge, read_record
 from simulation.world import Blocked
 
@@ -117,20 +119,19 @@ def _books(told: Mapping[str, Any], before: Mapping[str, Decimal]) -> Truth:
     )
 
 
-def _start(given: Mapping[str, Any]) -> "subprocess.Popen[str]":
-    environment = os.environ | {"PYTHONPATH": str(TESTS)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "simulation.driver"],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(given))
-    process.stdin.close()
-    return process
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, Any]], BaseProcess]:
+    """Starts a trading program: a fork of one that has read its modules, which takes seconds and proves nothing."""
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    programs = multiprocessing.get_context("forkserver")
+    programs.set_forkserver_preload(["simulation.driver"])
+
+    def started(given: Mapping[str, Any]) -> BaseProcess:
+        process = programs.Process(target=trade, args=(given,), daemon=True)
+        process.start()
+        return process
+
+    return started
 
 
 async def _pay_in(url: str, amount: Decimal) -> None:
@@ -166,19 +167,21 @@ def _progress(url: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _until_it_trades(url: str, process: "subprocess.Popen[str]", *, more: int) -> None:
+def _until_it_trades(url: str, process: BaseProcess, *, more: int) -> None:
     """Wait until the record has so many events more."""
     wanted = _progress(url) + more
 
     def has_traded() -> bool:
-        assert process.poll() is None, "the driver ended by itself"
+        assert process.is_alive(), "the driver ended by itself"
         return _progress(url) >= wanted
 
     assert eventually(has_traded, PATIENCE_S), "the driver does not trade"
 
 
 @pytest.mark.slow
-def test_what_was_traded_survives_being_killed(engines: EmbeddedEngines, venue: dict[str, Any]) -> None:
+def test_what_was_traded_survives_being_killed(
+    engines: EmbeddedEngines, venue: dict[str, Any], start: Callable[[Mapping[str, Any]], BaseProcess]
+) -> None:
     url, draw, kills = engines.urls.database_url, random.Random(7), Counter[str]()
     before = _balances(venue, _truth(venue))
     asyncio.run(_pay_in(url, before["USD"]))
@@ -189,7 +192,7 @@ def test_what_was_traded_survives_being_killed(engines: EmbeddedEngines, venue: 
         "secret": venue["key"]["secret"],
         "strategy": STRATEGY,
     }
-    driver = _start({**given, "seed": 0})
+    driver = start({**given, "seed": 0})
     try:
         for n in range(1, N_KILLS + 1):
             _until_it_trades(url, driver, more=draw.randrange(1, 20))
@@ -199,13 +202,13 @@ def test_what_was_traded_survives_being_killed(engines: EmbeddedEngines, venue: 
                 _revive(engines)
             else:
                 driver.kill()
-                driver.wait()
+                driver.join()
                 kills["program"] += 1
-                driver = _start({**given, "seed": n})
+                driver = start({**given, "seed": n})
         _until_it_trades(url, driver, more=1)
     finally:
         driver.kill()
-        driver.wait()
+        driver.join()
     asyncio.run(_finish(given))
     found, books = asyncio.run(_read(url)), _books(venue, before)
     asked = dict.fromkeys(found.entered, 1)

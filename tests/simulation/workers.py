@@ -2,16 +2,17 @@
 
 from multiprocessing import Queue
 
+from simulation.desk import Desk
 from simulation.run import Outcome, simulate
 
-_database: list[str] = []
+_desk: list[Desk] = []
 
 
 def take_database(given: "Queue[str]") -> None:
     """Take the database of this worker."""
-    _database.append(given.get())
+    _desk.append(Desk(given.get()))
 
 
 def run_here(seed: int) -> Outcome:
     """Run a seed on it."""
-    return simulate(seed, _database[-1])
+    return simulate(seed, _desk[-1])

@@ -21,11 +21,12 @@ from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
 from marketsentry.services.risk import RiskParts
 from simulation.chance import Chance
+from simulation.desk import Desk
 from simulation.exchange import Exchange
 from simulation.loop import VirtualClock, VirtualLoop
 from simulation.network import Lines, VenueLine
 from simulation.process import CURRENT, Process
-from simulation.record import Desk, Record
+from simulation.record import Record
 
 BY = ChangedBy("simulation")
 TRACK = "liquid"

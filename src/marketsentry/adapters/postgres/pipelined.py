@@ -75,10 +75,14 @@ class PipelinedConnection(AsyncConnection[Any]):
             self._adapt = Transformer(self)
         return self._adapt
 
+    def statements(self) -> "PipelinedStatements":
+        """Make the statements of a transaction that begins."""
+        return PipelinedStatements(self)
+
     @asynccontextmanager
     async def sent_ahead(self) -> AsyncIterator["PipelinedStatements"]:
         """Open a transaction: it commits when the block ends well and rolls back when an exception leaves it."""
-        ahead = PipelinedStatements(self)
+        ahead = self.statements()
         try:
             yield ahead
             await ahead.commit()
@@ -317,13 +321,15 @@ class PipelinedStatements:
 
     def _flush(self) -> None:
         """Send what was kept as one message, with the mark that ends it."""
-        self._kept.append(_Asked(self._server.pipeline_sync))
-        kept, self._kept = self._kept, []
-        self._asked.extend(kept)
+        message, self._kept = [*self._kept, _Asked(self._server.pipeline_sync)], []
+        self._asked.extend(message)
+        self._transmit(message)
+
+    def _transmit(self, message: Sequence[_Asked]) -> None:
         try:
             if not self._server.pipeline_status:
                 self._server.enter_pipeline_mode()
-            for asked in kept:
+            for asked in message:
                 asked.write()
             self._push()
             if not self._is_watched:
