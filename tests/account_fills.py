@@ -60,8 +60,8 @@ async def charge(
 ) -> None:
     """Charge a sub-ledger under the lock of its account."""
     account = await stores.accounts.lock(ledger.account_id)
-    state = await stores.accounts.state(ledger, trips_since=at, max_trips=0)
-    await charge_holding(stores, account, [state], costs, at=at, kind=kind)
+    states = await stores.accounts.states([ledger], trips_since=at, max_trips=0)
+    await charge_holding(stores, account, states, costs, at=at, kind=kind)
 
 
 def make_booking(database: Database) -> MakeBooking:

@@ -42,7 +42,8 @@ from marketsentry.services.executor import Executor
 from marketsentry.services.flatten import FlattenParts
 from marketsentry.services.order_stream import OrderWatch
 from marketsentry.services.portfolio import PortfolioParts
-from marketsentry.services.predict import ServingParts, ServingRules
+from marketsentry.services.predict import ServingParts
+from marketsentry.services.predict_told import ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
 from marketsentry.services.serving import ServingCache
 from marketsentry.services.signals import SignalParts

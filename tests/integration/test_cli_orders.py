@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from execution_world import BY
 from marketsentry.adapters.embedded import Engines
 from marketsentry.bootstrap import System
@@ -30,12 +32,37 @@ async def test_orders_are_listed_and_explained(
     assert [(one["id"], one["status"], one["filled_qty"]) for one in listed["orders"]] == [
         (order_id, "filled", 10.0)
     ]
-    assert str(order_id) in ms(environment, "orders", "list").stdout
+    table = ms(environment, "orders", "list").stdout
+    assert str(order_id) in table
+    assert "…" not in table
+    assert f"{listed['orders'][0]['execution']['avg_fill_price']}" in table
 
     found = json.loads(ms(environment, "orders", "why", str(order_id), "--json").stdout)
     assert list(found) == [
-        *("fills", "order", "events", "risk", "signal", "prediction", "feature_snapshot", "model", "data")
+        *(
+            "fills",
+            "order",
+            "cost",
+            "events",
+            "risk",
+            "signal",
+            "prediction",
+            "feature_snapshot",
+            "model",
+            "data",
+        )
     ]
+    cost, (fill,) = found["cost"], found["fills"]
+    assert cost["expected"]["basis"] == "prior"
+    assert cost["expected_bps"] == pytest.approx(
+        sum(cost["expected"][name] or 0.0 for name in ("fee_bps", "half_spread_bps", "impact_bps"))
+    )
+    assert cost["fee_bps"] == pytest.approx(
+        1e4 * float(fill["fee_quote"]) / (float(fill["qty"]) * float(fill["price"]))
+    )
+    assert cost["came_to_bps"] == pytest.approx(
+        cost["fee_bps"] + 1e4 * (float(fill["price"]) / float(fill["reference_price"] or 100.0) - 1)
+    )
     assert [one["kind"] for one in found["events"]] == [
         *("admitted", "leg_sending", "leg_working", "leg_filled", "leg_closed", "finished")
     ]
@@ -43,6 +70,8 @@ async def test_orders_are_listed_and_explained(
     screen = ms(environment, "orders", "why", str(order_id)).stdout
     assert f"order      {order_id} buy BTC: filled" in screen
     assert "signal     -" in screen
+    assert f"cost       expected {cost['expected_bps']:.2f} bps (prior: fee " in screen
+    assert f", came to {cost['came_to_bps']:.2f} bps (slippage " in screen
 
     assert ms(environment, "orders", "why", "1").returncode == 3
 

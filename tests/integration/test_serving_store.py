@@ -6,6 +6,7 @@ import pytest
 from marketsentry.core.features.context import build_context
 from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.events import Event, Mention
+from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.records import FundingSeries
 from marketsentry.core.serving.answer import Answer, Reason, Source, Why
 from marketsentry.core.serving.explain import explain
@@ -79,17 +80,36 @@ async def test_one_statement_reads_what_the_single_reads_give(transactions, seed
         assert build_context(SYMBOLS, closes, bounded).tobytes() == expected.tobytes()
 
 
-async def test_facts_are_the_single_ones(transactions) -> None:
+@pytest.mark.parametrize("asked", [SYMBOLS, (*SYMBOLS, "NONE")])
+async def test_facts_are_the_single_ones(transactions, asked: tuple[str, ...]) -> None:
     await stored_market(transactions, 4)
-    for hour in (0, 3, 400, N_BARS + 30):
+    days_30 = 30 * 24  # how far back it looks first
+    for hour in (0, 3, 400, N_BARS + 30, N_BARS + days_30 - 3, N_BARS + days_30, N_BARS + 2 * days_30):
         as_of_ns = START_NS + hour * HOUR.ns
         async with transactions() as stores:
-            found = await stores.serving.facts([*SYMBOLS, "NONE"], as_of_ns=as_of_ns, max_events=8)
-            for symbol in (*SYMBOLS, "NONE"):
+            found = await stores.serving.facts(asked, as_of_ns=as_of_ns, max_events=8)
+            for symbol in asked:
                 names = (symbol, symbol.partition("-")[0])
                 query = ContextQuery(names, names, as_of_ns)
                 assert found[symbol].price == await stores.predictions.newest_price(symbol, as_of_ns=as_of_ns)
                 assert list(found[symbol].events) == await stores.predictions.context_events(query, limit=8)
+
+
+async def test_a_long_bar_that_opened_long_ago_may_be_the_newest_price(transactions) -> None:
+    long = Interval("90d", 90 * DAY_NS)
+    opened_ns = START_NS // long.ns * long.ns
+    one = random_series("A", seed=1, n_bars=24)
+    bars = BarSeries("A", long, "synthetic", np.array([opened_ns]), one.values[:1])
+    as_of_ns = opened_ns + 91 * DAY_NS
+    async with transactions() as stores:
+        await stores.bars.merge(bars)
+        shown = await stores.serving.facts(["A"], as_of_ns=as_of_ns, max_events=8)
+        short = BarSeries("A", HOUR, "synthetic", one.ts_ns - START_NS + opened_ns + 88 * DAY_NS, one.values)
+        await stores.bars.merge(short)
+        found = await stores.serving.facts(["A"], as_of_ns=as_of_ns, max_events=8)
+    assert shown["A"].price == found["A"].price
+    assert found["A"].price is not None
+    assert found["A"].price.source == "synthetic 90d"
 
 
 async def revision(transactions) -> int:
@@ -165,15 +185,3 @@ async def test_an_infinite_feature_is_refused(transactions) -> None:
     async with transactions() as stores:
         with pytest.raises(InputError, match="feature y must be finite"):
             await stores.serving.add([prediction("A", 1.0, -np.inf)])
-
-
-async def test_a_late_commit_is_asked_for_by_the_transaction_alone(transactions, database) -> None:
-    async def setting() -> str:
-        async with database.connection() as connection:
-            row = await (await connection.execute("SHOW synchronous_commit")).fetchone()
-        return str(row[0])
-
-    before = await setting()
-    async with transactions() as stores:
-        await stores.serving.commit_late()
-    assert await setting() == before == "on"

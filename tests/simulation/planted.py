@@ -110,9 +110,10 @@ class _EarlierSwitches(_Beside):
         return None
 
     async def read_switches(self, tracks: Sequence[str], strategy_ids: Sequence[str]) -> SwitchReading:
-        reading: SwitchReading = self._read or await self._inner.read_switches(tracks, strategy_ids)
-        self._keep(reading)
-        return reading
+        if self._read is None:
+            self._read = await self._inner.read_switches(tracks, strategy_ids)
+        self._keep(self._read)
+        return self._read
 
 
 class _StoresWith(_Beside):

@@ -38,7 +38,9 @@ N_KILLS = int(os.environ.get("KILLS", "6"))
 DATABASE_EVERY = 3  # so often the database is killed, else the program
 STRATEGY = "killed"
 PATIENCE_S = 120.0
-CLEARED_IN_S = PATIENCE_S + 10.0 * N_KILLS  # each kill leaves orders open, and the venue takes 20 requests a second
+CLEARED_IN_S = (
+    PATIENCE_S + 10.0 * N_KILLS
+)  # each kill leaves orders open, and the venue takes 20 requests a second
 TESTS = Path(__file__).resolve().parent.parent
 
 

@@ -85,18 +85,17 @@ def create_app(system: System) -> FastAPI:
     app.state.system = system
     app.state.metrics = metrics
     install_error_handlers(app)
+    for hot in (risk.router, signals.router, execution.router):  # routers are asked in this order
+        app.include_router(hot, prefix=PREFIX)
     app.include_router(health.router)
     app.include_router(frozen.router)
     app.include_router(events.router, prefix=PREFIX)
     app.include_router(predictions.router, prefix=PREFIX)
-    app.include_router(signals.router, prefix=PREFIX)
     app.include_router(portfolio.router, prefix=PREFIX)
-    app.include_router(execution.router, prefix=PREFIX)
     app.include_router(data_quality.router, prefix=PREFIX)
     app.include_router(backtests.router, prefix=PREFIX)
     app.include_router(accounts.router, prefix=PREFIX)
     app.include_router(metrics_pnl.router, prefix=PREFIX)
-    app.include_router(risk.router, prefix=PREFIX)
     app.add_middleware(BodyLimit, max_bytes=system.settings.max_body_bytes)
     app.add_middleware(RateLimit, per_second=system.settings.rate_limit_rps)
     app.add_middleware(LoopbackGuard, port=system.settings.api_bind[1])

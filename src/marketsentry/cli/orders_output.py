@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 NOTHING = "-"
+_WIDEST = 1_000
 _COST_COLUMNS = ("adapter", "target", "spread", "impact", "fee", "orders", "own", "errors", "fitted")
+_COST_PARTS = (("fee", "fee"), ("half the spread", "half_spread"), ("impact", "impact"))
 _COLUMNS = ("order", "time", "target", "side", "wanted", "filled", "price", "status", "reason")
 
 
@@ -25,7 +27,7 @@ def print_orders(rows: Sequence[Mapping[str, Any]], next_before: int | None) -> 
         price = (row["execution"] or {}).get("avg_fill_price")
         cells = (row["id"], row["created_at"][:19], row["target"], row["side"], wanted, row["filled_qty"])
         table.add_row(*map(_text, (*cells, price, row["status"], row["reject_reason"])))
-    console.print(table)
+    _print_whole(console, table)
     if next_before is not None:
         console.print(f"more: --before {next_before}", soft_wrap=True)
 
@@ -43,6 +45,7 @@ def print_why(found: Mapping[str, Any]) -> None:
     _line(console, "order", f"{order['id']} {order['side']} {order['target']}: {order['status']}{reason}")
     for step in (order["execution"] or {}).get("lifecycle", ()):
         _line(console, "", f"{step['time']} {step['event']} {step['status']}")
+    _line(console, "cost", _cost(found["cost"]))
     approved = "approved" if risk["is_approved"] else "not approved"
     stage = risk["rollout_stage_pct"]
     _line(console, "risk", f"decision {order['decision_id']} {approved}, stage {_text(stage)} %")
@@ -68,7 +71,7 @@ def print_costs(found: Mapping[str, Any]) -> None:
         bps = (f"{one[name]:.2f}" for name in ("half_spread_bps", "impact_coefficient", "fee_bps"))
         told = (str(one["n_orders"]), f"{100 * one['own_share']:.0f} %", f"{one['spread_of_errors_bps']:.2f}")
         table.add_row(one["adapter"], one["symbol"], *bps, *told, one["fitted_at"][:10])
-    console.print(table)
+    _print_whole(console, table)
     console.print(
         "half the spread, fee and errors in bps; impact in deviations of a bar for a whole bar's volume",
         soft_wrap=True,
@@ -95,6 +98,28 @@ def print_reconciled(found: Mapping[str, Any]) -> None:
         _line(
             console, "DIFFERS", f"{one['code']} {one['qty']} {one['symbol']} at {one['venue']}: {one['name']}"
         )
+
+
+def _print_whole(console: Console, table: Table) -> None:
+    """Print a table as wide as it is: a line that goes on is read, a figure that was cut is not."""
+    wanted = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
+    Console(highlight=False, width=max(console.width, wanted)).print(table)
+
+
+def _cost(cost: Mapping[str, Any]) -> str:
+    rests_on = cost["expected"]
+    told = "expected: not estimated"
+    if rests_on is not None:
+        parts = (f"{name} {_bps(rests_on[f'{key}_bps'])}" for name, key in _COST_PARTS)
+        told = f"expected {_bps(cost['expected_bps'])} bps ({rests_on['basis']}: {', '.join(parts)})"
+    if cost["fee_bps"] is None:
+        return told
+    slippage, fee = _bps(cost["slippage_bps"]), _bps(cost["fee_bps"])
+    return f"{told}, came to {_bps(cost['came_to_bps'])} bps (slippage {slippage}, fee {fee})"
+
+
+def _bps(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.2f}"
 
 
 def _part(console: Console, name: str, row: Mapping[str, Any] | None, columns: Sequence[str]) -> None:

@@ -223,8 +223,10 @@ class AccountStore(Protocol):
         """Read cash by currency."""
         ...
 
-    async def state(self, ledger: SubLedger, *, trips_since: datetime, max_trips: int) -> LedgerState:
-        """Read all that figures need by one statement; at most `max_trips` round trips in all."""
+    async def states(
+        self, ledgers: Sequence[SubLedger], *, trips_since: datetime, max_trips: int
+    ) -> Sequence[LedgerState]:
+        """Read all that figures of sub-ledgers need by one statement; at most `max_trips` round trips of each."""
         ...
 
     async def of_track(self, track: str, *, account_id: int | None = None) -> Sequence[Account]:

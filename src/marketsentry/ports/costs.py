@@ -33,6 +33,14 @@ class OwnOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidCost:
+    """What an order cost in bps of its notional; the slippage is None where no price says against what it counts."""
+
+    slippage_bps: float | None
+    fee_bps: float
+
+
+@dataclass(frozen=True, slots=True)
 class CostFit:
     """A fit as it is stored. `prior` names the profile that it is drawn towards."""
 
@@ -54,6 +62,10 @@ class CostStore(Protocol):
 
     async def own_orders(self, adapter: str, symbol: str, *, limit: int) -> Sequence[OwnOrder]:
         """Read filled orders that have a price to compare with, newest first."""
+        ...
+
+    async def of_order(self, order_id: int) -> PaidCost | None:
+        """Tell what an order cost so far; None where nothing of it was filled."""
         ...
 
     async def add(self, fit: CostFit) -> None:

@@ -118,6 +118,10 @@ class DecisionStore(Protocol):
         """
         ...
 
+    async def put(self, decision: Decision, entries: Sequence[BookEntry]) -> None:
+        """Append a decision that has no key, with the weights that it wants: its success is told by a later answer."""
+        ...
+
     async def find(self, idempotency: Idempotency) -> StoredDecision | None:
         """Read the decision of a key; raises `ConflictError` when it was another request."""
         ...

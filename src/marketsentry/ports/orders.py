@@ -1,7 +1,7 @@
 """Where orders are kept: the row that says how things stand, the events that made it so, and the fills."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from marketsentry.core.orders.apply import apply_all
 from marketsentry.core.orders.change import Change
 from marketsentry.core.orders.events import Event
-from marketsentry.core.orders.order import Order, OrderStatus, Side, TimeInForce
+from marketsentry.core.orders.order import ZERO, Order, OrderStatus, Side, TimeInForce
 from marketsentry.core.risk.losses import OrderOutcomes
 from marketsentry.exceptions import DataQualityError
 
@@ -21,7 +21,7 @@ class NewOrder:
     `quantity` is the number that the client gave or reads, in the unit of the endpoint; `base_quantity` is what is to
     be executed in base units and `notional` the same in quote currency, None where there was no price. `status` is
     `simulated`, `submitted` or `blocked`. With `has_signal` its signal is the newest of its decision and target, stored
-    before it.
+    before it. Account and plan are there when it is admitted as it is stored.
     """
 
     decision_id: str
@@ -45,6 +45,8 @@ class NewOrder:
     reject_reason: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     has_signal: bool = False
+    account_id: int | None = None
+    plan: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,51 @@ class Chain:
     models: Sequence[Mapping[str, Any]]
 
 
+def drafted(order: NewOrder, place: int, *, at: datetime) -> StoredOrder:
+    """Tell the row of an order before it is stored, numbered by its place among those that are added with it."""
+    return StoredOrder(
+        id=place,
+        decision_id=order.decision_id,
+        signal_id=order.signal_id,
+        target=order.target,
+        track=order.track,
+        side=order.side,
+        quantity=order.quantity,
+        base_quantity=order.base_quantity,
+        notional=order.notional,
+        est_price=order.est_price,
+        price_ts=order.price_ts,
+        est_cost_bps=order.est_cost_bps,
+        is_reduce_only=order.is_reduce_only,
+        status=order.status,
+        adapter=order.adapter,
+        venue=order.venue,
+        time_in_force=order.time_in_force,
+        max_slippage_bps=order.max_slippage_bps,
+        strategy_id=order.strategy_id,
+        account_id=order.account_id,
+        plan=order.plan,
+        filled_qty=ZERO,
+        reject_reason=order.reject_reason,
+        metadata=order.metadata,
+        version=0,
+        lease_owner=None,
+        lease_until=None,
+        created_at=at,
+        updated_at=at,
+    )
+
+
+def patched(order: NewOrder, patch: OrderPatch) -> NewOrder:
+    """Set the columns of a patch before the order is stored, as `OrderStore.append` does afterwards."""
+    told = {
+        one.name: value
+        for one in fields(patch)
+        if one.name != "metadata" and (value := getattr(patch, one.name)) is not None
+    }
+    return replace(order, **told, metadata={**order.metadata, **patch.metadata})
+
+
 def order_of(stored: StoredOrder, events: Iterable[Event]) -> Order:
     """Rebuild an order from its row and its whole log.
 
@@ -201,8 +248,22 @@ def log_of(stored: StoredOrder, events: Iterable[StoredEvent]) -> Sequence[Event
 class OrderStore(Protocol):
     """Orders with their logs and fills. A write publishes the order in the outbox of the same transaction."""
 
-    async def add(self, orders: Sequence[NewOrder]) -> Sequence[StoredOrder]:
-        """Insert orders, in the order given."""
+    async def add(self, orders: Sequence[NewOrder], changes: Sequence[Change] = ()) -> Sequence[StoredOrder]:
+        """Insert orders, in the order given.
+
+        Parameters
+        ----------
+        orders
+            To store.
+        changes
+            What they have been through already, each from an order that is numbered by its place in `orders`; its
+            patch is in the order (`patched`). Their events are written with the rows that they lead to.
+
+        Returns
+        -------
+        sequence of StoredOrder
+            The rows, oldest first.
+        """
         ...
 
     async def get(self, order_id: int) -> StoredOrder:
@@ -305,11 +366,14 @@ class OrderStore(Protocol):
     async def claim(
         self, owner: str, *, lease_s: float, limit: int, order_ids: Sequence[int] | None = None
     ) -> Sequence[StoredOrder]:
-        """Take open orders that nobody holds, oldest first, for `lease_s` by the clock of the database."""
+        """Take open orders that nobody holds, oldest first, for `lease_s` by the clock of the database.
+
+        The commit does not wait for the disk: a lease that is lost is one that somebody else may take.
+        """
         ...
 
     async def renew(self, owner: str, order_ids: Sequence[int], *, lease_s: float) -> Sequence[int]:
-        """Hold orders longer; returns the ids that this owner still held."""
+        """Hold orders longer; returns the ids that this owner still held. Its commit is that of `claim`."""
         ...
 
     async def release(self, owner: str, order_ids: Sequence[int]) -> None:

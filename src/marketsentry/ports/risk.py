@@ -127,7 +127,7 @@ class RiskStore(Protocol):
     """Switches, events and limits. Locks last until the transaction ends."""
 
     async def lock_switches(self, tracks: Sequence[str]) -> None:
-        """Hold the switches of tracks as they are, beside others who do: what admits an order does this first.
+        """Hold the switches of tracks as they are, beside others who do: the last lock of what admits an order.
 
         Then read them by a statement of its own. Whoever pulls a switch waits for the admissions under way and holds up
         those that come, so that none commits after the call has returned that pulled it.
@@ -139,7 +139,7 @@ class RiskStore(Protocol):
         ...
 
     async def lock_budget(self, track: str) -> None:
-        """Wait for the admissions of a track, so that check and reservation are one (K-44); after `lock_switches`."""
+        """Wait for the admissions of a track, so that check and reservation are one (K-44); before any other lock."""
         ...
 
     async def read_switches(self, tracks: Sequence[str], strategy_ids: Sequence[str]) -> SwitchReading:

@@ -13,6 +13,7 @@ from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.records import FundingSeries, SeriesInfo
 from marketsentry.core.serving.cold_start import Price
 from marketsentry.core.serving.explain import ContextEvent
+from marketsentry.ports.bars import BarWindow
 from marketsentry.ports.predictions import PredictionRecord, StoredPrediction
 
 
@@ -21,7 +22,8 @@ class LiveSeries:
     """The newest of one symbol with the manifest line of its bars.
 
     `no_trade_ts_ns` (n,) are quiet cells of the span of `bars`. `events` and `funding` hold all that the contexts of
-    the bars rest on; a spot symbol takes the funding of its perpetual.
+    the bars rest on; a spot symbol takes the funding of its perpetual. `sent` is all this as the record sent it:
+    equal where nothing differs.
     """
 
     info: SeriesInfo
@@ -29,6 +31,25 @@ class LiveSeries:
     no_trade_ts_ns: NDArray[np.int64]
     events: EventSeries
     funding: FundingSeries
+    sent: tuple[bytes | None, ...]
+
+    def bar_at(self, ts_ns: int) -> NDArray[np.float64]:
+        """Give the bar (5,) that opens then; NaN where there is none."""
+        bars = self.bars
+        row = int(np.searchsorted(bars.ts_ns, ts_ns))
+        is_there = row < bars.ts_ns.size and bars.ts_ns[row] == ts_ns
+        return bars.values[row] if is_there else np.full(bars.values.shape[1], np.nan)
+
+    def window(self, start_ns: int, stop_ns: int) -> BarWindow:
+        """Cut what opens in [start, stop)."""
+        bars = self.bars
+        rows = slice(*np.searchsorted(bars.ts_ns, (start_ns, stop_ns)))
+        quiet = self.no_trade_ts_ns
+        return BarWindow(
+            self.info,
+            BarSeries(bars.symbol, bars.interval, bars.source, bars.ts_ns[rows], bars.values[rows]),
+            quiet[(quiet >= start_ns) & (quiet < stop_ns)],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +62,6 @@ class TargetFacts:
 
 class ServingStore(Protocol):
     """Reads as of an instant, UTC epoch ns, and the one write of predictions."""
-
-    async def commit_late(self) -> None:
-        """Let the commit of the transaction not wait for the disk.
-
-        For predictions that a later durable commit of the caller rests on: it brings this one to the disk with it,
-        and a crash before loses both.
-        """
-        ...
 
     async def facts(
         self, symbols: Sequence[str], *, as_of_ns: int, max_events: int

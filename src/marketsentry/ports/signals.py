@@ -57,6 +57,10 @@ class SignalStore(Protocol):
         """Append signals; returns them in their order."""
         ...
 
+    async def put_many(self, signals: Sequence[SignalRecord]) -> None:
+        """Append signals in their order: their success is told by a later answer."""
+        ...
+
     async def get(self, signal_id: int) -> StoredSignal:
         """Read a signal; raises `NotFoundError`."""
         ...

@@ -138,7 +138,7 @@ async def current_state(stores: Stores, account: Account, ledger: SubLedger, *, 
 
     What was made up values paper accounts only. Nothing is written.
     """
-    state = await stores.accounts.state(ledger, trips_since=at - STREAK_WINDOW, max_trips=MAX_TRIPS)
+    (state,) = await stores.accounts.states([ledger], trips_since=at - STREAK_WINDOW, max_trips=MAX_TRIPS)
     older = sorted(
         {
             one.target

@@ -10,6 +10,7 @@ from marketsentry.core.ids import DECISION_ID_BYTES, decision_id_from
 from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.core.orders.order import OrderStatus, Side, TimeInForce
 from marketsentry.core.orders.terms import NO_TERMS, Terms
+from marketsentry.core.risk.kill_switch import EffectiveSwitch
 from marketsentry.exceptions import ConflictError, InputError, LockedError, NotFoundError
 from marketsentry.ports import Entropy, Stores, Transactions
 from marketsentry.ports.decisions import Decision, DecisionSource, Idempotency
@@ -22,7 +23,7 @@ from marketsentry.services.execution_request import ACCOUNT, ORDER_TERMS, AdmitP
 from marketsentry.services.executor import Executor
 from marketsentry.services.expected_costs import EXPECTED_COST, CostBook, read_costs, rounded_bps
 from marketsentry.services.paging import Page, page_of
-from marketsentry.services.risk_switch import hold_switches
+from marketsentry.services.risk_switch import hold_switches, lock_budgets, read_each
 
 WAIT_S = 30.0
 _KEY = "idempotency_key"
@@ -138,19 +139,17 @@ async def enter_orders(request: EnterRequest, parts: ExecutionParts) -> Entered:
             as_of_ns=datetime_to_ns(parts.admit.clock.now()),
         )
         pairs = dict.fromkeys((one.track, one.strategy_id) for one in request.orders)
-        switches = await hold_switches(stores, pairs, spends=True)
+        await lock_budgets(stores, pairs)  # one key is entered once
+        switches = await read_each(stores, pairs)
         known = await _known(stores, request)
         if known is not None:
             return known
         decision_id = request.decision_id or decision_id_from(parts.entropy(DECISION_ID_BYTES))
         orders = [_new_order(one, request, decision_id, costs) for one in request.orders]
-        await _refuse_blocked(
-            stores,
-            request,
-            orders,
-            {(s.track, s.strategy_id): s.code for s in switches if s.code is not None},
-            parts,
-        )
+        await _refuse_blocked(stores, request, orders, switches, parts)
+        held = await hold_switches(stores, pairs)
+        if held != switches:
+            await _refuse_blocked(stores, request, orders, held, parts)
         await _decide(stores, request, decision_id, parts)
         return Entered(decision_id, await stores.orders.add(orders))
 
@@ -184,15 +183,21 @@ async def run_decision(
         With the code by which risk refuses.
     """
     admitted = await admit(request, parts.admit, by=by)
+    executed_ids = frozenset(one.id for one in admitted)
+    within_s = wait_s + float(request.limit_timeout_s)
+    await parts.executor.settle([one for one in admitted if one.status.is_open], within_s=within_s)
+    told = await _told_of_decision(request, parts)
+    others = [one.stored for one in told if one.stored.status.is_open and one.stored.id not in executed_ids]
+    if others:  # that an earlier run has admitted
+        await parts.executor.settle(others, within_s=within_s)
+        told = await _told_of_decision(request, parts)
+    return RunResult(told, executed_ids)
+
+
+async def _told_of_decision(request: RunRequest, parts: ExecutionParts) -> Sequence[ToldOrder]:
     async with parts.transactions() as stores:
         orders = await stores.orders.of_decision(request.decision_id, limit=request.max_orders)
-    await parts.executor.settle(
-        [one for one in orders if one.status.is_open], within_s=wait_s + float(request.limit_timeout_s)
-    )
-    async with parts.transactions() as stores:
-        orders = await stores.orders.of_decision(request.decision_id, limit=request.max_orders)
-        told = await told_orders(stores, orders)
-    return RunResult(told, frozenset(one.id for one in admitted))
+        return await told_orders(stores, orders)
 
 
 async def read_order(order_id: int, *, transactions: Transactions) -> ToldOrder:
@@ -291,9 +296,10 @@ async def _refuse_blocked(
     stores: Stores,
     request: EnterRequest,
     orders: Sequence[NewOrder],
-    blocked: Mapping[tuple[str, str], str],
+    switches: Sequence[EffectiveSwitch],
     parts: ExecutionParts,
 ) -> None:
+    blocked = {(one.track, one.strategy_id): one.code for one in switches if one.code is not None}
     if not blocked:
         return
     account = await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)

@@ -1,18 +1,20 @@
 """Let the orders of a decision be executed, or say by which code not: checks 1 to 6 of contract 1.6.
 
-What decides is read and written in one transaction: it holds the switches and the budget of the track, so that nothing
-is admitted after a switch was pulled and two decisions never spend one budget. Orders that only reduce what is held are
-never held back (D9). What a refusal pulls or tells is written after it, for a refusal writes nothing else.
+What decides is read and written in one transaction: it holds the budget of the track from its beginning, so that two
+decisions never spend one, and the switches from just before it writes, so that nothing is admitted after one was pulled
+and who pulls it waits for a write at most. Orders that only reduce what is held are never held back (D9). What a
+refusal pulls or tells is written after it, for a refusal writes nothing else.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from marketsentry.core.market.symbols import SYNTHETIC_SOURCE
 from marketsentry.core.orders.change import Change, take
 from marketsentry.core.orders.events import Admitted, Event, Finished
-from marketsentry.core.orders.order import OrderStatus
+from marketsentry.core.orders.order import Order, OrderStatus
 from marketsentry.core.risk.codes import no_data_code
 from marketsentry.core.risk.kill_switch import EffectiveSwitch
 from marketsentry.exceptions import LockedError, NotFoundError
@@ -34,7 +36,7 @@ from marketsentry.services.execution_risk import (
     tell_refusal,
 )
 from marketsentry.services.ledger import PAPER, Marked
-from marketsentry.services.risk_switch import lock_switches, read_locked
+from marketsentry.services.risk_switch import hold_switches, lock_budgets, read_each
 
 
 async def admit(request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> Sequence[StoredOrder]:
@@ -122,9 +124,9 @@ async def admit_within(
     pairs = dict.fromkeys((one.track, one.strategy_id) for one in waiting)
     if not pairs:
         return []
-    await lock_switches(stores, pairs, spends=True)
+    await lock_budgets(stores, pairs)
     switches, locked, decision, _ = await together(
-        read_locked(stores, pairs),
+        read_each(stores, pairs),
         stores.orders.lock([one.id for one in waiting]),
         stores.decisions.get(request.decision_id),
         _account(stores, request),
@@ -140,7 +142,7 @@ async def admit_within(
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Orders of a decision under locks: their rows, the switches of their strategies, and the budget.
+    """Orders of a decision under locks: their rows and the budget, and with `holds_switches` those of `switches`.
 
     `judged` is track and target of what the breaker let pass: nothing else may be opened; None: it judges here.
     `refused` are the codes of a decision that was not approved. `known` is what is known already of their one track.
@@ -151,30 +153,81 @@ class Held:
     judged: frozenset[tuple[str, str]] | None = None
     refused: tuple[str, ...] = ()
     known: "Known | None" = None
+    holds_switches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a track was just marked at by the prices of the orders, and what was read beside it."""
+    """What a track was just marked at by the prices of the orders, and what was read beside it where one opens."""
 
     marked: Marked
-    facts: TrackFacts
+    facts: TrackFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What risk let pass: the orders with their sizes, the account that they move, and why nothing can be sent."""
+
+    sized: Sequence[Sized]
+    account: Account | None
+    refusal: str | None
+
+    def changes(
+        self, request: RunRequest, logs: Mapping[int, Order], *, at: datetime
+    ) -> tuple[Sequence[Change], Mapping[int, OrderPatch]]:
+        """Tell what becomes of the orders, given as they are; those that cannot be sent at all end, with the reason."""
+        changes: list[Change] = []
+        patches: dict[int, OrderPatch] = {}
+        for one in self.sized:
+            order, reason = logs[one.order.id], self.refusal
+            if one.qty is None:
+                reason = "no_market_data"
+            elif not one.qty:
+                reason = "below_min_size"
+            elif one.opens and request.terms_for(one.order).reduce_only:
+                reason = "reduce_only_opens"
+            events: list[Event] = [Admitted(at, one.qty or order.qty)]
+            if reason is not None:
+                events.append(Finished(at, OrderStatus.REJECTED, reason))
+            change = take(order, events)
+            changes.append(change)
+            metadata: dict[str, object] = {"rollout_stage_pct": one.stage_pct}
+            if reason is not None:
+                metadata["execution"] = result_of(one.order, change.after, events)
+            patches[order.id] = OrderPatch(
+                account_id=None if self.account is None else self.account.id,
+                plan=request.plan_for(one.order).document(),
+                adapter=request.adapter,
+                venue=request.venue,
+                time_in_force=request.time_in_force,
+                max_slippage_bps=request.max_slippage_bps,
+                base_quantity=one.qty or None,
+                notional=_scaled(one),
+                is_reduce_only=not one.opens,
+                metadata=metadata,
+            )
+        return changes, patches
 
 
 async def admit_held(
     stores: Stores, request: RunRequest, parts: AdmitParts, held: Held
 ) -> Sequence[StoredOrder]:
     """Admit orders that nobody else can move; see `admit_within`."""
+    admission = await judge_held(stores, request, parts, held)
+    logs = await stores.orders.orders(held.orders)
+    changes, patches = admission.changes(request, logs, at=parts.clock.now())
+    return await stores.orders.append(changes, patches=patches)
+
+
+async def judge_held(stores: Stores, request: RunRequest, parts: AdmitParts, held: Held) -> Admission:
+    """Run checks 1 to 6 over orders that nobody else can move, stored or not; raises `Refusal`."""
     orders, known = held.orders, held.known
     account = await _account(stores, request)
     holdings = (
         await _holdings(stores, account, orders, parts) if known is None else Holdings([known.marked.state])
     )
     openers = _openers(orders, holdings)
-    blocked = {(one.track, one.strategy_id): one.code for one in held.switches if one.code is not None}
-    for order in openers:
-        if (code := blocked.get((order.track, order.strategy_id))) is not None:
-            raise Refusal([code], by_switch=True)
+    _refuse_blocked(openers, held.switches)
     if held.refused:
         raise Refusal(held.refused)
     market = await _market(stores, request, parts, held, openers, holdings)
@@ -194,7 +247,17 @@ async def admit_held(
             await _judge(stores, parts, account, known, sized, market)
     else:
         account = None
-    return await _reserve(stores, request, parts, sized, account=account, refusal=refusal)
+    if openers and not held.holds_switches:
+        pairs = dict.fromkeys((one.track, one.strategy_id) for one in openers)
+        _refuse_blocked(openers, await hold_switches(stores, pairs))
+    return Admission(sized, account, refusal)
+
+
+def _refuse_blocked(openers: Sequence[StoredOrder], switches: Sequence[EffectiveSwitch]) -> None:
+    blocked = {(one.track, one.strategy_id): one.code for one in switches if one.code is not None}
+    for order in openers:
+        if (code := blocked.get((order.track, order.strategy_id))) is not None:
+            raise Refusal([code], by_switch=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,19 +279,20 @@ async def _market(
 ) -> _Market:
     """Ask the breaker, and read what risk asks for, by one round trip where nothing is known yet."""
     if held.known is not None and held.judged is not None:
-        return _Market(held.judged, {}, {order.track: held.known.facts for order in held.orders})
+        facts = held.known.facts
+        return _Market(held.judged, {}, {} if facts is None else {held.orders[0].track: facts})
     if not openers:
         return _Market(frozenset(), {}, {})
     targets = tuple(dict.fromkeys((*holdings.targets, *(one.target for one in held.orders))))
     tracks = tuple(dict.fromkeys(one.track for one in openers))
     opening = [(one.track, one.target) for one in openers] if held.judged is None else []
-    passed, prices, facts = await together(
+    passed, prices, read = await together(
         judge_market(stores, opening, parts),
         _prices(stores, request, targets, parts),
         together(*(read_track_facts(stores, track, targets, parts) for track in tracks)),
     )
     return _Market(
-        passed if held.judged is None else held.judged, prices, dict(zip(tracks, facts, strict=True))
+        passed if held.judged is None else held.judged, prices, dict(zip(tracks, read, strict=True))
     )
 
 
@@ -282,51 +346,6 @@ async def _prices(
         for one in found
         if request.adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)
     }
-
-
-async def _reserve(
-    stores: Stores,
-    request: RunRequest,
-    parts: AdmitParts,
-    sized: Sequence[Sized],
-    *,
-    account: Account | None,
-    refusal: str | None,
-) -> Sequence[StoredOrder]:
-    """Write that the orders are admitted; those that cannot be sent at all end here, each with its reason."""
-    now = parts.clock.now()
-    logs = await stores.orders.orders([one.order for one in sized])
-    changes: list[Change] = []
-    patches: dict[int, OrderPatch] = {}
-    for one in sized:
-        order, reason = logs[one.order.id], refusal
-        if one.qty is None:
-            reason = "no_market_data"
-        elif not one.qty:
-            reason = "below_min_size"
-        elif one.opens and request.terms_for(one.order).reduce_only:
-            reason = "reduce_only_opens"
-        events: list[Event] = [Admitted(now, one.qty or order.qty)]
-        if reason is not None:
-            events.append(Finished(now, OrderStatus.REJECTED, reason))
-        change = take(order, events)
-        changes.append(change)
-        metadata: dict[str, object] = {"rollout_stage_pct": one.stage_pct}
-        if reason is not None:
-            metadata["execution"] = result_of(one.order, change.after, events)
-        patches[order.id] = OrderPatch(
-            account_id=None if account is None else account.id,
-            plan=request.plan_for(one.order).document(),
-            adapter=request.adapter,
-            venue=request.venue,
-            time_in_force=request.time_in_force,
-            max_slippage_bps=request.max_slippage_bps,
-            base_quantity=one.qty or None,
-            notional=_scaled(one),
-            is_reduce_only=not one.opens,
-            metadata=metadata,
-        )
-    return await stores.orders.append(changes, patches=patches)
 
 
 def _scaled(one: Sized) -> Decimal | None:

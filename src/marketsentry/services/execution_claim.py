@@ -1,8 +1,9 @@
 """Take an order to execute it: who holds its lease drives it (K-24)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from marketsentry.core.orders.events import Event
 from marketsentry.exceptions import InputError
@@ -12,6 +13,8 @@ from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.risk import SwitchReading
 from marketsentry.ports.together import together
 from marketsentry.services.execution_booking import KnownAccounts
+
+_TAKEN_AHEAD = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,31 +58,79 @@ class Claimed:
     held_until: float
 
 
-async def claim(order_id: int, parts: DriveParts, *, owner: str) -> Claimed | None:
-    """Take an open order that nobody holds; None where there is nothing to take.
+async def claim(order_ids: Sequence[int], parts: DriveParts, *, owner: str) -> Mapping[int, Claimed]:
+    """Take open orders that nobody holds.
 
     Parameters
     ----------
-    order_id
-        Which order.
+    order_ids
+        Which orders.
     parts
         Record and rules.
     owner
-        Who takes it.
+        Who takes them.
 
     Returns
     -------
-    Claimed or None
-        `held_until` is of the clock of the event loop.
+    mapping of int to Claimed
+        By id, those that were there to take; `held_until` is of the clock of the event loop.
     """
     started = asyncio.get_running_loop().time()
     async with parts.transactions() as stores:
         taken, logs, switches = await together(
-            stores.orders.claim(owner, lease_s=parts.rules.lease_s, limit=1, order_ids=[order_id]),
-            stores.orders.events([order_id]),
+            stores.orders.claim(
+                owner, lease_s=parts.rules.lease_s, limit=len(order_ids), order_ids=order_ids
+            ),
+            stores.orders.events(order_ids),
             stores.risk.all_switches(),
         )
-    if not taken:
-        return None
-    log = [one.event for one in logs[order_id]]
-    return Claimed(taken[0], log, switches, started + parts.rules.lease_s)
+    until = started + parts.rules.lease_s
+    return {
+        stored.id: Claimed(stored, [one.event for one in logs[stored.id]], switches, until)
+        for stored in taken
+    }
+
+
+class Claims:
+    """Takes an order whose turn has come, and with it some that wait for theirs: one round trip for all of them.
+
+    Parameters
+    ----------
+    parts
+        Record and rules.
+    owner
+        Who takes them.
+    """
+
+    def __init__(self, parts: DriveParts, owner: str) -> None:
+        self._parts, self._owner = parts, owner
+        self._waiting: dict[int, None] = {}
+        self._taking: dict[int, asyncio.Task[Mapping[int, Claimed]]] = {}
+        self._running: set[asyncio.Task[Mapping[int, Claimed]]] = set()
+
+    def expect(self, order_id: int) -> None:
+        """Take an order early: its turn will come."""
+        self._waiting[order_id] = None
+
+    def forget(self, order_id: int) -> None:
+        """Leave an order alone whose turn has come, or will not."""
+        self._waiting.pop(order_id, None)
+        self._taking.pop(order_id, None)
+
+    async def take(self, order_id: int) -> Claimed | None:
+        """Take an open order; None where there is nothing to take."""
+        self._waiting.pop(order_id, None)
+        taking = self._taking.pop(order_id, None)
+        if taking is None:
+            ids = [order_id, *islice(self._waiting, _TAKEN_AHEAD)]
+            taking = asyncio.create_task(claim(ids, self._parts, owner=self._owner))
+            self._running.add(taking)
+            taking.add_done_callback(self._running.discard)
+            for one in ids[1:]:
+                del self._waiting[one]
+                self._taking[one] = taking
+        return (await asyncio.shield(taking)).get(order_id)
+
+    async def settled(self) -> None:
+        """Wait for what is being taken: it is the owner's then."""
+        await asyncio.gather(*self._running, return_exceptions=True)

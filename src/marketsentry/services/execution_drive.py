@@ -37,7 +37,6 @@ from marketsentry.core.orders.reconcile import Evidence, reconcile
 from marketsentry.core.risk.kill_switch import effective_switch
 from marketsentry.exceptions import ConflictError, DependencyError
 from marketsentry.ports import Stores
-from marketsentry.ports.alone import alone
 from marketsentry.ports.orders import StoredOrder, order_of
 from marketsentry.ports.record_venue import Offer
 from marketsentry.ports.risk import SwitchReading
@@ -50,9 +49,13 @@ from marketsentry.ports.venue import (
     Venue,
     VenueRefusedError,
 )
+from marketsentry.ports.with_commit import alone
 from marketsentry.services.execution_booking import write_change
-from marketsentry.services.execution_claim import Claimed, DriveParts, claim
+from marketsentry.services.execution_claim import Claimed, Claims, DriveParts
 
+_SWITCHES_KNOWN_S = 0.1  # as long as a reading counts
+_LEASE_TO_ACT = 0.5
+_LEASE_TO_WAIT = 0.75  # what must be left of a lease: a wait is calls of the venue and a pause
 log = structlog.get_logger(__name__)
 
 
@@ -83,18 +86,20 @@ async def drive(claimed: Claimed, parts: DriveParts, *, owner: str) -> Order:
     return await Driver(claimed, parts, owner).run()
 
 
-async def begin(order: StoredOrder | int, parts: DriveParts, *, owner: str) -> "Driver | None":
+async def begin(
+    order: StoredOrder | int, parts: DriveParts, *, owner: str, claims: Claims | None = None
+) -> "Driver | None":
     """Take an open order that nobody holds, to run it; None where there is nothing to take.
 
-    Where the row of the order is known and its venue keeps its books in the record, the first leg is written by the
-    statement that takes the order.
+    With `claims`, orders that wait for their turn are taken with it. Where the row of the order is known and its venue
+    keeps its books in the record, the first leg is written by the statement that takes the order.
     """
     if isinstance(order, StoredOrder):
         driver = await _begin_in_record(order, parts, owner)
         if driver is not None:
             return driver
         order = order.id
-    claimed = await claim(order, parts, owner=owner)
+    claimed = await (claims or Claims(parts, owner)).take(order)
     return None if claimed is None else Driver(claimed, parts, owner)
 
 
@@ -176,7 +181,7 @@ class Driver:
         stop = await self._hold()
         market, product = None, None
         if self.order.open_leg is None and self.order.remaining_qty and stop is None:
-            market, product = await together(self._market(), self._product())
+            market, product = await asyncio.gather(self._market(), self._product())
         now = self.parts.clock.now()
         step = next_step(self.order, self.plan, now=now, market=market, product=product, stop=stop)
         match step:
@@ -191,17 +196,18 @@ class Driver:
                 await self._write([Finished(now, status, reason)])
 
     async def _hold(self) -> str | None:
-        """Hold the order longer, before it is waited for and when half of its lease is over.
+        """Hold the order longer when half of its lease is over, and earlier where it is waited for.
 
         Tells why it may not go on, where a switch says so.
         """
         rules, started = self.parts.rules, asyncio.get_running_loop().time()
-        is_ending = self.order.open_leg is not None or started >= self.held_until - rules.lease_s / 2
-        if not is_ending and self.order.is_reduce_only:
+        waits = self.order.open_leg is not None
+        is_ending = started >= self.held_until - rules.lease_s * (_LEASE_TO_WAIT if waits else _LEASE_TO_ACT)
+        if not (is_ending or waits) and self.order.is_reduce_only:
             return None
         switches, self.switches = self.switches, None
-        if switches is not None and not is_ending:
-            return self._stop(switches)
+        if switches is not None and started < self.held_until - rules.lease_s + _SWITCHES_KNOWN_S:
+            return self._stop(switches)  # read when it was taken, just now
         stored = self.stored
         async with self.parts.transactions() as stores:
             if is_ending:

@@ -10,7 +10,6 @@ from marketsentry.core.risk.codes import GLOBAL
 from marketsentry.ports import Stores
 from marketsentry.ports.accounts import Account, HeldPosition, LedgerState, SubLedger
 from marketsentry.ports.orders import NewOrder, StoredOrder
-from marketsentry.ports.together import together
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +72,8 @@ async def read_account_holdings(
     if account is None:
         return Holdings()
     await stores.accounts.hold(account)
-    states = await together(
-        *(
-            stores.accounts.state(SubLedger(account.id, GLOBAL, one), trips_since=at, max_trips=0)
-            for one in sorted(set(tracks))
-        ),
-    )
-    return Holdings(states)
+    wholes = [SubLedger(account.id, GLOBAL, one) for one in sorted(set(tracks))]
+    return Holdings(await stores.accounts.states(wholes, trips_since=at, max_trips=0))
 
 
 def which_open(holdings: Holdings, intents: Sequence[Intent]) -> Sequence[bool]:

@@ -7,8 +7,11 @@ from typing import Any
 from marketsentry.core.lineage import hash_params
 from marketsentry.core.orders.documents import event_document, kind_of
 from marketsentry.ports import Transactions
+from marketsentry.ports.costs import PaidCost
+from marketsentry.ports.orders import StoredOrder
 from marketsentry.services.execution import ToldOrder, told_orders
 from marketsentry.services.execution_audit import plain
+from marketsentry.services.expected_costs import expected_cost
 
 _ORDER = (
     *("id", "decision_id", "target", "track", "side", "status", "reject_reason", "quantity", "base_quantity"),
@@ -35,8 +38,9 @@ async def why_order(order_id: int, *, transactions: Transactions) -> dict[str, A
     Returns
     -------
     dict
-        `fills`, `order` with its execution, `events`, `risk` (the decision and what it may do), then `signal`,
-        `prediction`, `feature_snapshot`, `model` and `data`; each is None where the order does not rest on one.
+        `fills`, `order` with its execution, `cost` as it was expected and as it came, `events`, `risk` (the decision
+        and what it may do), then `signal`, `prediction`, `feature_snapshot`, `model` and `data`; each is None where the
+        order does not rest on one.
 
     Raises
     ------
@@ -50,6 +54,7 @@ async def why_order(order_id: int, *, transactions: Transactions) -> dict[str, A
         chain = await stores.orders.chain(stored.decision_id)
         events = (await stores.orders.events([order_id]))[order_id]
         fills = await stores.orders.fills(order_id=order_id)
+        cost = await stores.costs.of_order(order_id)
     signal = _find(chain.signals, stored.signal_id)
     prediction = _find(chain.predictions, _of(signal, "prediction_id"))
     snapshot = _find(chain.feature_snapshots, _of(prediction, "feature_snapshot_id"))
@@ -57,6 +62,7 @@ async def why_order(order_id: int, *, transactions: Transactions) -> dict[str, A
     return {
         "fills": [plain(asdict(one)) for one in fills],
         "order": order_row(told),
+        "cost": _cost(stored, cost),
         "events": [
             {
                 "version": one.version,
@@ -79,6 +85,18 @@ async def why_order(order_id: int, *, transactions: Transactions) -> dict[str, A
         "feature_snapshot": snapshot,
         "model": model,
         "data": _data(snapshot, model),
+    }
+
+
+def _cost(stored: StoredOrder, paid: PaidCost | None) -> dict[str, Any]:
+    """Set what an order was expected to cost beside what it did, in bps of its notional."""
+    slippage, fee = (None, None) if paid is None else (paid.slippage_bps, paid.fee_bps)
+    return {
+        "expected_bps": float(stored.est_cost_bps),
+        "expected": expected_cost(stored.metadata),
+        "slippage_bps": slippage,
+        "fee_bps": fee,
+        "came_to_bps": None if slippage is None or fee is None else slippage + fee,
     }
 
 

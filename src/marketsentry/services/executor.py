@@ -16,7 +16,7 @@ import structlog
 from marketsentry.exceptions import DependencyError, MarketSentryError
 from marketsentry.ports.accounts import is_apart
 from marketsentry.ports.orders import StoredOrder
-from marketsentry.services.execution_claim import DriveParts
+from marketsentry.services.execution_claim import Claims, DriveParts
 from marketsentry.services.execution_drive import begin
 from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
 from marketsentry.services.order_stream import Wakes
@@ -47,6 +47,7 @@ class Executor:
         self._wakes = Wakes(parts.sleep)
         self._looks_around = True
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
+        self._claims = Claims(self._parts, self.owner)
 
     def start(self, orders: Iterable[StoredOrder | int]) -> None:
         """Begin to drive orders and return at once; those under way go on.
@@ -58,6 +59,8 @@ class Executor:
             if order_id not in self._tasks:
                 task = asyncio.create_task(self._drive(order), name=f"order-{order_id}")
                 self._tasks[order_id] = task
+                if isinstance(order, int):
+                    self._claims.expect(order_id)
                 task.add_done_callback(partial(self._forget, order_id))
 
     async def settle(
@@ -67,6 +70,8 @@ class Executor:
 
         Stopping to wait stops nothing. With `skips_unknown` an order of ours is not waited for while it is unknown.
         """
+        if not orders:
+            return
         self.start(orders)
         order_ids = [_id_of(one) for one in orders]
         with suppress(TimeoutError):
@@ -129,10 +134,13 @@ class Executor:
 
     async def close(self) -> None:
         """Let go of every order where it stands; the record says how to go on."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
+        tasks = dict(self._tasks)
+        for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        await self._claims.settled()
+        if tasks:
+            await self._release(list(tasks))
 
     async def _rest(self, seconds: float) -> None:
         """Let others work while an order is waited for: one that nobody can tell of must not hold back an exit."""
@@ -144,6 +152,7 @@ class Executor:
 
     def _forget(self, order_id: int, _: asyncio.Task[bool]) -> None:
         self._tasks.pop(order_id, None)
+        self._claims.forget(order_id)
 
     async def _pending(self, order_ids: Sequence[int]) -> bool:
         """Whether an order still moves: an unknown one is waited for by the record, not by a client."""
@@ -156,13 +165,13 @@ class Executor:
         order_id = _id_of(order)
         async with self._slots:
             try:
-                driver = await begin(order, self._parts, owner=self.owner)
+                driver = await begin(order, self._parts, owner=self.owner, claims=self._claims)
                 if driver is None:
                     return False
                 try:
                     return (await driver.run()).status.is_final
                 except BaseException:
-                    await self._release(order_id)  # an order that is over holds no lease
+                    await self._release([order_id])  # an order that is over holds no lease
                     raise
             except MarketSentryError as error:
                 log.error("order_stopped", order_id=order_id, reason=str(error))
@@ -170,10 +179,10 @@ class Executor:
                 log.exception("order_failed", order_id=order_id)
         return False
 
-    async def _release(self, order_id: int) -> None:
+    async def _release(self, order_ids: Sequence[int]) -> None:
         with suppress(DependencyError):  # the lease ends by itself
             async with self._parts.transactions() as stores:
-                await stores.orders.release(self.owner, [order_id])
+                await stores.orders.release(self.owner, order_ids)
 
 
 def _id_of(order: StoredOrder | int) -> int:

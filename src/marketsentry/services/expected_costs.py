@@ -72,6 +72,14 @@ def rounded_bps(estimate: CostEstimate) -> Decimal:
     return Decimal(repr(round(estimate.total_bps, _DIGITS)))
 
 
+def expected_cost(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Find in the metadata of an order what its estimate rests on; a rebalance keeps it as `cost`."""
+    planned = metadata.get("cost")
+    is_estimate = isinstance(planned, Mapping) and "basis" in planned
+    found = metadata.get(EXPECTED_COST, planned if is_estimate else None)
+    return None if found is None else dict(found)
+
+
 async def read_costs(
     stores: Stores, targets: Sequence[tuple[str, str]], *, adapter: str, as_of_ns: int
 ) -> CostBook:

@@ -39,7 +39,7 @@ from marketsentry.services.flat_proof import (
     prove_flat,
     read_account,
 )
-from marketsentry.services.risk_switch import hold_switches
+from marketsentry.services.risk_switch import lock_budgets
 
 _LOOKS_AGAIN_S = (0.1, 0.2, 0.4, 0.8, 1.6)
 
@@ -239,7 +239,7 @@ class _Run:
     ) -> Sequence[StoredOrder]:
         """Make one decision that closes what is held and on no way out, and admit it, in one transaction."""
         scope, admit = self.scope, self.parts.admit
-        await hold_switches(stores, [(scope.track, scope.strategy_id)], spends=True)
+        await lock_budgets(stores, [(scope.track, scope.strategy_id)])
         facts = await read_account(stores, account)
         holdings = await read_account_holdings(stores, account, [scope.track], at=admit.clock.now())
         left = holdings.closable()

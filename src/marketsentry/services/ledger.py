@@ -200,10 +200,14 @@ async def charge_holding(
         return states
     own = states[0]
     entries = _holding_entries(costs, account, at=at, kind=kind)
-    positions, new = await together(  # a state lacks positions that are flat
-        stores.accounts.positions(own.ledger), stores.accounts.add_entries(own.ledger, entries)
-    )
-    held = {one.target: one.position for one in positions}
+    held = {one.target: one.position for one in own.positions}
+    if all(one.target in held for one in costs):
+        new = await stores.accounts.add_entries(own.ledger, entries)
+    else:  # a state lacks positions that are flat
+        positions, new = await together(
+            stores.accounts.positions(own.ledger), stores.accounts.add_entries(own.ledger, entries)
+        )
+        held = {one.target: one.position for one in positions}
     await _charge_positions(stores, own.ledger, costs, held, new)
     charged = [one for one in entries if one.reference in new]
     return [_charged(state, charged, max(new.values(), default=0)) for state in states]
@@ -288,12 +292,8 @@ async def mark(
         If something that is held has no price at all: nothing is written then.
     """
     account = await stores.accounts.lock(ledgers[0].account_id)
-    states = await together(
-        *(
-            stores.accounts.state(one, trips_since=trips_since or at, max_trips=max_trips)
-            for one in dict.fromkeys((*ledgers, ledgers[0].whole))
-        )
-    )
+    marked = tuple(dict.fromkeys((*ledgers, ledgers[0].whole)))
+    states = await stores.accounts.states(marked, trips_since=trips_since or at, max_trips=max_trips)
     return await mark_states(stores, account, states, marks, at=at, decision_id=decision_id)
 
 

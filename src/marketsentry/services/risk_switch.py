@@ -1,7 +1,8 @@
 """Read, pull, reset and release the kill switch; each change is one transaction with its history.
 
-What admits an order calls `hold_switches` inside the transaction that admits it. A change waits for the admissions
-under way, and what comes later sees it: once a call that pulls a switch has returned, nothing later is admitted.
+What admits an order calls `hold_switches` inside the transaction that admits it, after every other lock and as late
+as it can. A change waits for the admissions that are past this point, and what comes later sees it: once a call that
+pulls a switch has returned, nothing later is admitted.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -57,43 +58,36 @@ async def active_switches(transactions: Transactions) -> dict[tuple[str, str], b
     return {(row.track, row.scope): row.blocks_at(reading.now) for row in reading.rows}
 
 
-async def hold_switches(
-    stores: Stores, pairs: Collection[tuple[str, str]], *, spends: bool = False
-) -> tuple[EffectiveSwitch, ...]:
+async def lock_budgets(stores: Stores, pairs: Iterable[tuple[str, str]]) -> None:
+    """Lock the risk budgets of the tracks of (track, strategy) pairs: the first lock of what spends them."""
+    for track in _tracks(pairs):
+        await stores.risk.lock_budget(track)
+
+
+async def hold_switches(stores: Stores, pairs: Collection[tuple[str, str]]) -> tuple[EffectiveSwitch, ...]:
     """Lock the switches of (track, strategy) pairs until the transaction ends, and tell what holds.
 
     Parameters
     ----------
     stores
         Of the transaction that admits. It must not pull a switch itself: what it writes is undone when it refuses.
+        Locks of budgets, orders and accounts come before this one, so that a trigger waits for no queue of theirs.
     pairs
         Whom to judge.
-    spends
-        Whether the transaction spends the risk budgets of the tracks: they are locked before the switches, so that
-        a trigger waits for one admission of a track and not for all that queue for its budget.
 
     Returns
     -------
     tuple of EffectiveSwitch
         One for each distinct pair, in order. Nothing may be opened where one is triggered.
     """
-    await lock_switches(stores, pairs, spends=spends)
-    return await read_locked(stores, pairs)
+    await stores.risk.lock_switches(_tracks(pairs))
+    return await read_each(stores, pairs)
 
 
-async def lock_switches(stores: Stores, pairs: Iterable[tuple[str, str]], *, spends: bool = False) -> None:
-    """Lock the switches of (track, strategy) pairs, and the budgets of their tracks; see `hold_switches`."""
-    tracks = sorted({track for track, _ in pairs})
-    for track in tracks if spends else ():
-        await stores.risk.lock_budget(track)
-    await stores.risk.lock_switches(tracks)
-
-
-async def read_locked(stores: Stores, pairs: Iterable[tuple[str, str]]) -> tuple[EffectiveSwitch, ...]:
-    """Tell what holds for (track, strategy) pairs that are locked; see `hold_switches`."""
+async def read_each(stores: Stores, pairs: Iterable[tuple[str, str]]) -> tuple[EffectiveSwitch, ...]:
+    """Tell what holds for (track, strategy) pairs at this moment: it may change before the transaction ends."""
     wanted = tuple(dict.fromkeys(pairs))
-    tracks = sorted({track for track, _ in wanted})
-    reading = await stores.risk.read_switches(tracks, [strategy for _, strategy in wanted])
+    reading = await stores.risk.read_switches(_tracks(wanted), [strategy for _, strategy in wanted])
     return effective_switches(reading, wanted)
 
 
@@ -345,6 +339,10 @@ def with_row(reading: SwitchReading, row: SwitchRow) -> SwitchReading:
     """Put a row in the place of the one that was read."""
     others = tuple(one for one in reading.rows if (one.track, one.scope) != (row.track, row.scope))
     return SwitchReading((*others, row), reading.now)
+
+
+def _tracks(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    return sorted({track for track, _ in pairs})
 
 
 def _row_of(reading: SwitchReading, track: str, scope: str) -> SwitchRow | None:

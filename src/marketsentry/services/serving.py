@@ -7,7 +7,7 @@ what is new.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from marketsentry.ports.models import RegisteredModel
 if TYPE_CHECKING:  # brings the kernels, which a program that does not predict need not wait for
     from marketsentry.core.features.feature_set import FeatureSet
     from marketsentry.core.market.records import SeriesInfo
-    from marketsentry.core.serving.stream import FeatureStream
+    from marketsentry.core.serving.stream import FeatureStream, LiveBar
     from marketsentry.ports.serving import LiveSeries
     from marketsentry.services.backtest_model import ScoringModel
 
@@ -46,10 +46,14 @@ class ServedModel:
 
 @dataclass(frozen=True, slots=True)
 class KeptStream:
-    """A stream that has started, with the manifest line of each symbol as it was when it was last advanced."""
+    """A stream that has started, with the manifest line of each symbol as it was when it was last advanced.
+
+    `seen` is what it was given then and what came of it, None where that moved its state.
+    """
 
     stream: "FeatureStream"
     lines: "Mapping[str, SeriesInfo]"
+    seen: "tuple[Sequence[LiveSeries], tuple[LiveBar, ...]] | None" = None
 
     def is_unchanged(self, now: "LiveSeries | None") -> bool:
         """Tell whether nothing of a series that the stream has stepped over has changed since.
@@ -64,6 +68,14 @@ class KeptStream:
             or line.last_ns == before.last_ns
         )
         return is_whole and (line.revision, line.source) == (before.revision, before.source)
+
+    def again(self, given: "Sequence[LiveSeries]") -> "tuple[LiveBar, ...] | None":
+        """Give what came of the same bars and inputs when they were last given; None where they differ."""
+        if self.seen is None:
+            return None
+        before, stepped = self.seen
+        is_same = all(one.sent == other.sent for one, other in zip(before, given, strict=True))
+        return stepped if is_same else None
 
 
 @dataclass(slots=True)

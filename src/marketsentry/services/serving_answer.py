@@ -1,9 +1,11 @@
-"""The answer of a model on one row of features: predicted, explained by its own attributions, bounded."""
+"""The answers of a model on rows of features: predicted, explained by its own attributions, bounded."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marketsentry.core.gates.verdict import Outcome
 from marketsentry.core.market.timestamps import utc_text
@@ -21,24 +23,24 @@ from marketsentry.models.protocol import Explains
 from marketsentry.services.serving import ServedModel
 
 
-def answer_of(
-    row: ServedRow,
+def answers_of(
+    rows: Sequence[ServedRow],
     served: ServedModel,
-    events: Sequence[ContextEvent],
+    events: Sequence[Sequence[ContextEvent]],
     *,
     as_of_ns: int,
     is_replay: bool,
-) -> Answer | Why:
-    """Predict on a row.
+) -> Sequence[Answer | Why]:
+    """Predict on rows: a model of ours on all by one call, a user's own on each alone, for it may mix them.
 
     Parameters
     ----------
-    row
-        A row that may be predicted on.
+    rows
+        Rows that may be predicted on, at least one.
     served
         The model.
     events
-        Context of the target, for the explanation.
+        Context of each target, for the explanation.
     as_of_ns
         When, UTC epoch ns.
     is_replay
@@ -46,44 +48,98 @@ def answer_of(
 
     Returns
     -------
-    Answer or Why
+    sequence of Answer or Why
         `not_finite` when the model gives no finite number, or attributions that do not add up to it. It may trade
         when the verdict of its version is a pass.
     """
-    registered = served.scoring.registered.model
-    model = served.scoring.models[-1]
-    rows = row.values[None, :].copy()
+    n_at_once = len(rows) if served.is_built_in else 1
+    found: list[Answer | Why] = []
+    for start in range(0, len(rows), n_at_once):
+        block = rows[start : start + n_at_once]
+        given = np.stack([row.values for row in block])
+        told = _predicted(served, given)
+        found += [
+            one if isinstance(one, Why) else _answer(row, served, one, about, as_of_ns, is_replay=is_replay)
+            for row, one, about in zip(block, told, events[start : start + n_at_once], strict=True)
+        ]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Predicted:
+    score: float
+    features: tuple[FeatureContribution, ...] = ()
+    attribution: Attribution | None = None
+
+
+def _predicted(served: ServedModel, given: NDArray[np.float64]) -> Sequence[_Predicted | Why]:
+    """Predict rows (n, F) and attribute the predictions to the features."""
+    model, registered = served.scoring.models[-1], served.scoring.registered.model
     named = f"model {registered.name}:{registered.version}"
-    predicted = np.asarray(model.predict(rows))
-    if predicted.shape != (1,) or not np.isfinite(predicted).all():
-        return Why(Reason.NOT_FINITE, f"{named} must predict one finite number, gave {predicted.tolist()}")
-    expected = float(predicted[0])
-    parts: tuple[tuple[FeatureContribution, ...], Attribution | None] = ((), None)
-    if served.explains:
-        try:
-            told = np.asarray(cast(Explains, model).contributions(rows))[0]
-            parts = attribute(served.scoring.feature_names, row.values, told, score=expected, scale="return")
-        except InputError as error:
-            return Why(Reason.NOT_FINITE, f"{named}: {error}")
-    vol = vol_forecast(expected)
+    scores = np.asarray(model.predict(given.copy()))
+    if scores.shape != (len(given),) or not np.isfinite(scores).any():
+        return [_not_finite(named, scores)] * len(given)
+    if not served.explains:
+        return [_Predicted(float(one)) if np.isfinite(one) else _not_finite(named, one) for one in scores]
+    try:
+        contributions = np.asarray(cast(Explains, model).contributions(given.copy()))
+    except InputError as error:
+        return [Why(Reason.NOT_FINITE, f"{named}: {error}")] * len(given)
+    names = served.scoring.feature_names
+    return [_explained(named, names, *one) for one in zip(given, scores, contributions, strict=True)]
+
+
+def _explained(
+    named: str,
+    names: Sequence[str],
+    values: NDArray[np.float64],
+    score: np.float64,
+    contributions: NDArray[np.float64],
+) -> _Predicted | Why:
+    if not np.isfinite(score):
+        return _not_finite(named, score)
+    try:
+        parts = attribute(names, values, contributions, score=float(score), scale="return")
+    except InputError as error:
+        return Why(Reason.NOT_FINITE, f"{named}: {error}")
+    return _Predicted(float(score), *parts)
+
+
+def _not_finite(named: str, scores: NDArray[np.float64] | np.float64) -> Why:
+    return Why(
+        Reason.NOT_FINITE, f"{named} must predict one finite number, gave {np.atleast_1d(scores).tolist()}"
+    )
+
+
+def _answer(
+    row: ServedRow,
+    served: ServedModel,
+    told: _Predicted,
+    events: Sequence[ContextEvent],
+    as_of_ns: int,
+    *,
+    is_replay: bool,
+) -> Answer:
+    registered = served.scoring.registered.model
+    vol = vol_forecast(told.score)
     confidence = signal_confidence(vol)
-    missing = np.isnan(row.values)
+    names = served.scoring.feature_names
     return Answer(
         source=Source.MODEL,
-        score=expected,
+        score=told.score,
         confidence=confidence,
         outputs={
-            "expected_return": expected,
+            "expected_return": told.score,
             "vol_forecast": vol,
             "signal_confidence": confidence,
             "bar_end": utc_text(row.event_time_ns),
             "model": f"{registered.name}:{registered.version}",
-            "stack": {"nn": None, "tabular": expected, "alpha": 0.0},
-            "missing_features": [served.scoring.feature_names[i] for i in np.flatnonzero(missing)],
+            "stack": {"nn": None, "tabular": told.score, "alpha": 0.0},
+            "missing_features": [names[i] for i in np.flatnonzero(np.isnan(row.values))],
         },
         explanation=explain(
             events,
-            parts,
+            (told.features, told.attribution),
             as_of_ns=as_of_ns,
             model_version=f"{registered.name}-{registered.version}",
             feature_version=served.feature_set.schema.version,

@@ -6,9 +6,10 @@ of it changed, everything.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,17 +31,28 @@ DAY_NS = 86_400_000_000_000
 _QUICK_BARS = 64
 """So many bars of every symbol are stepped over at once; more of them go to a thread."""
 
+B = TypeVar("B")
+Beside = Callable[[Stores], Coroutine[Any, Any, B]]
+"""A read that goes with those of the rows: it sends its only statement before it first waits."""
 Facts = Mapping[str, TargetFacts]
+Live = Mapping[str, LiveSeries]
 Rows = Mapping[str, ServedRow | Why]
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedRows:
-    """A transaction with what was read in it: facts of the targets asked for, rows of the whole universe."""
+class OpenedRows(Generic[B]):
+    """A transaction with what was read in it: facts of the targets asked for, rows of the whole universe.
+
+    `live` are the newest bars, of the whole universe where they were read for the rows: all of them that opened at
+    `live_from_ns` or later and are known. `beside` is what was read beside them.
+    """
 
     stores: Stores
     facts: Facts
     rows: Rows
+    beside: B
+    live: Live = field(default_factory=dict)
+    live_from_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +62,23 @@ class _Advanced:
     missing_frac: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The newest bars as they were read, and what became of them."""
+
+    found: _Advanced | Why
+    live: Live
+    live_from_ns: int | None
+
+
 @asynccontextmanager
 async def open_facts(
-    symbols: Sequence[str], transactions: Transactions, *, as_of_ns: int, may_commit_late: bool
-) -> AsyncIterator[OpenedRows]:
+    symbols: Sequence[str], transactions: Transactions, *, as_of_ns: int, beside: Beside[B]
+) -> AsyncIterator[OpenedRows[B]]:
     """Open a transaction and read the facts of symbols alone; see `open_rows`."""
     async with transactions() as stores:
-        if may_commit_late:
-            await stores.serving.commit_late()
-        yield OpenedRows(stores, await _facts(stores, symbols, as_of_ns), {})
+        facts, told = await together(_facts(stores, symbols, as_of_ns), beside(stores))
+        yield OpenedRows(stores, facts, {}, told)
 
 
 @asynccontextmanager
@@ -69,8 +89,8 @@ async def open_rows(
     transactions: Transactions,
     *,
     as_of_ns: int,
-    may_commit_late: bool,
-) -> AsyncIterator[OpenedRows]:
+    beside: Beside[B],
+) -> AsyncIterator[OpenedRows[B]]:
     """Open a transaction and compute the features of the newest bar of a universe, as the training writer would.
 
     Parameters
@@ -85,8 +105,8 @@ async def open_rows(
         The record.
     as_of_ns
         Nothing known later is read, UTC epoch ns.
-    may_commit_late
-        See `ServingStore.commit_late`.
+    beside
+        Read by the same round trip.
 
     Yields
     ------
@@ -100,17 +120,22 @@ async def open_rows(
         if kept is None or is_past:  # what has seen more than may be known steps over the past once more
             first = await _from_start(served, as_of_ns, transactions)
         async with transactions() as stores:
-            if may_commit_late:
-                await stores.serving.commit_late()
             if kept is None or is_past:
-                found, facts = first, await _facts(stores, symbols, as_of_ns)
+                read = _Read(first, {}, None)
+                facts, told = await together(_facts(stores, symbols, as_of_ns), beside(stores))
             else:
-                found, facts = await _newest(kept, served, symbols, as_of_ns, stores, transactions)
+                newest, facts, told = await together(
+                    _newest(kept, served, as_of_ns, stores),
+                    _facts(stores, symbols, as_of_ns),
+                    beside(stores),
+                )
+                read = await _advanced(newest, kept, served, as_of_ns, stores, transactions)
+            found = read.found
             if isinstance(found, _Advanced) and not is_past and found.kept.stream.has_started:
                 cache.streams[served.sha256] = found.kept
             rows = {symbol: _row_of(found, served, symbol) for symbol in served.symbols}
             await turn.aclose()
-            yield OpenedRows(stores, facts, rows)
+            yield OpenedRows(stores, facts, rows, told, read.live, read.live_from_ns)
 
 
 async def _facts(stores: Stores, symbols: Sequence[str], as_of_ns: int) -> Facts:
@@ -118,40 +143,48 @@ async def _facts(stores: Stores, symbols: Sequence[str], as_of_ns: int) -> Facts
 
 
 async def _newest(
+    kept: KeptStream, served: ServedModel, as_of_ns: int, stores: Stores, start_ns: int | None = None
+) -> Live:
+    """Read what the stream has not stepped over, or all from `start_ns` on."""
+    stream = kept.stream
+    return await stores.serving.series(
+        served.symbols,
+        stream.interval,
+        start_ns=stream.next_ts_ns if start_ns is None else start_ns,
+        since_ns=stream.next_known_ns,
+        as_of_ns=as_of_ns,
+    )
+
+
+async def _advanced(
+    live: Live,
     kept: KeptStream,
     served: ServedModel,
-    symbols: Sequence[str],
     as_of_ns: int,
     stores: Stores,
     transactions: Transactions,
-) -> tuple[_Advanced | Why, Facts]:
+) -> _Read:
     """Follow the record, or look at the checked window where it does not prove that nothing of it has changed."""
     stream = kept.stream
-
-    async def series(start_ns: int) -> Mapping[str, LiveSeries]:
-        return await stores.serving.series(
-            served.symbols,
-            stream.interval,
-            start_ns=start_ns,
-            since_ns=stream.next_known_ns,
-            as_of_ns=as_of_ns,
-        )
-
-    live, facts = await together(series(stream.next_ts_ns), _facts(stores, symbols, as_of_ns))
-    step = stream.follow
+    step, from_ns = stream.follow, stream.next_ts_ns
     if not (stream.can_follow and all(kept.is_unchanged(live.get(symbol)) for symbol in served.symbols)):
         assert stream.checked_from_ns is not None  # what is kept has started
-        live, step = await series(stream.checked_from_ns), stream.advance
+        step, from_ns = stream.advance, stream.checked_from_ns
+        live = await _newest(kept, served, as_of_ns, stores, from_ns)
     missing = next((symbol for symbol in served.symbols if symbol not in live), None)
     if missing is not None:
-        return _no_bars(missing, stream.interval), facts
+        return _Read(_no_bars(missing, stream.interval), live, from_ns)
     given = [live[symbol] for symbol in served.symbols]
-    try:
-        stepped = await _stepped(step, given)
-    except ConflictError:
-        return await _from_start(served, as_of_ns, transactions), facts
+    stepped = kept.again(given) if step == stream.follow else None
+    if stepped is None:
+        try:
+            stepped = await _stepped(step, given)
+        except ConflictError:
+            return _Read(await _from_start(served, as_of_ns, transactions), live, from_ns)
     lines = {one.info.symbol: one.info for one in given}
-    return _Advanced(stepped, KeptStream(stream, lines), stream.missing_frac), facts
+    is_open = stream.next_ts_ns == from_ns  # it went on from where it stood
+    newest = KeptStream(stream, lines, (given, stepped) if is_open else None)
+    return _Read(_Advanced(stepped, newest, stream.missing_frac), live, from_ns)
 
 
 async def _stepped(

@@ -3,8 +3,10 @@
 A signal ends one horizon after its prediction was made: by then the forecast is spent.
 """
 
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from marketsentry.core.ids import DECISION_ID_BYTES, decision_id_from
 from marketsentry.core.market.interval import NS_PER_S, parse_interval
@@ -13,6 +15,8 @@ from marketsentry.core.portfolio.fast_score import read_live
 from marketsentry.core.portfolio.profiles import cost_profile, risk_profile
 from marketsentry.core.portfolio.signal import Forecast, Signal, SignalRules, make_signal
 from marketsentry.core.portfolio.terms import SignalPolicy
+from marketsentry.core.risk.kill_switch import EffectiveSwitch
+from marketsentry.core.serving.answer import Answer
 from marketsentry.core.serving.cold_start import Price
 from marketsentry.exceptions import LockedError
 from marketsentry.ports import Entropy, Stores, Transactions
@@ -20,15 +24,13 @@ from marketsentry.ports.decisions import Decision, DecisionSource, Idempotency, 
 from marketsentry.ports.predictions import StoredPrediction
 from marketsentry.ports.quick import quick
 from marketsentry.ports.signals import SignalRecord, StoredSignal
+from marketsentry.ports.together import together
+from marketsentry.ports.with_commit import ending_with
 from marketsentry.services.paging import Page, page_of
-from marketsentry.services.predict import (
-    LiquidRequest,
-    Served,
-    ServingParts,
-    predict_liquid,
-)
+from marketsentry.services.predict import OpenedUniverse, ServingParts, no_price, open_universe
+from marketsentry.services.predict_told import store_told
 from marketsentry.services.predict_vc import VcRequest, predict_vc
-from marketsentry.services.risk_switch import hold_switches, read_switch
+from marketsentry.services.risk_switch import effective_switches, hold_switches, read_switch
 
 VC_MONTHS = 12
 
@@ -102,21 +104,16 @@ async def generate_signal(
     known = await _known(idempotency, transactions)
     if known is not None:
         return known
-    switch = await read_switch(request.track, request.strategy_id, transactions=transactions)
-    if switch.code is not None:
-        raise LockedError(switch.code)
-    served = await _predict(request, parts.serving)
-    signal = await quick(_decide, served, rules)
-    decision = _decision(request, served.stored, signal, parts, idempotency)
-    async with transactions() as stores:
-        (held,) = await hold_switches(stores, [(request.track, request.strategy_id)])
-        if held.code is not None:
-            raise LockedError(held.code)
-        added = await stores.decisions.add(decision)
-        if not added.is_new:
-            return await _of_decision(stores, added.decision)
-        record = _record(request, served.stored, signal, decision)
-        return Generated(await stores.signals.add(record), served.price)
+    asked = _Asked(request, rules, parts, idempotency)
+    if request.track == "vc":
+        return await _of_company(asked)
+
+    async def refuse(stores: Stores) -> None:
+        reading = await stores.risk.read_switches([request.track], [request.strategy_id])
+        _raise_where_locked(*effective_switches(reading, asked.scopes))
+
+    opened = open_universe([request.target], request.horizon, parts.serving, beside=refuse)
+    return await ending_with(opened, asked.of_symbol)
 
 
 async def list_signals(
@@ -195,6 +192,91 @@ async def list_decisions(
     return page_of(found, limit, lambda one: one.decision_id)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked, and with what it is answered."""
+
+    request: SignalRequest
+    rules: SignalRules
+    parts: SignalParts
+    idempotency: Idempotency | None
+
+    @property
+    def scopes(self) -> Sequence[tuple[str, str]]:
+        """Whose switches stop it."""
+        return [(self.request.track, self.request.strategy_id)]
+
+    async def of_symbol(self, opened: OpenedUniverse[None]) -> Coroutine[Any, Any, Generated]:
+        """Store a prediction and its signal under the switches; returns what is left to be sent with the commit.
+
+        A prediction stays stored where a switch was pulled behind the read of it, or somebody else had the key.
+        """
+        stores, told = opened.stores, await opened.tell()
+        if not told:
+            raise no_price(self.request.target)
+        (one,) = told
+        snapshot = one.snapshot
+        row = {} if snapshot is None else dict(zip(snapshot.names, snapshot.values.tolist(), strict=True))
+        signal = await quick(make_signal, _forecast(one.answer), read_live(row), self.rules)
+        (held,), stored = await together(hold_switches(stores, self.scopes), store_told(stores, told))
+        if held.code is not None:
+            return _locked(held.code)
+        return await self.added(stores, stored[one.asked.symbol], signal, one.asked.price)
+
+    async def added(
+        self, stores: Stores, prediction: StoredPrediction, signal: Signal, price: Price | None
+    ) -> Coroutine[Any, Any, Generated]:
+        """Store the decision; returns the rest: its signal, or the one that the key had already."""
+        decision = _decision(self.request, prediction, signal, self.parts, self.idempotency)
+        if self.idempotency is None:
+            await stores.decisions.put(decision, ())
+        else:
+            added = await stores.decisions.add(decision)
+            if not added.is_new:
+                return _of_decision(stores, added.decision)
+        return _added(stores, _record(self.request, prediction, signal, decision), price)
+
+
+async def _of_company(asked: _Asked) -> Generated:
+    """Estimate a company and store the signal after it: it holds, whatever is estimated."""
+    request, serving = asked.request, asked.parts.serving
+    _raise_where_locked(
+        await read_switch(request.track, request.strategy_id, transactions=serving.transactions)
+    )
+    served = await predict_vc(VcRequest(request.target, VC_MONTHS), serving)
+    stored = served.stored
+    forecast = Forecast(
+        track=stored.track,
+        score=stored.score,
+        confidence=stored.confidence,
+        tradeable=stored.tradeable,
+        model_version=stored.explanation.model_version,
+        why=stored.reason,
+        has_price=False,
+    )
+    signal = await quick(make_signal, forecast, read_live({}), asked.rules)
+
+    async def work(stores: Stores) -> Coroutine[Any, Any, Generated]:
+        _raise_where_locked(*await hold_switches(stores, asked.scopes))
+        return await asked.added(stores, stored, signal, None)
+
+    return await ending_with(serving.transactions(), work)
+
+
+def _raise_where_locked(*switches: EffectiveSwitch) -> None:
+    for one in switches:
+        if one.code is not None:
+            raise LockedError(one.code)
+
+
+async def _locked(code: str) -> Generated:
+    raise LockedError(code)
+
+
+async def _added(stores: Stores, record: SignalRecord, price: Price | None) -> Generated:
+    return Generated(await stores.signals.add(record), price)
+
+
 async def _known(idempotency: Idempotency | None, transactions: Transactions) -> Generated | None:
     if idempotency is None:
         return None
@@ -207,26 +289,16 @@ async def _of_decision(stores: Stores, decision: StoredDecision) -> Generated:
     return Generated((await stores.signals.of_decision(decision.decision_id))[0])
 
 
-async def _predict(request: SignalRequest, serving: ServingParts) -> Served:
-    if request.track == "vc":
-        return await predict_vc(VcRequest(request.target, VC_MONTHS), serving)
-    liquid = LiquidRequest(request.target, request.horizon)
-    return await predict_liquid(liquid, serving, may_commit_late=True)  # the signal is committed after it
-
-
-def _decide(served: Served, rules: SignalRules) -> Signal:
-    stored, snapshot = served.stored, served.snapshot
-    row = {} if snapshot is None else dict(zip(snapshot.names, snapshot.values.tolist(), strict=True))
-    forecast = Forecast(
-        track=stored.track,
-        score=stored.score,
-        confidence=stored.confidence,
-        tradeable=stored.tradeable,
-        model_version=stored.explanation.model_version,
-        why=stored.reason,
-        has_price=served.price is not None,
+def _forecast(answer: Answer) -> Forecast:
+    return Forecast(
+        track="liquid",
+        score=answer.score,
+        confidence=answer.confidence,
+        tradeable=answer.tradeable,
+        model_version=answer.explanation.model_version,
+        why=None if answer.why is None else str(answer.why.reason),
+        has_price=True,
     )
-    return make_signal(forecast, read_live(row), rules)
 
 
 def _decision(

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import structlog
@@ -24,16 +24,21 @@ from marketsentry.core.orders.plan import PlanStyle
 from marketsentry.core.risk.profiles import fallback_profile
 from marketsentry.core.serving.answer import Why
 from marketsentry.core.trading.decider import Decider
-from marketsentry.exceptions import NotFoundError
+from marketsentry.exceptions import ConflictError, DataQualityError, NotFoundError
 from marketsentry.ports import Entropy
-from marketsentry.ports.together import together
+from marketsentry.ports.bars import BarWindow
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
-from marketsentry.services.predict import ServingParts, predict_universe
+from marketsentry.services.predict import ServingParts, open_universe
+from marketsentry.services.predict_told import Told, store_told
 from marketsentry.services.serving import ServedModel, load_served
 from marketsentry.services.trader import Trader
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
 
+if TYPE_CHECKING:
+    from marketsentry.services.serving_rows import OpenedRows
+
+S = TypeVar("S")
 WARM_BARS = 200
 HEADROOM_FRAC = 0.1
 LOT_SIZE = Decimal("1e-8")
@@ -199,58 +204,75 @@ class LiveTrader:
         if self._parts.refresh is not None:
             await self._parts.refresh(desk.symbols, desk.interval)
         try:
-            pending, rows, ts_ns = await self._read(desk, end_ns)
+            read = await self._read(
+                desk, end_ns, is_patient=now < ns_to_datetime(end_ns) + self._rules.patience
+            )
         except NotFoundError as error:
             return Waiting(f"{error}; see `ms data download`, or set MS_TRADER_SOURCE")
-        if pending:
-            self._parts.executor.start(pending)
-            return Waiting(
-                f"orders {', '.join(map(str, pending))} of strategy {self._rules.strategy_id} are open"
-            )
+        if isinstance(read, Waiting):
+            return read
         newest_ns = end_ns - desk.interval.ns
-        is_whole = bool(ts_ns.size) and int(ts_ns[-1]) == newest_ns and np.isfinite(rows[-1]).all()
-        if not is_whole and now < ns_to_datetime(end_ns) + self._rules.patience:
-            return Waiting(f"bars that closed at {ns_to_datetime(end_ns):%Y-%m-%dT%H:%MZ} are not all there")
         bars = np.full((len(desk.symbols), len(FIELDS)), np.nan)
-        for at_ns, row in zip(ts_ns.tolist(), rows, strict=True):
+        for at_ns, row in zip(read.ts_ns.tolist(), read.rows, strict=True):
             if at_ns == newest_ns:
                 bars = row
             else:
                 await self._remember(desk, at_ns, row)
-        step = await desk.trader.close_bar(await self._predicted(desk, newest_ns, end_ns, bars))
+        step = await self._close_bar(desk, self._closed_bar(desk, newest_ns, end_ns, bars, read.told))
         desk.traded_end_ns = end_ns
         if step.orders:
             await self._parts.executor.settle(step.orders, within_s=SETTLE_WITHIN_S)
         return step
 
-    async def _read(
-        self, desk: "_Desk", end_ns: int
-    ) -> tuple[Sequence[int], NDArray[np.float64], NDArray[np.int64]]:
-        """Read the bars since the last traded one, at most `WARM_BARS`: (T, N, 5) and their open times (T,).
+    async def _read(self, desk: "_Desk", end_ns: int, *, is_patient: bool) -> "_Read | Waiting":
+        """Read by one round trip what orders may still fill, the bars that closed and what predictions rest on.
 
-        Before them the ids of orders that may still fill: what is held is not known before they are settled.
+        What is held is not known before those orders are settled, and nothing is predicted while a bar of a symbol
+        that is traded is waited for.
         """
+        horizon, account_id = self._rules.horizon, desk.trader.ledger.account_id
         first_ns = end_ns - WARM_BARS * desk.interval.ns
         start_ns = first_ns if desk.traded_end_ns is None else max(desk.traded_end_ns, first_ns)
-        async with self._parts.admit.transactions() as stores:
-            orders, windows = await together(
-                stores.orders.open(account_id=desk.trader.ledger.account_id),
-                stores.bars.windows(desk.symbols, desk.interval, start_ns=start_ns, stop_ns=end_ns),
+        async with open_universe(
+            desk.symbols,
+            horizon,
+            self._parts.serving,
+            beside=lambda stores: stores.orders.open(account_id=account_id),
+        ) as opened:
+            pending = [one.id for one in opened.rows.beside if one.strategy_id == self._rules.strategy_id]
+            if pending:
+                self._parts.executor.start(pending)
+                return Waiting(
+                    f"orders {', '.join(map(str, pending))} of strategy {self._rules.strategy_id} are open"
+                )
+            rows, ts_ns = await self._bars(desk, opened.rows, start_ns, end_ns)
+            is_whole = (
+                bool(ts_ns.size)
+                and int(ts_ns[-1]) == end_ns - desk.interval.ns
+                and np.isfinite(rows[-1]).all()
             )
-        pending = [one.id for one in orders if one.strategy_id == self._rules.strategy_id]
-        for symbol in desk.symbols:
-            if symbol not in windows:
-                raise NotFoundError(f"there are no bars of {symbol} {desk.interval}")
-        found = [windows[symbol] for symbol in desk.symbols]
-        there = [n for n, one in enumerate(found) if one.bars.ts_ns.size]
-        if not there:
-            return pending, np.empty((0, len(desk.symbols), len(FIELDS))), np.empty(0, dtype=np.int64)
-        panel = align_panel(
-            [found[n].bars for n in there], no_trade_ts_ns=[found[n].no_trade_ts_ns for n in there]
-        )
-        rows = np.full((panel.n_bars, len(desk.symbols), len(FIELDS)), np.nan)
-        rows[:, there] = panel.values
-        return pending, rows, panel.ts_ns
+            if not is_whole and is_patient:
+                return Waiting(
+                    f"bars that closed at {ns_to_datetime(end_ns):%Y-%m-%dT%H:%MZ} are not all there"
+                )
+            return _Read(rows, ts_ns, await opened.tell())
+
+    async def _bars(
+        self, desk: "_Desk", read: "OpenedRows[Any]", start_ns: int, end_ns: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Take the bars that opened in [start, end) of what was read for the rows, or read them where that is less."""
+        covers = read.live_from_ns is not None and read.live_from_ns <= start_ns
+        if not covers:
+            return _aligned(
+                desk,
+                await read.stores.bars.windows(
+                    desk.symbols, desk.interval, start_ns=start_ns, stop_ns=end_ns
+                ),
+            )
+        if start_ns + desk.interval.ns < end_ns:
+            return _aligned(desk, {symbol: one.window(start_ns, end_ns) for symbol, one in read.live.items()})
+        rows = np.array([[_known(desk, read.live, symbol).bar_at(start_ns) for symbol in desk.symbols]])
+        return rows, np.array([start_ns])
 
     async def _remember(self, desk: "_Desk", ts_ns: int, bars: NDArray[np.float64]) -> None:
         """Let the core see a bar that nothing is ordered for."""
@@ -261,28 +283,40 @@ class LiveTrader:
         for symbol in desk.symbols:
             desk.decider.keep(symbol)
 
-    async def _predicted(
-        self, desk: "_Desk", ts_ns: int, end_ns: int, bars: NDArray[np.float64]
+    def _closed_bar(
+        self, desk: "_Desk", ts_ns: int, end_ns: int, bars: NDArray[np.float64], told: Sequence[Told]
     ) -> ClosedBar:
-        """Predict every symbol; what abstains, may not trade or is of another bar is no prediction."""
-        predictions = np.full(len(desk.symbols), np.nan)
-        ids: dict[str, int] = {}
-        served = await predict_universe(
-            desk.symbols, self._rules.horizon, self._parts.serving, may_commit_late=True
-        )
+        """Take what was said of every symbol; what abstains, may not trade or is of another bar is no prediction."""
         late_s = (self._parts.admit.clock.now() - ns_to_datetime(end_ns)).total_seconds()
         is_late = not late_s <= self._rules.late_frac * desk.interval.seconds
         if is_late:
             log.warning("bar_is_late", bar=ts_ns, late_s=late_s)
-        for n, symbol in enumerate(desk.symbols):
-            if symbol not in served:
-                continue  # it has no price, so it has no bar either
-            stored = served[symbol].stored
-            ids[symbol] = stored.id
-            is_newest = stored.outputs.get("bar_end") == utc_text(end_ns)
-            if stored.score is not None and stored.tradeable and is_newest and not is_late:
-                predictions[n] = stored.score
-        return ClosedBar(ts_ns, end_ns, bars, predictions, np.full(len(desk.symbols), np.nan), ids)
+        end = utc_text(end_ns)
+        scores = {
+            one.asked.symbol: one.answer.score
+            for one in told
+            if one.answer.tradeable and one.answer.outputs.get("bar_end") == end and not is_late
+        }
+        predictions = np.array([scores.get(symbol) for symbol in desk.symbols], dtype=np.float64)
+        return ClosedBar(ts_ns, end_ns, bars, predictions, np.full(len(desk.symbols), np.nan), told)
+
+    async def _close_bar(self, desk: "_Desk", bar: ClosedBar) -> BarStep:
+        """Decide; what was predicted is kept where the record is there and the decision is not."""
+        try:
+            return await desk.trader.close_bar(bar)
+        except (ConflictError, DataQualityError):
+            async with self._parts.admit.transactions() as stores:
+                await store_told(stores, bar.told or ())
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Bars (T, N, 5) by their open times (T,) since the last traded one, and what is said of the newest."""
+
+    rows: NDArray[np.float64]
+    ts_ns: NDArray[np.int64]
+    told: Sequence[Told]
 
 
 @dataclass(slots=True)
@@ -294,6 +328,26 @@ class _Desk:
     decider: Decider
     trader: Trader
     traded_end_ns: int | None
+
+
+def _aligned(desk: _Desk, windows: Mapping[str, BarWindow]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Put the windows of what is traded on one grid; raises `NotFoundError` where a symbol has no bars at all."""
+    found = [_known(desk, windows, symbol) for symbol in desk.symbols]
+    there = [n for n, one in enumerate(found) if one.bars.ts_ns.size]
+    if not there:
+        return np.empty((0, len(desk.symbols), len(FIELDS))), np.empty(0, dtype=np.int64)
+    panel = align_panel(
+        [found[n].bars for n in there], no_trade_ts_ns=[found[n].no_trade_ts_ns for n in there]
+    )
+    rows = np.full((panel.n_bars, len(desk.symbols), len(FIELDS)), np.nan)
+    rows[:, there] = panel.values
+    return rows, panel.ts_ns
+
+
+def _known(desk: _Desk, found: Mapping[str, S], symbol: str) -> S:
+    if symbol not in found:
+        raise NotFoundError(f"there are no bars of {symbol} {desk.interval}")
+    return found[symbol]
 
 
 def _decider(symbols: tuple[str, ...], params: ReplayParams) -> Decider:

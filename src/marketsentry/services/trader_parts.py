@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.core.orders.plan import PlanStyle
 from marketsentry.core.trading.decider import Decided
 from marketsentry.ports.orders import StoredOrder
+
+if TYPE_CHECKING:
+    from marketsentry.services.predict_told import Told
 
 TRACK = "liquid"
 POLICY = "decision-core"
@@ -48,8 +52,8 @@ class ClosedBar:
     """One bar of every target at its close: bars (N, 5), predictions (N,), NaN where there is none.
 
     `trend` (N,) is the strength of the trend, -1..1, NaN where it is not known; it only sorts signals into buckets.
-    `prediction_ids` names the predictions by target where they are stored already; None: they are stored with the
-    decision.
+    `told` are the answers behind the predictions, to be stored with the bar whatever is decided; None: predictions on
+    snapshots that are stored already, which are worth a row where something is ordered.
     """
 
     ts_ns: int
@@ -57,7 +61,7 @@ class ClosedBar:
     bars: NDArray[np.float64]
     predictions: NDArray[np.float64]
     trend: NDArray[np.float64]
-    prediction_ids: Mapping[str, int] | None = None
+    told: "Sequence[Told] | None" = None
 
     @property
     def end(self) -> datetime:

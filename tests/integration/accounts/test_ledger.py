@@ -214,7 +214,8 @@ async def test_marks_make_equity_and_a_payment_is_no_gain(
     async with database.transactions() as stores:
         assert await stores.accounts.newest_mark(ledger) == second
         assert await stores.accounts.newest_mark(ledger, before=AT) == first
-        assert (await stores.accounts.state(ledger, trips_since=AT, max_trips=9)).flows == {}
+        (state,) = await stores.accounts.states([ledger], trips_since=AT, max_trips=9)
+        assert state.flows == {}
         whole = await stores.accounts.newest_mark(ledger.whole)
         (held,) = await stores.accounts.positions(ledger)
     assert held.position.unrealised_quote == -20

@@ -17,11 +17,12 @@ from marketsentry.bootstrap import System, open_system
 from marketsentry.cli.train_request import training_parts
 from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.interval import parse_interval
+from marketsentry.core.market.symbols import perp_of
 from marketsentry.core.market.timestamps import ns_to_datetime
 from marketsentry.ports.training import ModelSpec
 from marketsentry.services.candidate import CandidateRequest
 from marketsentry.services.datasets import DatasetRequest
-from marketsentry.services.predict import predict_universe
+from marketsentry.services.predict import LiquidRequest, predict_liquid, predict_universe
 from marketsentry.services.serving import ServingCache
 from marketsentry.services.synth import SynthRequest, synthesise
 from marketsentry.services.train_stored import train_stored
@@ -242,4 +243,38 @@ async def test_a_universe_costs_two_reads_and_one_write(desk: Desk) -> None:
         with sent_statements() as sent:
             served = await predict_universe(SYMBOLS, "1h", desk.system.serving)
         assert [one.stored.source for one in served.values()] == ["model"] * 3
-        assert len(sent) <= 4, sent  # the transaction's settings, two reads, one write
+        assert len(sent) <= 3, sent  # two reads, one write
+
+
+async def test_inputs_that_differ_within_a_bar_are_not_taken_for_those_of_before(desk: Desk) -> None:
+    """A stream that is given the same again does not step over it again."""
+    at, newest = END - timedelta(minutes=30), "symbol = %(perp)s AND ts = %(ts)s"
+    rates = []
+    for n, factor in enumerate((1.0, 1.0, 2.0, 0.5)):
+        async with desk.system.database.connection() as connection:
+            given = {"perp": perp_of("BTC"), "ts": END - timedelta(hours=8), "factor": factor}
+            changed = await connection.execute(
+                f"UPDATE funding_rates SET funding_rate = funding_rate * %(factor)s WHERE {newest}", given
+            )
+            assert changed.rowcount == 1
+        told = await desk.predict("BTC", at + n * timedelta(minutes=1))
+        row = await desk.payload("lineage_id = %(lineage)s", lineage=told["outputs"]["lineage_id"])
+        rates.append(row["funding_rate"])
+    assert rates == [rates[0], rates[0], 2 * rates[0], rates[0]]
+    assert rates[0]
+
+
+async def test_symbols_told_together_are_told_as_each_alone(desk: Desk) -> None:
+    desk.clock.at = END - timedelta(hours=1)
+    together = await predict_universe(SYMBOLS, "1h", desk.system.serving)
+    for symbol, served in together.items():
+        alone = await predict_liquid(LiquidRequest(symbol, "1h"), desk.system.serving)
+        told, expected = served.stored, alone.stored
+        assert (told.source, told.outputs, told.explanation) == (
+            "model",
+            expected.outputs,
+            expected.explanation,
+        )
+        assert told.feature_snapshot_id == expected.feature_snapshot_id, (
+            "equal snapshots of a second are shared"
+        )

@@ -22,9 +22,7 @@ from marketsentry.services.risk_switch import ManualTrigger, trigger_switch
 
 
 async def _claim(world: World, order_id: int, owner: str) -> Claimed:
-    claimed = await claim(order_id, world.drive_parts(), owner=owner)
-    assert claimed is not None
-    return claimed
+    return (await claim([order_id], world.drive_parts(), owner=owner))[order_id]
 
 
 async def _resume(world: World, order_id: int, parts: DriveParts, owner: str) -> Order:

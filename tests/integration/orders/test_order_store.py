@@ -25,9 +25,18 @@ from marketsentry.core.orders.events import (
 from marketsentry.core.orders.order import Fill, LegKind, OrderStatus, Side, TimeInForce
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports import Stores, Transactions
-from marketsentry.ports.alone import alone
 from marketsentry.ports.decisions import Decision, DecisionSource
-from marketsentry.ports.orders import NewOrder, OrderFilter, OrderPatch, StoredOrder, log_of
+from marketsentry.ports.orders import (
+    NewOrder,
+    OrderFilter,
+    OrderPatch,
+    StoredOrder,
+    drafted,
+    log_of,
+    order_of,
+    patched,
+)
+from marketsentry.ports.with_commit import alone
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLAN = {"style": "market"}
@@ -138,6 +147,30 @@ async def test_a_log_leads_to_its_row(database: Database) -> None:
         log = (await stores.orders.events([row.id]))[row.id]
         assert [one.version for one in log] == [1, 2, 3, 4, 5, 6, 7]
         assert [one.event for one in log[1:]] == events
+
+
+async def test_orders_that_are_stored_as_admitted_are_as_if_admitted_afterwards(database: Database) -> None:
+    new = [_order("BTC", "2"), _order("ETH", "3"), _order("SOL", "4", status=OrderStatus.BLOCKED)]
+    last = await _admitted(database, *new[:2])
+    patch = OrderPatch(account_id=last[0].account_id, plan=PLAN, metadata={"rollout_stage_pct": 100})
+    drafts = [drafted(one, place, at=AT) for place, one in enumerate(new[:2])]
+    changes = [take(order_of(one, ()), [Admitted(AT, one.quantity)]) for one in drafts]
+    changes[1] = take(changes[1].before, [*changes[1].events, Finished(AT, OrderStatus.REJECTED, "x")])
+    async with database.transactions() as stores:
+        told = [patched(one, patch) for one in new[:2]] + new[2:]
+        added = await stores.orders.add(told, changes)
+        logs = await stores.orders.events([one.id for one in (*last, *added)])
+        assert await stores.orders.of_decision("d1") == [*last, *added]
+    assert [one.id for one in added] == sorted(one.id for one in added)
+    # the first was admitted by both ways, and differs in nothing but its name and its times
+    named = {"id": 0, "created_at": AT, "updated_at": AT}
+    assert replace(added[0], **named) == replace(last[0], **named)
+    assert [one.event for one in logs[added[0].id]] == [one.event for one in logs[last[0].id]]
+    assert (added[1].status, added[1].version, added[1].reject_reason) == (OrderStatus.REJECTED, 2, "x")
+    assert [one.event for one in logs[added[1].id]] == list(changes[1].events)
+    assert (added[2].status, added[2].version, logs[added[2].id]) == (OrderStatus.BLOCKED, 0, [])
+    for one in added:
+        order_of(one, [event.event for event in logs[one.id]])  # the log leads to the row
 
 
 async def test_a_row_that_was_read_before_its_log_went_on_is_told_as_it_was(database: Database) -> None:

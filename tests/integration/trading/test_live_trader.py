@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -16,10 +16,12 @@ from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.bootstrap import System, open_system
 from marketsentry.core.market.bars import BarSeries
-from marketsentry.core.market.timestamps import ns_to_datetime
+from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime, utc_text
 from marketsentry.core.orders.order import OrderStatus
+from marketsentry.exceptions import ConflictError
 from marketsentry.ports.account_lists import Wanted
 from marketsentry.ports.orders import OrderFilter, StoredOrder
+from marketsentry.ports.predictions import StoredPrediction
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_request import AdmitParts
@@ -206,6 +208,30 @@ async def test_a_pulled_switch_holds_openings_back_and_lets_closings_pass(
     await desk.trade(8)
     new = [one for one in await desk.orders() if one.id not in before]
     assert all(one.is_reduce_only or one.status is OrderStatus.BLOCKED for one in new)
+
+
+async def predictions_of(desk: Desk, end: datetime) -> list[StoredPrediction]:
+    async with desk.transactions() as stores:
+        newest = await stores.predictions.page(track="liquid", target=None, before_id=None, limit=1_000)
+    return [one for one in newest if one.outputs.get("bar_end") == utc_text(datetime_to_ns(end))]
+
+
+async def test_what_was_predicted_is_stored_whatever_becomes_of_the_bar(
+    system: System, market: tuple[BarSeries, ...]
+) -> None:
+    desk, other = Desk(system, market, "predicts"), Desk(system, market, "predicts")
+    await desk.trade(2)
+    await other.bar_closes(2)
+    assert isinstance(await other.trader.tick(), Waiting), "it has taken up the state"
+    await desk.trade(3)
+    end = desk.clock.at - timedelta(seconds=1)
+    before = await predictions_of(desk, end)
+    assert {one.target for one in before} >= set(SYMBOLS)
+    other.clock.at = desk.clock.at + timedelta(seconds=1)
+    with pytest.raises(ConflictError, match="another trader runs it"):
+        await other.trader.tick()
+    new = [one for one in await predictions_of(desk, end) if one.id > max(one.id for one in before)]
+    assert {one.target for one in new} == set(SYMBOLS), "the decision is undone, what it rested on is not"
 
 
 async def test_without_a_model_it_waits(system: System, market: tuple[BarSeries, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The state of a sub-ledger as one statement, so that all of it is of one time; decimals travel as text."""
+"""The states of sub-ledgers as one statement, so that all of it is of one time; decimals travel as text."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,26 +9,30 @@ from marketsentry.core.account.equity import Equity
 from marketsentry.core.account.position import Position
 from marketsentry.ports.accounts import HeldPosition, LedgerState, OpenOrder, SubLedger
 
-STATE = """
+STATES = """
+SELECT told.*
+FROM unnest(%(account_ids)s::bigint[], %(strategy_ids)s::text[], %(tracks)s::text[], %(are_whole)s::boolean[])
+     WITH ORDINALITY AS asked (account_id, strategy_id, track, is_whole, place)
+CROSS JOIN LATERAL (
 WITH last AS (
     SELECT at, equity_quote, peak_quote, day_start_quote, ledger_id
     FROM equity_snapshots
-    WHERE account_id = %(account_id)s AND track = %(track)s AND strategy_id = %(strategy_id)s
+    WHERE account_id = asked.account_id AND track = asked.track AND strategy_id = asked.strategy_id
     ORDER BY at DESC LIMIT 1
 ), held AS (
     SELECT strategy_id, target, qty, average_price, realised_quote, fee_quote, funding_quote, trip_quote, n_trips,
            losing_streak, mark_price, marked_at
     FROM positions
-    WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+    WHERE account_id = asked.account_id AND track = asked.track AND (asked.is_whole OR strategy_id = asked.strategy_id)
       AND qty <> 0
     ORDER BY strategy_id, target
 ), had AS (
     SELECT currency, sum(amount) AS amount FROM cash_balances
-    WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+    WHERE account_id = asked.account_id AND track = asked.track AND (asked.is_whole OR strategy_id = asked.strategy_id)
     GROUP BY currency ORDER BY currency
 ), paid AS (
     SELECT currency, sum(amount) AS amount FROM ledger_entries
-    WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+    WHERE account_id = asked.account_id AND track = asked.track AND (asked.is_whole OR strategy_id = asked.strategy_id)
       AND kind IN ('deposit', 'withdrawal') AND id > coalesce((SELECT ledger_id FROM last), 0)
     GROUP BY currency ORDER BY currency
 ), pending AS (
@@ -36,12 +40,12 @@ WITH last AS (
            CASE side WHEN 'buy' THEN 1 ELSE -1 END
            * greatest(coalesce(base_quantity, quantity) - filled_qty, 0) AS qty
     FROM orders_sim
-    WHERE status IN ('executing', 'unknown') AND account_id = %(account_id)s AND track = %(track)s
-      AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+    WHERE status IN ('executing', 'unknown') AND account_id = asked.account_id AND track = asked.track
+      AND (asked.is_whole OR strategy_id = asked.strategy_id)
     ORDER BY id
 ), ended AS (
     SELECT id, strategy_id, gain_quote FROM round_trips
-    WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+    WHERE account_id = asked.account_id AND track = asked.track AND (asked.is_whole OR strategy_id = asked.strategy_id)
       AND ended_at >= %(trips_since)s
     ORDER BY id DESC LIMIT %(max_trips)s
 )
@@ -55,14 +59,16 @@ SELECT (SELECT jsonb_build_array(at, equity_quote::text, peak_quote::text, day_s
            AS open_orders,
        (SELECT jsonb_agg(jsonb_build_array(strategy_id, gain_quote::text) ORDER BY id DESC) FROM ended) AS trips,
        coalesce((SELECT id FROM ledger_entries
-                 WHERE account_id = %(account_id)s AND track = %(track)s
-                   AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
+                 WHERE account_id = asked.account_id AND track = asked.track
+                   AND (asked.is_whole OR strategy_id = asked.strategy_id)
                  ORDER BY id DESC LIMIT 1), 0) AS newest_entry
+) AS told
+ORDER BY asked.place
 """
 
 
 def ledger_state(ledger: SubLedger, row: Mapping[str, Any]) -> LedgerState:
-    """Make a state of the row of `STATE`."""
+    """Make a state of its row of `STATES`."""
     last = row["last"]
     trips: dict[str, tuple[Decimal, ...]] = {}
     for strategy_id, gain in row["trips"] or ():

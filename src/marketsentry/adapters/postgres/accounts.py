@@ -7,8 +7,8 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from marketsentry.adapters.postgres.account_state import STATE, ledger_state
-from marketsentry.adapters.postgres.newest_price import NEWEST_PRICE
+from marketsentry.adapters.postgres import accounts_sql as sql
+from marketsentry.adapters.postgres.account_state import STATES, ledger_state
 from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.account.entries import Entry
 from marketsentry.core.account.equity import Equity
@@ -25,156 +25,6 @@ from marketsentry.ports.accounts import (
     StoredFill,
     SubLedger,
 )
-
-_OPEN = """
-INSERT INTO accounts (adapter, venue, name, currency)
-VALUES (%(adapter)s, %(venue)s, %(name)s, %(currency)s)
-ON CONFLICT (adapter, venue, name) DO NOTHING
-"""
-
-_ACCOUNT = "SELECT id, adapter, venue, name, currency FROM accounts "
-
-_GET = _ACCOUNT + "WHERE id = %(account_id)s"
-
-_LOCK = _GET + " FOR NO KEY UPDATE"
-
-_FIND = _ACCOUNT + "WHERE adapter = %(adapter)s AND venue = %(venue)s AND name = %(name)s"
-
-_LIST = _ACCOUNT + "ORDER BY id"
-
-_SUB_LEDGERS = """
-SELECT DISTINCT account_id, strategy_id, track
-FROM cash_balances
-WHERE (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
-  AND (%(track)s::text IS NULL OR track = %(track)s)
-ORDER BY account_id, strategy_id, track
-"""
-
-_ADD_FILLS = """
-INSERT INTO fills (order_id, account_id, decision_id, strategy_id, track, target, side, qty, price, fee, fee_currency,
-                   fee_quote, reference_price, liquidity, client_order_id, venue_trade_id, filled_at)
-SELECT %(order_id)s, %(account_id)s, %(decision_id)s, %(strategy_id)s, %(track)s, %(target)s, %(side)s, told.qty,
-       told.price, told.fee, told.fee_currency, told.fee_quote, told.reference_price, told.liquidity,
-       %(client_order_id)s, told.trade_id, told.filled_at
-FROM unnest(%(trade_ids)s::text[], %(qtys)s::numeric[], %(prices)s::numeric[], %(fees)s::numeric[],
-            %(fee_currencies)s::text[], %(fees_quote)s::numeric[], %(references)s::numeric[],
-            %(liquidities)s::text[], %(times)s::timestamptz[]) WITH ORDINALITY
-     AS told (trade_id, qty, price, fee, fee_currency, fee_quote, reference_price, liquidity, filled_at, place)
-ORDER BY told.place
-ON CONFLICT (account_id, target, venue_trade_id) DO NOTHING
-RETURNING id, venue_trade_id
-"""
-
-_ADD_ENTRIES = """
-WITH added AS (
-    INSERT INTO ledger_entries (account_id, strategy_id, track, kind, target, currency, amount, fill_id, reference, at)
-    SELECT %(account_id)s, %(strategy_id)s, %(track)s, given.kind, given.target, given.currency, given.amount,
-           given.fill_id, given.reference, given.at
-    FROM unnest(%(kinds)s::text[], %(targets)s::text[], %(currencies)s::text[], %(amounts)s::numeric[],
-                %(fill_ids)s::bigint[], %(references)s::text[], %(times)s::timestamptz[]) WITH ORDINALITY
-         AS given (kind, target, currency, amount, fill_id, reference, at, place)
-    ORDER BY given.place
-    ON CONFLICT (account_id, strategy_id, kind, reference) DO NOTHING
-    RETURNING id, currency, amount, reference
-), moved AS (
-    INSERT INTO cash_balances (account_id, strategy_id, track, currency, amount)
-    SELECT %(account_id)s, %(strategy_id)s, %(track)s, currency, sum(amount)
-    FROM added GROUP BY currency ORDER BY currency
-    ON CONFLICT (account_id, strategy_id, currency) DO UPDATE
-    SET amount = cash_balances.amount + excluded.amount, updated_at = now()
-)
-SELECT reference, id FROM added
-"""
-
-_POSITIONS = """
-SELECT account_id, strategy_id, track, target, qty, average_price, realised_quote, fee_quote, funding_quote,
-       trip_quote, n_trips, losing_streak, mark_price, marked_at
-FROM positions
-WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
-  AND (%(target)s::text IS NULL OR target = %(target)s)
-ORDER BY strategy_id, target
-"""
-
-_PUT_POSITIONS = """
-INSERT INTO positions (account_id, strategy_id, target, track, qty, average_price, realised_quote, fee_quote,
-                       funding_quote, trip_quote, n_trips, losing_streak, mark_price, marked_at)
-SELECT *
-FROM unnest(%(account_ids)s::bigint[], %(strategy_ids)s::text[], %(targets)s::text[], %(tracks)s::text[],
-            %(qty)s::numeric[], %(average_price)s::numeric[], %(realised_quote)s::numeric[], %(fee_quote)s::numeric[],
-            %(funding_quote)s::numeric[], %(trip_quote)s::numeric[], %(n_trips)s::integer[],
-            %(losing_streak)s::integer[], %(mark_price)s::numeric[], %(marked_at)s::timestamptz[])
-ON CONFLICT (account_id, strategy_id, target) DO UPDATE
-SET qty = excluded.qty, average_price = excluded.average_price, realised_quote = excluded.realised_quote,
-    fee_quote = excluded.fee_quote, funding_quote = excluded.funding_quote, trip_quote = excluded.trip_quote,
-    n_trips = excluded.n_trips, losing_streak = excluded.losing_streak, mark_price = excluded.mark_price,
-    marked_at = excluded.marked_at, updated_at = now()
-"""
-
-_ADD_TRIPS = """
-INSERT INTO round_trips (account_id, strategy_id, track, target, fill_id, gain_quote, ended_at)
-SELECT %(account_id)s, %(strategy_id)s, %(track)s, ended.target, ended.fill_id, ended.gain_quote, ended.ended_at
-FROM unnest(%(targets)s::text[], %(fill_ids)s::bigint[], %(gains)s::numeric[], %(times)s::timestamptz[])
-     WITH ORDINALITY AS ended (target, fill_id, gain_quote, ended_at, place)
-ORDER BY ended.place
-"""
-
-_TRIPS = """
-SELECT target, fill_id, gain_quote, ended_at
-FROM round_trips
-WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
-  AND ended_at >= %(since)s
-ORDER BY id DESC
-LIMIT %(limit)s
-"""
-
-_CASH = """
-SELECT currency, sum(amount) AS amount
-FROM cash_balances
-WHERE account_id = %(account_id)s AND track = %(track)s AND (%(is_whole)s OR strategy_id = %(strategy_id)s)
-GROUP BY currency ORDER BY currency
-"""
-
-_OF_TRACK = """
-SELECT id, adapter, venue, name, currency
-FROM accounts
-WHERE id IN (SELECT account_id FROM cash_balances WHERE track = %(track)s)
-  AND (%(account_id)s::bigint IS NULL OR id = %(account_id)s)
-ORDER BY id
-"""
-
-_MOVE_MARKS = """
-UPDATE positions
-SET mark_price = told.price, marked_at = %(at)s, updated_at = now()
-FROM unnest(%(targets)s::text[], %(prices)s::numeric[]) AS told (target, price)
-WHERE account_id = %(account_id)s AND track = %(track)s AND positions.target = told.target
-  AND (marked_at IS NULL OR marked_at <= %(at)s)
-"""
-
-_KNOWN_PRICES = (
-    """
-SELECT asked.symbol AS target, known.exact AS price, known.at, known.source
-FROM unnest(%(targets)s::text[]) AS asked (symbol)
-CROSS JOIN LATERAL ("""
-    + NEWEST_PRICE
-    + ") AS known"
-)
-
-_NEWEST_MARK = """
-SELECT at, equity_quote, peak_quote, day_start_quote, cash_quote, gross_quote, ledger_id, marks, decision_id
-FROM equity_snapshots
-WHERE account_id = %(account_id)s AND track = %(track)s AND strategy_id = %(strategy_id)s
-  AND (%(before)s::timestamptz IS NULL OR at <= %(before)s)
-ORDER BY at DESC LIMIT 1
-"""
-
-_ADD_MARKS = """
-INSERT INTO equity_snapshots (account_id, strategy_id, track, at, cash_quote, equity_quote, peak_quote,
-                              day_start_quote, gross_quote, ledger_id, marks, decision_id)
-SELECT *
-FROM unnest(%(account_ids)s::bigint[], %(strategy_ids)s::text[], %(tracks)s::text[], %(times)s::timestamptz[],
-            %(cash)s::numeric[], %(equities)s::numeric[], %(peaks)s::numeric[], %(day_starts)s::numeric[],
-            %(gross)s::numeric[], %(ledger_ids)s::bigint[], %(marks)s::jsonb[], %(decision_ids)s::text[])
-"""
 
 _POSITION_COLUMNS = (
     "qty",
@@ -203,7 +53,7 @@ class PostgresAccountStore:
         account = await self.find(adapter=adapter, venue=venue, name=name)
         if account is None:
             given = {"adapter": adapter, "venue": venue, "name": name, "currency": currency}
-            await self._statements.send(_OPEN, given)
+            await self._statements.send(sql.OPEN, given)
             account = await self.find(adapter=adapter, venue=venue, name=name)
         assert account is not None
         if account.currency != currency:
@@ -214,13 +64,13 @@ class PostgresAccountStore:
 
     async def get(self, account_id: int) -> Account:
         """Read an account; raises `NotFoundError`."""
-        return await self._one(_GET, account_id)
+        return await self._one(sql.GET, account_id)
 
     async def find(self, *, adapter: str, venue: str, name: str) -> Account | None:
         """Find an account by its names."""
         key = (adapter, venue, name)
         if key not in self._found:
-            rows = await self._statements.rows(_FIND, {"adapter": adapter, "venue": venue, "name": name})
+            rows = await self._statements.rows(sql.FIND, {"adapter": adapter, "venue": venue, "name": name})
             if not rows:
                 return None
             self._found[key] = Account(**rows[0])
@@ -228,18 +78,18 @@ class PostgresAccountStore:
 
     async def list(self) -> Sequence[Account]:
         """List all accounts, oldest first."""
-        return [Account(**row) for row in await self._statements.rows(_LIST, {})]
+        return [Account(**row) for row in await self._statements.rows(sql.LIST, {})]
 
     async def lock(self, account_id: int) -> Account:
         """Read an account and keep other writers out; see `AccountStore.lock`."""
         if account_id not in self._locked:
-            self._locked[account_id] = await self._one(_LOCK, account_id)
+            self._locked[account_id] = await self._one(sql.LOCK, account_id)
         return self._locked[account_id]
 
     async def hold(self, account: Account) -> None:
         """Lock an account that is known already; see `AccountStore.hold`."""
         if account.id not in self._locked:
-            await self._statements.send(_LOCK, {"account_id": account.id})
+            await self._statements.send(sql.LOCK, {"account_id": account.id})
             self._locked[account.id] = account
             self._found[account.adapter, account.venue, account.name] = account
 
@@ -247,14 +97,14 @@ class PostgresAccountStore:
         self, *, account_id: int | None = None, track: str | None = None
     ) -> Sequence[SubLedger]:
         """Name the sub-ledgers that ever had an entry; see `AccountStore.sub_ledgers`."""
-        rows = await self._statements.rows(_SUB_LEDGERS, {"account_id": account_id, "track": track})
+        rows = await self._statements.rows(sql.SUB_LEDGERS, {"account_id": account_id, "track": track})
         return [SubLedger(**row) for row in rows]
 
     async def add_fills(self, booking: Booking, fees_quote: Sequence[Decimal]) -> Sequence[StoredFill]:
         """Insert the fills that are not known; see `AccountStore.add_fills`."""
         fills = booking.fills
         rows = await self._statements.rows(
-            _ADD_FILLS,
+            sql.ADD_FILLS,
             {
                 **_key(booking.ledger),
                 "order_id": booking.order_id,
@@ -280,15 +130,15 @@ class PostgresAccountStore:
 
     async def add_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> Mapping[str, int]:
         """Insert entries and move cash by them; see `AccountStore.add_entries`."""
-        return dict(await self._statements.tuples(_ADD_ENTRIES, _entry_columns(ledger, entries)))
+        return dict(await self._statements.tuples(sql.ADD_ENTRIES, _entry_columns(ledger, entries)))
 
     async def put_entries(self, ledger: SubLedger, entries: Sequence[Entry]) -> None:
         """Insert entries and move cash by them; see `AccountStore.put_entries`."""
-        await self._statements.send(_ADD_ENTRIES, _entry_columns(ledger, entries))
+        await self._statements.send(sql.ADD_ENTRIES, _entry_columns(ledger, entries))
 
     async def positions(self, ledger: SubLedger, *, target: str | None = None) -> Sequence[HeldPosition]:
         """Read positions; see `AccountStore.positions`."""
-        rows = await self._statements.rows(_POSITIONS, {**_key(ledger), "target": target})
+        rows = await self._statements.rows(sql.POSITIONS, {**_key(ledger), "target": target})
         return [held_position(row) for row in rows]
 
     async def put_positions(self, positions: Sequence[HeldPosition]) -> None:
@@ -301,7 +151,7 @@ class PostgresAccountStore:
         }
         for column in _POSITION_COLUMNS:
             given[column] = [getattr(held.position, column) for held in positions]
-        await self._statements.send(_PUT_POSITIONS, given)
+        await self._statements.send(sql.PUT_POSITIONS, given)
 
     async def add_trips(self, ledger: SubLedger, trips: Sequence[RoundTrip]) -> None:
         """Append round trips that ended."""
@@ -312,40 +162,50 @@ class PostgresAccountStore:
             "gains": [trip.gain_quote for trip in trips],
             "times": [trip.ended_at for trip in trips],
         }
-        await self._statements.send(_ADD_TRIPS, given)
+        await self._statements.send(sql.ADD_TRIPS, given)
 
     async def trips(self, ledger: SubLedger, *, since: datetime, limit: int) -> Sequence[RoundTrip]:
         """List round trips that ended at or after `since`, the last one first."""
-        rows = await self._statements.rows(_TRIPS, {**_key(ledger), "since": since, "limit": limit})
+        rows = await self._statements.rows(sql.TRIPS, {**_key(ledger), "since": since, "limit": limit})
         return [RoundTrip(**row) for row in rows]
 
     async def cash(self, ledger: SubLedger) -> Mapping[str, Decimal]:
         """Read cash by currency."""
-        return {row["currency"]: row["amount"] for row in await self._statements.rows(_CASH, _key(ledger))}
+        return {row["currency"]: row["amount"] for row in await self._statements.rows(sql.CASH, _key(ledger))}
 
-    async def state(self, ledger: SubLedger, *, trips_since: datetime, max_trips: int) -> LedgerState:
-        """Read all that figures need by one statement; see `AccountStore.state`."""
-        given = {**_key(ledger), "trips_since": trips_since, "max_trips": max_trips}
-        return ledger_state(ledger, (await self._statements.rows(STATE, given))[0])
+    async def states(
+        self, ledgers: Sequence[SubLedger], *, trips_since: datetime, max_trips: int
+    ) -> Sequence[LedgerState]:
+        """Read all that figures need by one statement; see `AccountStore.states`."""
+        given = {
+            "account_ids": [one.account_id for one in ledgers],
+            "strategy_ids": [one.strategy_id for one in ledgers],
+            "tracks": [one.track for one in ledgers],
+            "are_whole": [one.is_whole for one in ledgers],
+            "trips_since": trips_since,
+            "max_trips": max_trips,
+        }
+        rows = await self._statements.rows(STATES, given)
+        return [ledger_state(ledger, row) for ledger, row in zip(ledgers, rows, strict=True)]
 
     async def of_track(self, track: str, *, account_id: int | None = None) -> Sequence[Account]:
         """List the accounts that have ever had an entry of a track, oldest first."""
-        rows = await self._statements.rows(_OF_TRACK, {"track": track, "account_id": account_id})
+        rows = await self._statements.rows(sql.OF_TRACK, {"track": track, "account_id": account_id})
         return [Account(**row) for row in rows]
 
     async def move_marks(self, ledger: SubLedger, marks: Mapping[str, Decimal], *, at: datetime) -> None:
         """Set the last known prices of what is held, for all strategies; see `AccountStore.move_marks`."""
         given = {**_key(ledger), "targets": list(marks), "prices": list(marks.values()), "at": at}
-        await self._statements.send(_MOVE_MARKS, given)
+        await self._statements.send(sql.MOVE_MARKS, given)
 
     async def known_prices(self, targets: Sequence[str], *, as_of: datetime) -> Sequence[KnownPrice]:
         """Read the newest price of each target; see `AccountStore.known_prices`."""
-        rows = await self._statements.rows(_KNOWN_PRICES, {"targets": list(targets), "as_of": as_of})
+        rows = await self._statements.rows(sql.KNOWN_PRICES, {"targets": list(targets), "as_of": as_of})
         return [KnownPrice(**row) for row in rows]
 
     async def newest_mark(self, ledger: SubLedger, *, before: datetime | None = None) -> EquityMark | None:
         """Read what it was worth last; see `AccountStore.newest_mark`."""
-        rows = await self._statements.rows(_NEWEST_MARK, {**_key(ledger), "before": before})
+        rows = await self._statements.rows(sql.NEWEST_MARK, {**_key(ledger), "before": before})
         return equity_mark(rows[0]) if rows else None
 
     async def add_marks(self, marks: Sequence[tuple[SubLedger, EquityMark]]) -> None:
@@ -364,7 +224,7 @@ class PostgresAccountStore:
             "marks": [Jsonb({name: str(price) for name, price in mark.marks.items()}) for _, mark in marks],
             "decision_ids": [mark.decision_id for _, mark in marks],
         }
-        await self._statements.send(_ADD_MARKS, given)
+        await self._statements.send(sql.ADD_MARKS, given)
 
     async def _one(self, statement: str, account_id: int) -> Account:
         rows = await self._statements.rows(statement, {"account_id": account_id})

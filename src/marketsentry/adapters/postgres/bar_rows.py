@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marketsentry.adapters.postgres.binary import array_of, epoch_ns, postgres_us, row_template
+from marketsentry.adapters.postgres.binary import arrays_of, epoch_ns, postgres_us, row_template
 from marketsentry.core.market.bars import CLOSE, HIGH, LOW, OPEN, VOLUME, BarSeries
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.records import SeriesInfo
@@ -57,12 +57,10 @@ def encode_bars(
 
 def decode_bars(row: tuple[Any, ...] | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Read a row of six `array_send` columns: open times in UTC epoch ns, and values (n_bars, 5)."""
-    columns = row or (None,) * 6
-    ts_ns = epoch_ns(array_of(columns[0], "i8"))
-    values = np.empty((ts_ns.size, 5))
-    for n, column in enumerate(columns[1:]):
-        values[:, n] = array_of(column, "f8")
-    return ts_ns, values
+    if row is None or row[0] is None:
+        return np.empty(0, dtype=np.int64), np.empty((0, 5))
+    bars = arrays_of(row)
+    return epoch_ns(bars[0]), np.ascontiguousarray(bars[1:].view("f8").T)
 
 
 def series_info(row: Mapping[str, Any]) -> SeriesInfo:

@@ -1,5 +1,6 @@
 """PostgreSQL's binary rows and arrays as numpy arrays, without a Python object per value."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,3 +74,21 @@ def array_of(sent: bytes | None, kind: str) -> NDArray[Any]:
         return np.empty(0, dtype=kind)
     elements = np.frombuffer(sent, dtype=_ELEMENTS[kind], offset=_ARRAY_HEADER_BYTES)
     return elements["value"].astype(kind)
+
+
+def arrays_of(sent: Sequence[bytes]) -> NDArray[np.int64]:
+    """Read several arrays of one length together, as `array_of` does one.
+
+    Parameters
+    ----------
+    sent : sequence of bytes
+        Those of `array_send(...)`, k of them.
+
+    Returns
+    -------
+    ndarray of shape (k, n)
+        As integers; rows of double precision are to be viewed as such.
+    """
+    rows = np.frombuffer(b"".join(sent), dtype=np.uint8).reshape(len(sent), -1)[:, _ARRAY_HEADER_BYTES:]
+    elements = rows.reshape(len(sent), -1, 12)[:, :, 4:]  # behind the size of each
+    return np.ascontiguousarray(elements).view(">i8")[:, :, 0].astype("i8")

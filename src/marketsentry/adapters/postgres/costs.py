@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.portfolio.own_costs import FittedCosts
 from marketsentry.ports.accounts import DRILL, PARITY
-from marketsentry.ports.costs import CostFit, OwnOrder, TradedMarket
+from marketsentry.ports.costs import CostFit, OwnOrder, PaidCost, TradedMarket
 
 _PLAYED = {"parity": f"{PARITY}%", "drill": f"{DRILL}%"}
 
@@ -21,13 +21,25 @@ GROUP BY 1, 2
 ORDER BY 1, 2
 """
 
-_OWN_ORDERS = """
-SELECT orders_sim.id, sum(qty * price)::float8 AS notional_quote,
+_COST = """
+       sum(qty * price)::float8 AS notional_quote,
        (CASE orders_sim.side WHEN 'buy' THEN 1 ELSE -1 END
            * 10000 * (sum(qty * price) / sum(qty * coalesce(reference_price, est_price)) - 1))::float8 AS slippage_bps,
        (10000 * sum(fee_quote) / sum(qty * price))::float8 AS fee_bps, max(filled_at) AS filled_at
 FROM orders_sim
 JOIN fills ON fills.order_id = orders_sim.id
+"""
+
+_OF_ORDER = (
+    "SELECT bool_and(coalesce(reference_price, est_price) IS NOT NULL) AS is_priced,"
+    + _COST
+    + "WHERE orders_sim.id = %(order_id)s GROUP BY orders_sim.id, orders_sim.side"
+)
+
+_OWN_ORDERS = (
+    "SELECT orders_sim.id,"
+    + _COST
+    + """
 WHERE orders_sim.adapter = %(adapter)s AND orders_sim.target = %(symbol)s
   AND orders_sim.venue NOT LIKE %(parity)s AND orders_sim.venue NOT LIKE %(drill)s
   AND coalesce(reference_price, est_price) IS NOT NULL
@@ -35,6 +47,7 @@ GROUP BY orders_sim.id, orders_sim.side
 ORDER BY orders_sim.id DESC
 LIMIT %(limit)s
 """
+)
 
 _ADD = """
 INSERT INTO cost_fits (adapter, symbol, n_orders, first_fill_at, last_fill_at, half_spread_bps, impact_coefficient,
@@ -67,6 +80,13 @@ class PostgresCostStore:
         """Read filled orders; see `CostStore.own_orders`."""
         given = {"adapter": adapter, "symbol": symbol, "limit": limit, **_PLAYED}
         return [OwnOrder(*row) for row in await self._statements.tuples(_OWN_ORDERS, given)]
+
+    async def of_order(self, order_id: int) -> PaidCost | None:
+        """Tell what an order cost; see `CostStore.of_order`."""
+        row = await self._statements.row(_OF_ORDER, {"order_id": order_id})
+        if row is None:
+            return None
+        return PaidCost(row["slippage_bps"] if row["is_priced"] else None, row["fee_bps"])
 
     async def add(self, fit: CostFit) -> None:
         """Keep a fit; see `CostStore.add`."""

@@ -58,6 +58,8 @@ FROM unnest(%(targets)s::text[], %(tracks)s::text[], %(weights)s::float8[], %(se
 ORDER BY place
 """
 
+_PUT = "WITH decided AS (" + _ADD + ")" + _ADD_BOOK
+
 _BOOK = """
 SELECT id, decision_id, target, track, weight, sector, style_bucket, reason, created_at
 FROM positions_snapshots
@@ -75,22 +77,7 @@ class PostgresDecisionStore:
     async def add(self, decision: Decision) -> AddedDecision:
         """Append a decision, or give the stored one of its key; see `DecisionStore.add`."""
         known = decision.idempotency
-        rows = await self._statements.rows(
-            _ADD,
-            {
-                "decision_id": decision.decision_id,
-                "track": decision.track,
-                "strategy_id": decision.strategy_id,
-                "source": str(decision.source),
-                "as_of": decision.as_of,
-                "is_approved": decision.is_approved,
-                "capital": decision.capital,
-                "violations": Jsonb([dict(one) for one in decision.violations]),
-                "metadata": Jsonb(dict(decision.metadata)),
-                "key": None if known is None else known.key,
-                "request_hash": None if known is None else known.request_hash,
-            },
-        )
+        rows = await self._statements.rows(_ADD, _columns(decision))
         if rows:
             return AddedDecision(_stored(rows[0]), is_new=True)
         found = None if known is None else await self.find(known)
@@ -128,24 +115,47 @@ class PostgresDecisionStore:
         }
         return [_stored(row) for row in await self._statements.rows(_PAGE, given)]
 
+    async def put(self, decision: Decision, entries: Sequence[BookEntry]) -> None:
+        """Append a decision and the weights that it wants; see `DecisionStore.put`."""
+        await self._statements.send(_PUT, {**_columns(decision), **_book_columns(entries)})
+
     async def add_book(self, decision_id: str, entries: Sequence[BookEntry]) -> None:
         """Append the weights that a decision wants."""
-        given = {
-            "decision_id": decision_id,
-            "targets": [one.target for one in entries],
-            "tracks": [one.track for one in entries],
-            "weights": [one.weight for one in entries],
-            "sectors": [one.sector for one in entries],
-            "styles": [one.style_bucket for one in entries],
-            "reasons": [one.reason for one in entries],
-        }
-        await self._statements.send(_ADD_BOOK, given)
+        await self._statements.send(_ADD_BOOK, {"decision_id": decision_id, **_book_columns(entries)})
 
     async def book(self, decision_id: str) -> Sequence[StoredBookEntry]:
         """Read the weights that a decision wants, in the order in which they were added."""
         return [
             StoredBookEntry(**row) for row in await self._statements.rows(_BOOK, {"decision_id": decision_id})
         ]
+
+
+def _columns(decision: Decision) -> dict[str, Any]:
+    known = decision.idempotency
+    return {
+        "decision_id": decision.decision_id,
+        "track": decision.track,
+        "strategy_id": decision.strategy_id,
+        "source": str(decision.source),
+        "as_of": decision.as_of,
+        "is_approved": decision.is_approved,
+        "capital": decision.capital,
+        "violations": Jsonb([dict(one) for one in decision.violations]),
+        "metadata": Jsonb(dict(decision.metadata)),
+        "key": None if known is None else known.key,
+        "request_hash": None if known is None else known.request_hash,
+    }
+
+
+def _book_columns(entries: Sequence[BookEntry]) -> dict[str, Any]:
+    return {
+        "targets": [one.target for one in entries],
+        "tracks": [one.track for one in entries],
+        "weights": [one.weight for one in entries],
+        "sectors": [one.sector for one in entries],
+        "styles": [one.style_bucket for one in entries],
+        "reasons": [one.reason for one in entries],
+    }
 
 
 def _stored(row: dict[str, Any]) -> StoredDecision:

@@ -38,12 +38,17 @@ class PostgresOrderStore:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    async def add(self, orders: Sequence[NewOrder]) -> Sequence[StoredOrder]:
+    async def add(self, orders: Sequence[NewOrder], changes: Sequence[Change] = ()) -> Sequence[StoredOrder]:
         """Insert orders; see `OrderStore.add`."""
         if not orders:
             return []
-        rows = await self._statements.rows(sql.ADD, {"orders": Jsonb([_new_row(one) for one in orders])})
-        return [_stored(row) for row in rows]
+        rows = [_new_row(one) for one in orders]
+        for change in changes:
+            after = _after(change)
+            for column in ("version", "status", "reject_reason"):
+                rows[change.before.id][column] = after[column]
+        given = {"orders": Jsonb(rows), "events": Jsonb(list(_event_rows(changes)))}
+        return await self._orders(sql.ADD, given)
 
     async def get(self, order_id: int) -> StoredOrder:
         """Read an order; see `OrderStore.get`."""
@@ -179,7 +184,10 @@ class PostgresOrderStore:
             "limit": limit,
             "order_ids": None if order_ids is None else list(order_ids),
         }
-        return sorted(await self._orders(sql.CLAIM, given), key=lambda one: one.id)
+        rows = await self._statements.rows(sql.CLAIM, given)
+        for row in rows:
+            del row["commits_late"]
+        return [_stored(row) for row in rows]
 
     async def renew(self, owner: str, order_ids: Sequence[int], *, lease_s: float) -> Sequence[int]:
         """Hold orders longer; see `OrderStore.renew`."""
@@ -218,8 +226,11 @@ def _new_row(order: NewOrder) -> dict[str, Any]:
         "time_in_force": str(order.time_in_force),
         "max_slippage_bps": str(order.max_slippage_bps),
         "strategy_id": order.strategy_id,
+        "account_id": order.account_id,
+        "plan": None if order.plan is None else dict(order.plan),
         "reject_reason": order.reject_reason,
         "metadata": dict(order.metadata),
+        "version": 0,
         "has_signal": order.has_signal,
     }
 

@@ -28,24 +28,37 @@ _PUBLISHED = (
 
 ADD = (
     """
-WITH moved AS (
-INSERT INTO orders_sim (decision_id, signal_id, target, track, side, quantity, base_quantity, notional, est_price,
+WITH given AS MATERIALIZED (
+SELECT nextval('orders_sim_id_seq') AS id, told.*
+FROM ROWS FROM (jsonb_to_recordset(%(orders)s) AS (
+    decision_id text, signal_id bigint, target text, track text, side text, quantity numeric, base_quantity numeric,
+    notional numeric, est_price numeric, price_ts timestamptz, est_cost_bps numeric, reduce_only boolean, status text,
+    adapter text, venue text, time_in_force text, max_slippage_bps numeric, strategy_id text, account_id bigint,
+    plan jsonb, reject_reason text, metadata jsonb, version integer, has_signal boolean))
+    WITH ORDINALITY AS told
+ORDER BY ordinality
+), moved AS (
+INSERT INTO orders_sim (id, decision_id, signal_id, target, track, side, quantity, base_quantity, notional, est_price,
                         price_ts, est_cost_bps, reduce_only, status, adapter, venue, time_in_force, max_slippage_bps,
-                        strategy_id, reject_reason, metadata)
-SELECT decision_id,
+                        strategy_id, account_id, plan, reject_reason, metadata, version)
+OVERRIDING SYSTEM VALUE
+SELECT id, decision_id,
        CASE WHEN has_signal
             THEN (SELECT max(id) FROM signal_candidates AS told
                   WHERE told.decision_id = given.decision_id AND told.target = given.target)
             ELSE signal_id END,
        target, track, side, quantity, base_quantity, notional, est_price, price_ts, est_cost_bps, reduce_only, status,
-       adapter, venue, time_in_force, max_slippage_bps, strategy_id, reject_reason, metadata
-FROM ROWS FROM (jsonb_to_recordset(%(orders)s) AS (
-    decision_id text, signal_id bigint, target text, track text, side text, quantity numeric, base_quantity numeric,
-    notional numeric, est_price numeric, price_ts timestamptz, est_cost_bps numeric, reduce_only boolean, status text,
-    adapter text, venue text, time_in_force text, max_slippage_bps numeric, strategy_id text, reject_reason text,
-    metadata jsonb, has_signal boolean)) WITH ORDINALITY AS given
-ORDER BY ordinality
+       adapter, venue, time_in_force, max_slippage_bps, strategy_id, account_id, plan, reject_reason, metadata, version
+FROM given
+ORDER BY id
 RETURNING *
+), logged AS (
+    INSERT INTO order_events (order_id, version, kind, client_order_id, at, payload)
+    SELECT given.id, told.version, kind, client_order_id, at, payload
+    FROM jsonb_to_recordset(%(events)s) AS told(
+        order_id bigint, version integer, kind text, client_order_id text, at timestamptz, payload jsonb)
+    JOIN given ON given.ordinality = told.order_id + 1
+    ORDER BY given.id, told.version
 """  # noqa: S608 - fixed texts
     + _PUBLISHED
     + "SELECT"
@@ -262,13 +275,23 @@ WHERE id IN (
     LIMIT %(limit)s)
 """
 
-CLAIM = _TAKE + "RETURNING" + _SHAPE
+# a lease that a crash of the server loses is one that somebody else may take: neither waits for the disk
+CLAIM = (
+    "WITH taken AS ("
+    + _TAKE
+    + "RETURNING *) SELECT"
+    + _SHAPE
+    + ", set_config('synchronous_commit', 'off', true) AS commits_late FROM taken ORDER BY id"
+)
 
 RENEW = """
-UPDATE orders_sim
-SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
-WHERE id = ANY(%(order_ids)s) AND lease_owner = %(owner)s AND lease_until > clock_timestamp()
-RETURNING id
+WITH renewed AS (
+    UPDATE orders_sim
+    SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+    WHERE id = ANY(%(order_ids)s) AND lease_owner = %(owner)s AND lease_until > clock_timestamp()
+    RETURNING id
+)
+SELECT id, set_config('synchronous_commit', 'off', true) AS commits_late FROM renewed
 """
 
 RELEASE = """

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCopy, pq
+from psycopg import AsyncConnection, AsyncCopy, abc, pq
 from psycopg.abc import Buffer
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
@@ -63,9 +63,17 @@ class PipelinedConnection(AsyncConnection[Any]):
         self.prepared: dict[tuple[bytes, tuple[int, ...]], Prepared] = {}
         self.n_named = 0
         self.plans: bytes | None = None
+        self._adapt: abc.Transformer | None = None
         # the driver would take the narrowest type for each number, and each makes another statement of the same text
         self.adapters.register_dumper(int, Int8Dumper)
         self.adapters.register_dumper(list, ArrayDumper)
+
+    @property
+    def adapt(self) -> abc.Transformer:
+        """How values are written and read: made once, for it remembers what it has looked up for each type."""
+        if self._adapt is None:
+            self._adapt = Transformer(self)
+        return self._adapt
 
     def statements(self) -> "PipelinedStatements":
         """Make the statements of a transaction that begins."""
@@ -122,7 +130,7 @@ class PipelinedStatements:
 
     def __init__(self, connection: PipelinedConnection) -> None:
         self._connection, self._server = connection, connection.pgconn
-        self._adapt = Transformer(connection)
+        self._adapt = connection.adapt
         self._loop = asyncio.get_running_loop()
         self._kept: list[_Asked] = []
         self._asked: deque[_Asked] = deque()
@@ -289,7 +297,7 @@ class PipelinedStatements:
             asked.waiter = self._loop.create_future()
             if not self._is_due:
                 self._is_due = True
-                self._loop.call_soon(self._flush_when_quiet, 0)
+                self._loop.call_soon(self._flush_kept)
             await asked.waiter
         if asked.error is not None:
             raise asked.error
@@ -305,18 +313,14 @@ class PipelinedStatements:
             last.waiter = self._loop.create_future()
             await last.waiter
 
-    def _flush_when_quiet(self, n_before: int) -> None:
-        """Send once a round of the loop has kept nothing more."""
-        if len(self._kept) != n_before:
-            self._loop.call_soon(self._flush_when_quiet, len(self._kept))
-        elif self._kept:
+    def _flush_kept(self) -> None:
+        """Send what was kept before the loop came round, where nothing else has sent it."""
+        self._is_due = False
+        if self._kept:
             self._flush()
-        else:
-            self._is_due = False
 
     def _flush(self) -> None:
         """Send what was kept as one message, with the mark that ends it."""
-        self._is_due = False
         message, self._kept = [*self._kept, _Asked(self._server.pipeline_sync)], []
         self._asked.extend(message)
         self._transmit(message)

@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres.binary import array_of, epoch_ns
 from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.market.symbols import base_of
-from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.core.risk.codes import GLOBAL, Rule
 from marketsentry.core.risk.kill_switch import Action, Mode, Source, SwitchRow, SwitchState, Transition
 from marketsentry.core.risk.profiles import Profile
@@ -139,20 +138,24 @@ WITH known AS (
         ORDER BY timestamp DESC, id DESC LIMIT 1
     ) AS last
 )
-SELECT timestamp AS at, price::float8 AS price FROM known ORDER BY timestamp, id
+SELECT array_send(array_agg(at)), array_send(array_agg(price))
+FROM (SELECT timestamp AS at, price::float8 AS price FROM known ORDER BY timestamp, id) AS ordered
 """
 
 _BAR_CLOSES = """
-SELECT bar.ts + series.timeframe::interval AS at, bar.close AS price
+SELECT array_send(array_agg(at)), array_send(array_agg(price))
 FROM (
-    SELECT symbol, timeframe FROM market_series
-    WHERE symbol = %(symbol)s AND last_ts > %(as_of)s::timestamptz - interval '2 days'
-    ORDER BY timeframe::interval LIMIT 1
-) AS series
-JOIN market_bars AS bar ON bar.symbol = series.symbol AND bar.timeframe = series.timeframe
-WHERE bar.ts > %(as_of)s::timestamptz - interval '3 days' AND bar.ts < %(as_of)s AND bar.known_at <= %(as_of)s
-  AND bar.ts + series.timeframe::interval <= %(as_of)s
-ORDER BY bar.ts
+    SELECT bar.ts + series.timeframe::interval AS at, bar.close AS price
+    FROM (
+        SELECT symbol, timeframe FROM market_series
+        WHERE symbol = %(symbol)s AND last_ts > %(as_of)s::timestamptz - interval '2 days'
+        ORDER BY timeframe::interval LIMIT 1
+    ) AS series
+    JOIN market_bars AS bar ON bar.symbol = series.symbol AND bar.timeframe = series.timeframe
+    WHERE bar.ts > %(as_of)s::timestamptz - interval '3 days' AND bar.ts < %(as_of)s AND bar.known_at <= %(as_of)s
+      AND bar.ts + series.timeframe::interval <= %(as_of)s
+    ORDER BY bar.ts
+) AS ordered
 """
 
 
@@ -254,11 +257,16 @@ class PostgresRiskStore:
 
     async def spot_prices(self, symbol: str, *, as_of: datetime) -> PricePath:
         """Read the prices that the breaker judges; see `RiskStore.spot_prices`."""
-        return _path(await self._statements.rows(_SPOT_PRICES, {"symbol": symbol, "as_of": as_of}))
+        return await self._path(_SPOT_PRICES, symbol, as_of)
 
     async def bar_closes(self, symbol: str, *, as_of: datetime) -> PricePath:
         """Read closes of the shortest bars; see `RiskStore.bar_closes`."""
-        return _path(await self._statements.rows(_BAR_CLOSES, {"symbol": symbol, "as_of": as_of}))
+        return await self._path(_BAR_CLOSES, symbol, as_of)
+
+    async def _path(self, query: str, symbol: str, as_of: datetime) -> PricePath:
+        given = {"symbol": symbol, "as_of": as_of}
+        ((times, prices),) = await self._statements.tuples(query, given, is_binary=True)
+        return PricePath(epoch_ns(array_of(times, "i8")), array_of(prices, "f8"))
 
 
 def _reading(rows: list[dict[str, Any]]) -> SwitchReading:
@@ -305,10 +313,3 @@ def _told(row: SwitchRow) -> dict[str, Any]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else value for name, value in columns.items()
     }
-
-
-def _path(rows: list[dict[str, Any]]) -> PricePath:
-    return PricePath(
-        np.array([datetime_to_ns(row["at"]) for row in rows], dtype=np.int64),
-        np.array([row["price"] for row in rows], dtype=np.float64),
-    )

@@ -36,13 +36,17 @@ WITH given AS (
 ), snapshot AS (
     SELECT id, target FROM added
     UNION ALL
-    SELECT kept.id, kept.target
+    SELECT kept.id, given.target
     FROM given
-    JOIN feature_snapshots AS kept ON kept.lineage_id = given.lineage_id AND kept.target = given.target
-        AND kept.event_time = given.event_time
-        AND kept.event_time BETWEEN %(first)s AND %(last)s  -- says before the join which partitions are looked into
-    WHERE kept.schema_hash = given.schema_hash AND kept.data_version = given.data_version
-      AND kept.feature_payload = given.payload
+    CROSS JOIN LATERAL (  -- a row by its key each: joined as a whole, every snapshot of the span would be read
+        SELECT id
+        FROM feature_snapshots
+        WHERE lineage_id = given.lineage_id AND target = given.target AND event_time = given.event_time
+          AND event_time BETWEEN %(first)s AND %(last)s  -- says beforehand which partitions are looked into
+          AND schema_hash = given.schema_hash AND data_version = given.data_version
+          AND feature_payload = given.payload
+        LIMIT 1
+    ) AS kept
 ), stored AS (
     INSERT INTO predictions_v2 (track, target, score, confidence, outputs, horizon, model_id, feature_set_id,
                                 decision_id, feature_snapshot_id, feature_event_time, lineage_id, source, tradeable,

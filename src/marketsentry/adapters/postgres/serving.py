@@ -7,12 +7,12 @@ import numpy as np
 
 from marketsentry.adapters.postgres.bar_windows import BARS_OF_LINE, SERIES_LINE, window_of
 from marketsentry.adapters.postgres.binary import array_of, epoch_ns
-from marketsentry.adapters.postgres.newest_price import NEWEST_PRICE
+from marketsentry.adapters.postgres.newest_price import IS_NEWEST, NEWEST_PRICE, RECENT_PRICE
 from marketsentry.adapters.postgres.served import add_predictions
 from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.features.context import EVENT_WINDOW_NS, FUNDING_MEAN_NS
 from marketsentry.core.market.events import EVENT_TYPES, EventSeries
-from marketsentry.core.market.interval import Interval
+from marketsentry.core.market.interval import NS_PER_S, Interval
 from marketsentry.core.market.records import FundingSeries
 from marketsentry.core.market.symbols import base_of, perp_of
 from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime
@@ -21,15 +21,12 @@ from marketsentry.core.serving.explain import ContextEvent
 from marketsentry.ports.predictions import PredictionRecord, StoredPrediction
 from marketsentry.ports.serving import LiveSeries, TargetFacts
 
-_COMMIT_LATE = "SET LOCAL synchronous_commit = off"
-
-_FACTS = (
-    """
-SELECT asked.symbol, known.price, known.at, known.named, about.ids, about.types, about.titles, about.times, about.urls
+_ASKED = """ AS is_newest, known.price, known.at, known.named, about.ids, about.types, about.titles, about.times,
+       about.urls
 FROM unnest(%(symbols)s::text[], %(bases)s::text[]) AS asked (symbol, base)
-LEFT JOIN LATERAL ("""  # noqa: S608 - fixed texts
-    + NEWEST_PRICE
-    + """) AS known ON true
+LEFT JOIN LATERAL ("""
+
+_ABOUT = """) AS known ON true
 CROSS JOIN LATERAL (
     SELECT array_agg(id) AS ids, array_agg(event_type::text) AS types, array_agg(title) AS titles,
            array_agg(occurred_at) AS times, array_agg(source_url) AS urls
@@ -47,7 +44,9 @@ CROSS JOIN LATERAL (
     ) AS newest
 ) AS about
 """
-)
+_FACTS = "SELECT asked.symbol, true" + _ASKED + NEWEST_PRICE + _ABOUT
+_RECENT_FACTS = "SELECT asked.symbol, " + IS_NEWEST + _ASKED + RECENT_PRICE + _ABOUT
+_RECENT_NS = 30 * 86_400 * NS_PER_S
 
 # Events: beside the window of the counts only the one that occurred last matters, and only where the window has none
 # that is as new, for nothing is known before it occurs. Funding: beside the window of the mean only the rate before it
@@ -110,6 +109,11 @@ CROSS JOIN LATERAL (
 )
 
 
+_SENT = (
+    *("ts", "open", "high", "low", "close", "volume", "quiet"),
+    *("occurred", "known", "kind", "tier", "importance", "confidence", "novelty"),
+    *("funding_ts", "funding_rate"),
+)
 _NO_TIMES, _NO_CODES, _NO_VALUES = np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0)
 
 
@@ -119,23 +123,21 @@ class PostgresServingStore:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    async def commit_late(self) -> None:
-        """Let the commit not wait for the disk; see `ServingStore.commit_late`."""
-        await self._statements.send(_COMMIT_LATE)
-
     async def facts(
         self, symbols: Sequence[str], *, as_of_ns: int, max_events: int
     ) -> Mapping[str, TargetFacts]:
-        """Read price and events of each symbol."""
+        """Read price and events of each symbol: of recent bars, and of all where those do not tell."""
         given = {
             "symbols": list(symbols),
             "bases": [base_of(symbol) for symbol in symbols],
             "as_of": ns_to_datetime(as_of_ns),
+            "since": ns_to_datetime(as_of_ns - _RECENT_NS),
             "max_events": max_events,
         }
-        return {
-            row["symbol"]: _facts(row) for row in await self._statements.rows(_FACTS, given, is_binary=True)
-        }
+        rows = await self._statements.rows(_RECENT_FACTS, given, is_binary=True)
+        if not all(row["is_newest"] for row in rows):
+            rows = await self._statements.rows(_FACTS, given, is_binary=True)
+        return {row["symbol"]: _facts(row) for row in rows}
 
     async def series(
         self, symbols: Sequence[str], interval: Interval, *, start_ns: int, since_ns: int, as_of_ns: int
@@ -183,6 +185,7 @@ def _live_series(row: Mapping[str, Any]) -> LiveSeries:
         window.no_trade_ts_ns,
         _events(symbol, row),
         _funding(perp_of(symbol), row),
+        tuple([row[name] for name in _SENT]),
     )
 
 

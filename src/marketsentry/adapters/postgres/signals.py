@@ -65,11 +65,14 @@ class PostgresSignalStore:
 
     async def add_many(self, signals: Sequence[SignalRecord]) -> Sequence[StoredSignal]:
         """Append signals by one statement, in their order."""
-        given: dict[str, list[Any]] = {
-            name: [getattr(one, name) for one in signals] for name in _GIVEN if name != "metadata"
-        }
-        given["metadata"] = [Jsonb(dict(one.metadata)) for one in signals]
-        return [StoredSignal(**row) for row in await self._statements.rows(_ADD, given)] if signals else []
+        if not signals:
+            return []
+        return [StoredSignal(**row) for row in await self._statements.rows(_ADD, _columns(signals))]
+
+    async def put_many(self, signals: Sequence[SignalRecord]) -> None:
+        """Append signals without waiting; see `SignalStore.put_many`."""
+        if signals:
+            await self._statements.send(_ADD, _columns(signals))
 
     async def get(self, signal_id: int) -> StoredSignal:
         """Read a signal; see `SignalStore.get`."""
@@ -109,3 +112,11 @@ class PostgresSignalStore:
             "limit": limit,
         }
         return [StoredSignal(**row) for row in await self._statements.rows(_PAGE, given)]
+
+
+def _columns(signals: Sequence[SignalRecord]) -> dict[str, list[Any]]:
+    given: dict[str, list[Any]] = {
+        name: [getattr(one, name) for one in signals] for name in _GIVEN if name != "metadata"
+    }
+    given["metadata"] = [Jsonb(dict(one.metadata)) for one in signals]
+    return given

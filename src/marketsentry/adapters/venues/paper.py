@@ -144,10 +144,12 @@ class PaperVenue:
                     await stores.paper.put(order)
             if order is None or order.basis is Basis.BOOK or order.status.is_over:
                 return None if order is None else self._view(order)
-        look = await self._parts.market.look(leg.symbol, at=now)
         async with self._parts.transactions() as stores:
             order = await stores.paper.lock(leg.client_order_id)
-            return None if order is None else self._view(await self._filled_on(stores, order, look, now))
+            if order is None or order.status.is_over:
+                return None if order is None else self._view(order)
+            look = await self._parts.market.look_within(stores, leg.symbol, at=now)
+            return self._view(await self._filled_on(stores, order, look, now))
 
     async def open_orders(self) -> Sequence[LegView]:
         """List the orders that may still fill."""

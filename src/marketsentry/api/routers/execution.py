@@ -1,7 +1,6 @@
 """Orders and their execution over HTTP (contract section 1.6)."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -33,7 +32,7 @@ from marketsentry.core.orders.order import OrderStatus, Side, TimeInForce
 from marketsentry.core.orders.terms import terms_of
 from marketsentry.exceptions import InputError
 from marketsentry.ports.decisions import Idempotency
-from marketsentry.ports.orders import OrderFilter
+from marketsentry.ports.orders import OrderFilter, StoredOrder
 from marketsentry.services.execution import (
     EnteredOrder,
     EnterRequest,
@@ -45,10 +44,11 @@ from marketsentry.services.execution import (
 )
 from marketsentry.services.execution_audit import audit_decision
 from marketsentry.services.execution_request import ORDER_TERMS, RunRequest
-from marketsentry.services.expected_costs import EXPECTED_COST
+from marketsentry.services.expected_costs import EXPECTED_COST, expected_cost
 
 DIGITS = 8
 LIQUID = "liquid"
+_STORED = tuple(one.name for one in fields(StoredOrder))
 _FILLED = (OrderStatus.FILLED, OrderStatus.PARTIALLY_FILLED)
 _LOCKED: dict[int | str, dict[str, Any]] = {423: {"description": "the code by which risk refuses"}}
 
@@ -216,19 +216,16 @@ def _executed(told: ToldOrder) -> ExecutedOrderOut:
 
 def _columns(told: ToldOrder) -> dict[str, Any]:
     stored = told.stored
-    columns = asdict(stored)
+    columns = {name: getattr(stored, name) for name in _STORED}
     for name in (
         *("quantity", "base_quantity", "notional", "est_price"),
         *("est_cost_bps", "max_slippage_bps", "filled_qty"),
     ):
         value = columns[name]
         columns[name] = None if value is None else round(float(value), DIGITS)
-    apart = ("execution", ORDER_TERMS)
+    apart = ("execution", ORDER_TERMS, EXPECTED_COST)
     metadata = {name: value for name, value in stored.metadata.items() if name not in apart}
     terms = terms_of(stored.metadata.get(ORDER_TERMS) if stored.plan is None else stored.plan.get("terms"))
-    planned = metadata.get("cost")  # under this name a rebalance keeps it
-    is_estimate = isinstance(planned, Mapping) and "basis" in planned
-    expected_cost = metadata.pop(EXPECTED_COST, planned if is_estimate else None)
     if told.execution is not None:
         metadata["execution"] = told.execution
     in_force: InForce = stored.time_in_force.value
@@ -242,6 +239,6 @@ def _columns(told: ToldOrder) -> dict[str, Any]:
         "position_mode": terms.position_mode,
         "margin_mode": terms.margin_mode,
         "time_in_force": in_force,
-        "expected_cost": expected_cost,
+        "expected_cost": expected_cost(stored.metadata),
         "metadata": metadata,
     }

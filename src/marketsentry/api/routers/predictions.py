@@ -1,6 +1,6 @@
 """Predictions and their explanations over HTTP (contract section 1.3)."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -28,6 +28,7 @@ PRICE_DIGITS = 8
 RETURN_DIGITS = 10
 METRIC_DIGITS = 6
 _DIGITS = {"current_price": PRICE_DIGITS, "expected_return": RETURN_DIGITS, "tabular": RETURN_DIGITS}
+_STORED = tuple(one.name for one in fields(StoredPrediction) if one.name != "explanation")
 
 router = APIRouter(tags=["predictions"])
 
@@ -97,8 +98,7 @@ def _prediction(stored: StoredPrediction) -> PredictionOut:
 
 
 def _columns(stored: StoredPrediction) -> dict[str, Any]:
-    columns = asdict(stored)
-    del columns["explanation"]
+    columns = {name: getattr(stored, name) for name in _STORED}
     for name, digits in (("score", RETURN_DIGITS), ("confidence", METRIC_DIGITS)):
         columns[name] = _rounded(columns[name], digits)
     return {**columns, "outputs": _rounded(stored.outputs, METRIC_DIGITS), "abstained": stored.score is None}

@@ -177,13 +177,13 @@ def _checked(result: CheckResult, limits_version: str) -> RiskCheckOut:
         {
             "approved": verdict.approved,
             "violations": list(verdict.codes),
-            "adjusted_positions": [asdict(one) for one in judged.adjusted],
+            "adjusted_positions": [_weighed(one) for one in judged.adjusted],
             "gross_exposure": round(judged.gross_exposure, DIGITS),
             "expected_turnover": round(judged.expected_turnover, DIGITS),
             "hard_block": judged.hard_block,
             "kill_switch_state": verdict.switch_state,
             "risk_budget_used": round(judged.gross_exposure, DIGITS),
-            "turnover_feasible_positions": [asdict(one) for one in judged.turnover_feasible],
+            "turnover_feasible_positions": [_weighed(one) for one in judged.turnover_feasible],
             "feasible_turnover": round(judged.feasible_turnover, DIGITS),
             "reduces_only": judged.reduces_only,
             "violation_details": [
@@ -201,6 +201,16 @@ def _checked(result: CheckResult, limits_version: str) -> RiskCheckOut:
             "decision_id": result.decision_id,
         }
     )
+
+
+def _weighed(one: Position) -> dict[str, Any]:
+    return {
+        "target": one.target,
+        "weight": one.weight,
+        "track": one.track,
+        "sector": one.sector,
+        "style_bucket": one.style_bucket,
+    }
 
 
 def _switch(switch: EffectiveSwitch) -> SwitchOut:

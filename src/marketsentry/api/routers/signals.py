@@ -1,6 +1,6 @@
 """Signals and decisions over HTTP (contract section 1.4)."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -33,6 +33,7 @@ from marketsentry.services.signals import (
 )
 
 SCORE_DIGITS, CONFIDENCE_DIGITS = 10, 6
+_STORED = tuple(one.name for one in fields(StoredSignal))
 
 router = APIRouter(tags=["signals"])
 
@@ -105,7 +106,7 @@ async def list_decision_page(
 
 
 def _facts(stored: StoredSignal) -> dict[str, Any]:
-    columns = asdict(stored)
+    columns = {name: getattr(stored, name) for name in _STORED}
     for name, digits in (("score", SCORE_DIGITS), ("confidence", CONFIDENCE_DIGITS)):
         columns[name] = None if columns[name] is None else round(columns[name], digits)
     return {**columns, "reason": stored.metadata.get("reason", "")}

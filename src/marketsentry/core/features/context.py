@@ -101,6 +101,7 @@ def build_context(
     """
     context = np.full((known_at_ns.size, len(symbols), len(CONTEXT_FIELDS)), np.nan)
     collected = known_at_ns >= _collected_since_ns(symbols, inputs)
+    is_heard = bool(collected.any())  # else what is not known stays missing: nobody was listening
     for n, symbol in enumerate(symbols):
         columns = dict(zip(CONTEXT_FIELDS, context[:, n].T, strict=True))
         if symbol in inputs.imbalance:
@@ -112,7 +113,7 @@ def build_context(
             columns["onchain_norm"][:] = np.tanh(flow / ONCHAIN_SCALE)
         if symbol in inputs.funding:
             _put_funding(columns, inputs.funding[symbol], known_at_ns)
-        if symbol in inputs.events:
+        if symbol in inputs.events and (is_heard or inputs.events[symbol].known_at_ns.size):
             _put_events(columns, inputs.events[symbol], known_at_ns)
             if not collected.all():
                 context[np.flatnonzero(~collected)[:, None], n, _EVENT_COLUMNS] = np.nan

@@ -49,7 +49,7 @@ class BarSeries:
     def __post_init__(self) -> None:
         if self.values.shape != (self.ts_ns.size, len(FIELDS)):
             raise InputError(f"values must have shape ({self.ts_ns.size}, 5), was {self.values.shape}")
-        if self.ts_ns.size and (np.diff(self.ts_ns) <= 0).any():
+        if (self.ts_ns[1:] <= self.ts_ns[:-1]).any():
             raise DataQualityError(
                 f"bars of {self.symbol} {self.interval} must be strictly increasing in time"
             )
@@ -143,12 +143,14 @@ def align_panel(
     values = np.full((ts_ns.size, len(series), len(FIELDS)), np.nan)
     state = np.full((ts_ns.size, len(series)), _LOST, dtype=np.uint8)
     for n, one in enumerate(series):
-        rows = (one.ts_ns - first) // interval.ns
+        start, stop = (int(at - first) // interval.ns for at in (one.ts_ns[0], one.ts_ns[-1] + interval.ns))
+        is_whole = stop - start == one.ts_ns.size  # a slice costs a fifth of what the rows one by one do
+        rows = slice(start, stop) if is_whole else (one.ts_ns - first) // interval.ns
         values[rows, n] = one.values
         state[rows, n] = np.where(one.values[:, VOLUME] > 0, _TRADED, _NO_TRADE)
-        state[: rows[0], n] = _UNLISTED
-        state[rows[-1] + 1 :, n] = _UNLISTED
-        if no_trade_ts_ns is not None:
+        state[:start, n] = _UNLISTED
+        state[stop:, n] = _UNLISTED
+        if no_trade_ts_ns is not None and no_trade_ts_ns[n].size:
             _carry_no_trade(values[:, n], state[:, n], (no_trade_ts_ns[n] - first) // interval.ns)
     return BarPanel(symbols, interval, tuple(s.source for s in series), ts_ns, values, state)
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from marketsentry.exceptions import InputError
 
@@ -40,6 +41,7 @@ class Interval:
         return self.name
 
 
+@lru_cache(maxsize=256)
 def parse_interval(text: str) -> Interval:
     """Read `5m`, `1h`, `1d`; `60m` is spelled `1h` so that one length has one name."""
     match = _PATTERN.match(text.strip().lower())

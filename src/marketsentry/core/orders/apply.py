@@ -7,7 +7,6 @@ the log stays as it is.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -54,10 +53,7 @@ def apply(order: Order, event: Event) -> Order:
         leg that the venue is known to have had.
     """
     rule: Callable[[Order, Any], Order] = _RULES[type(event)]
-    after = rule(order, event)
-    if after is order:
-        return order
-    return replace(after, status=_status(after), version=order.version + 1)
+    return rule(order, event)
 
 
 def apply_all(order: Order, events: Iterable[Event]) -> Order:
@@ -67,11 +63,31 @@ def apply_all(order: Order, events: Iterable[Event]) -> Order:
     return order
 
 
-def _status(order: Order) -> OrderStatus:
-    if order.status.is_open:
-        unknown = any(leg.state is LegState.UNKNOWN for leg in order.legs)
-        return OrderStatus.UNKNOWN if unknown else OrderStatus.EXECUTING
-    return order.status
+def _next(
+    order: Order,
+    *,
+    legs: tuple[Leg, ...] | None = None,
+    status: OrderStatus | None = None,
+    qty: Decimal | None = None,
+    reject_reason: str | None = None,
+) -> Order:
+    """Give the next version of an order: None leaves a field as it is, and the legs tell the status of an open one."""
+    legs = order.legs if legs is None else legs
+    status = order.status if status is None else status
+    if status.is_open:
+        unknown = any(leg.state is LegState.UNKNOWN for leg in legs)
+        status = OrderStatus.UNKNOWN if unknown else OrderStatus.EXECUTING
+    return Order(
+        order.id,
+        order.side,
+        order.qty if qty is None else qty,
+        order.price,
+        status,
+        legs,
+        order.version + 1,
+        order.reject_reason if reject_reason is None else reject_reason,
+        order.is_reduce_only,
+    )
 
 
 def _admit(order: Order, event: Admitted) -> Order:
@@ -81,13 +97,13 @@ def _admit(order: Order, event: Admitted) -> Order:
         raise ConflictError(
             f"order {order.id} must be admitted with > 0 and at most {order.qty}, was {event.qty}"
         )
-    return replace(order, status=OrderStatus.EXECUTING, qty=event.qty)
+    return _next(order, status=OrderStatus.EXECUTING, qty=event.qty)
 
 
 def _block(order: Order, event: Blocked) -> Order:
     if not order.status.is_waiting:
         raise _conflict(order, "be blocked")
-    return replace(order, status=OrderStatus.BLOCKED, reject_reason=event.code)
+    return _next(order, status=OrderStatus.BLOCKED, reject_reason=event.code)
 
 
 def _send(order: Order, event: LegSending) -> Order:
@@ -106,7 +122,7 @@ def _send(order: Order, event: LegSending) -> Order:
     leg = Leg(
         event.client_order_id, event.kind, event.qty, event.limit_price, event.time_in_force, sent_at=event.at
     )
-    return replace(order, legs=(*order.legs, leg))
+    return _next(order, legs=(*order.legs, leg))
 
 
 def _work(order: Order, event: LegWorking) -> Order:
@@ -118,7 +134,7 @@ def _work(order: Order, event: LegWorking) -> Order:
     if leg.state in (LegState.REFUSED, LegState.ABSENT):
         raise _leg_conflict(leg, "work at the venue")
     state = LegState.WORKING if leg.state in (LegState.SENDING, LegState.UNKNOWN) else leg.state
-    return _put(order, leg, replace(leg, state=state, venue_order_id=event.venue_order_id))
+    return _put(order, leg, leg.moved(state, venue_order_id=event.venue_order_id))
 
 
 def _refuse(order: Order, event: LegRefused) -> Order:
@@ -127,14 +143,14 @@ def _refuse(order: Order, event: LegRefused) -> Order:
         return order
     if leg.venue_order_id is not None or leg.fills or leg.state.is_over:
         raise _leg_conflict(leg, "be refused")
-    return _put(order, leg, replace(leg, state=LegState.REFUSED, reason=event.code))
+    return _put(order, leg, leg.moved(LegState.REFUSED, reason=event.code))
 
 
 def _miss(order: Order, event: LegUnseen) -> Order:
     leg = _leg_of(order, event.client_order_id)
     if leg.state is not LegState.SENDING:
         return order  # something else has told more about it meanwhile
-    return _put(order, leg, replace(leg, state=LegState.UNKNOWN, reason=event.reason))
+    return _put(order, leg, leg.moved(LegState.UNKNOWN, reason=event.reason))
 
 
 def _prove_absent(order: Order, event: LegAbsent) -> Order:
@@ -143,7 +159,7 @@ def _prove_absent(order: Order, event: LegAbsent) -> Order:
         return order
     if leg.venue_order_id is not None or leg.fills or leg.state.is_over:
         raise _leg_conflict(leg, "be absent")
-    return _put(order, leg, replace(leg, state=LegState.ABSENT))
+    return _put(order, leg, leg.moved(LegState.ABSENT))
 
 
 def _cancel(order: Order, event: CancelSending) -> Order:
@@ -154,7 +170,7 @@ def _cancel(order: Order, event: CancelSending) -> Order:
         raise _leg_conflict(leg, "be cancelled before its answer")
     if leg.state is LegState.UNKNOWN:
         return order  # asked for all the same; only the venue can say where it stands
-    return _put(order, leg, replace(leg, state=LegState.CANCEL_PENDING))
+    return _put(order, leg, leg.moved(LegState.CANCEL_PENDING))
 
 
 def _fill(order: Order, event: LegFilled) -> Order:
@@ -175,7 +191,7 @@ def _fill(order: Order, event: LegFilled) -> Order:
             f"were {leg.filled_qty + event.fill.qty}"
         )
     state = LegState.WORKING if leg.state in (LegState.SENDING, LegState.UNKNOWN) else leg.state
-    return _put(order, leg, replace(leg, state=state, fills=(*leg.fills, event.fill)))
+    return _put(order, leg, leg.moved(state, fills=(*leg.fills, event.fill)))
 
 
 def _close(order: Order, event: LegClosed) -> Order:
@@ -189,7 +205,7 @@ def _close(order: Order, event: LegClosed) -> Order:
             f"leg {leg.client_order_id} must close with {leg.filled_qty} to {leg.qty} filled, "
             f"was {event.filled_qty}"
         )
-    closed = replace(leg, state=LegState.CLOSED, closed_qty=event.filled_qty, venue_status=event.venue_status)
+    closed = leg.moved(LegState.CLOSED, closed_qty=event.filled_qty, venue_status=event.venue_status)
     return _put(order, leg, closed)
 
 
@@ -206,9 +222,9 @@ def _finish(order: Order, event: Finished) -> Order:
         )
     filled: Decimal = order.filled_qty
     if filled == order.qty:
-        return replace(order, status=OrderStatus.FILLED)
+        return _next(order, status=OrderStatus.FILLED)
     status = OrderStatus.PARTIALLY_FILLED if filled else event.if_unfilled
-    return replace(order, status=status, reject_reason=event.reason)
+    return _next(order, status=status, reject_reason=event.reason)
 
 
 def _leg_of(order: Order, client_order_id: str) -> Leg:
@@ -221,7 +237,7 @@ def _leg_of(order: Order, client_order_id: str) -> Leg:
 def _put(order: Order, leg: Leg, after: Leg) -> Order:
     if after == leg:
         return order
-    return replace(order, legs=tuple(after if one is leg else one for one in order.legs))
+    return _next(order, legs=tuple([after if one is leg else one for one in order.legs]))
 
 
 def _conflict(order: Order, what: str) -> ConflictError:

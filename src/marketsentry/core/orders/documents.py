@@ -37,6 +37,10 @@ _KINDS: dict[str, type[Event]] = {
     "finished": Finished,
 }
 _NAMES = {event: name for name, event in _KINDS.items()}
+_FIELDS = {
+    event: tuple(field.name for field in fields(event) if field.name != "at") for event in _KINDS.values()
+}
+_FILL_FIELDS = tuple(field.name for field in fields(Fill))
 
 
 def kind_of(event: Event) -> str:
@@ -46,7 +50,7 @@ def kind_of(event: Event) -> str:
 
 def event_document(event: Event) -> dict[str, Any]:
     """Spell an event as JSON values; its kind and its time stand beside it."""
-    return {name: _spelled(getattr(event, name)) for name in _names_of(type(event))}
+    return {name: _spelled(getattr(event, name)) for name in _FIELDS[type(event)]}
 
 
 def event_of(kind: str, at: datetime, document: Mapping[str, Any]) -> Event:
@@ -74,14 +78,14 @@ def event_of(kind: str, at: datetime, document: Mapping[str, Any]) -> Event:
         raise DataQualityError(f"an order event must be one of {', '.join(_KINDS)}, was {kind}")
     event = _KINDS[kind]
     try:
-        return event(at=at, **{name: _read(name, document[name]) for name in _names_of(event)})
+        return event(at=at, **{name: _read(name, document[name]) for name in _FIELDS[event]})
     except (KeyError, ValueError, ArithmeticError, TypeError) as exc:
         raise DataQualityError(f"order event {kind} cannot be read from {dict(document)}: {exc}") from exc
 
 
 def fill_document(fill: Fill) -> dict[str, Any]:
     """Spell a fill as JSON values."""
-    return {field.name: _spelled(getattr(fill, field.name)) for field in fields(fill)}
+    return {name: _spelled(getattr(fill, name)) for name in _FILL_FIELDS}
 
 
 def fill_of(document: Mapping[str, Any]) -> Fill:
@@ -97,10 +101,6 @@ def fill_of(document: Mapping[str, Any]) -> Fill:
         liquidity=document["liquidity"],
         reference=None if reference is None else Decimal(reference),
     )
-
-
-def _names_of(event: type[Event]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(event) if field.name != "at")
 
 
 def _spelled(value: Any) -> Any:

@@ -146,7 +146,33 @@ class Leg:
     @property
     def filled_qty(self) -> Decimal:
         """Sum of the fills known."""
-        return sum((fill.qty for fill in self.fills), ZERO)
+        return sum([fill.qty for fill in self.fills], ZERO)
+
+    def moved(
+        self,
+        state: LegState,
+        *,
+        venue_order_id: str | None = None,
+        fills: tuple[Fill, ...] | None = None,
+        closed_qty: Decimal | None = None,
+        venue_status: str | None = None,
+        reason: str | None = None,
+    ) -> "Leg":
+        """Give the leg in another state; None leaves a field as it is."""
+        return Leg(
+            self.client_order_id,
+            self.kind,
+            self.qty,
+            self.limit_price,
+            self.time_in_force,
+            self.sent_at,
+            state,
+            self.venue_order_id if venue_order_id is None else venue_order_id,
+            self.fills if fills is None else fills,
+            self.closed_qty if closed_qty is None else closed_qty,
+            self.venue_status if venue_status is None else venue_status,
+            self.reason if reason is None else reason,
+        )
 
     @property
     def is_settled(self) -> bool:
@@ -180,7 +206,7 @@ class Order:
     @cached_property
     def filled_qty(self) -> Decimal:
         """What was filled, in base units."""
-        return sum((leg.filled_qty for leg in self.legs), ZERO)
+        return sum([leg.filled_qty for leg in self.legs], ZERO)
 
     @property
     def remaining_qty(self) -> Decimal:

@@ -6,7 +6,7 @@ cannot is a `breach`. Nothing that is not finite passes (K-05).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -233,7 +233,7 @@ def cap_buckets(
     weights = np.array([one.weight for one in positions], dtype=np.float64)
     found: list[Violation] = []
     _cap_buckets(weights, positions, risk_budget, limits, found)
-    scaled = tuple(replace(one, weight=float(w)) for one, w in zip(positions, weights, strict=True))
+    scaled = tuple(one.weighing(w) for one, w in zip(positions, weights.tolist(), strict=True))
     return scaled, tuple(found)
 
 
@@ -279,12 +279,13 @@ def _over_union(
     """Lay held and wanted weights over the targets of both, those proposed first."""
     wanted = [one.position.key for one in labelled]
     held_of = {one.key: one.weight for one in current}
-    left = [weight for key, weight in held_of.items() if key not in set(wanted)]
+    proposed = set(wanted)
+    left = [weight for key, weight in held_of.items() if key not in proposed]
     held = np.array([*(held_of.get(key, 0.0) for key in wanted), *left], dtype=np.float64)
     return held, np.concatenate([weights, np.zeros(len(left))])
 
 
 def _positions(labelled: Sequence[Labelled], weights: NDArray[np.float64]) -> tuple[Position, ...]:
     return tuple(
-        replace(one.position, weight=float(weight)) for one, weight in zip(labelled, weights, strict=True)
+        one.position.weighing(weight) for one, weight in zip(labelled, weights.tolist(), strict=True)
     )

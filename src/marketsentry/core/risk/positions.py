@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from marketsentry.exceptions import InputError
 
@@ -48,6 +48,12 @@ class Position:
         """What makes two lines one position."""
         return self.track, self.target
 
+    def weighing(self, weight: float) -> "Position":
+        """Give the same position with another weight."""
+        if weight == self.weight:
+            return self
+        return Position(self.target, weight, self.track, self.sector, self.style_bucket, self.bucket)
+
 
 def net_positions(lines: Iterable[Position]) -> tuple[Position, ...]:
     """Add up the lines of each target, in the order in which targets are first named.
@@ -68,13 +74,16 @@ def net_positions(lines: Iterable[Position]) -> tuple[Position, ...]:
     for line in lines:
         weights.setdefault(line.key, []).append(line.weight)
         first = merged.setdefault(line.key, line)
-        merged[line.key] = replace(
-            first,
-            sector=first.sector or line.sector,
-            style_bucket=first.style_bucket or line.style_bucket,
-            bucket=first.bucket or line.bucket,
-        )
-    return tuple(replace(one, weight=math.fsum(weights[key])) for key, one in merged.items())
+        if first is not line:
+            merged[line.key] = Position(
+                first.target,
+                first.weight,
+                first.track,
+                first.sector or line.sector,
+                first.style_bucket or line.style_bucket,
+                first.bucket or line.bucket,
+            )
+    return tuple(one.weighing(math.fsum(weights[key])) for key, one in merged.items())
 
 
 def tracks_of(positions: Iterable[Position]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Sector, style and bucket of each target: the groups whose exposure is capped."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from marketsentry.core.risk.positions import Position
 from marketsentry.exceptions import InputError
@@ -90,10 +90,13 @@ def label_position(position: Position, registered: Profile | None) -> Labelled:
     is_major = fallback.sector == _CRYPTO
     sectors = _groups(known.sector, position.sector, fallback.sector, keeps_own=is_major)
     styles = _groups(known.style, position.style_bucket, fallback.style, keeps_own=is_major)
-    named = replace(
-        position,
-        sector=_said(known.sector) or _said(position.sector) or fallback.sector,
-        style_bucket=_said(known.style) or _said(position.style_bucket) or fallback.style,
+    named = Position(
+        position.target,
+        position.weight,
+        position.track,
+        _said(known.sector) or _said(position.sector) or fallback.sector,
+        _said(known.style) or _said(position.style_bucket) or fallback.style,
+        position.bucket,
     )
     return Labelled(named, sectors, styles)
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from marketsentry.core.serving.explain import Explanation
 from marketsentry.exceptions import InputError
@@ -78,6 +78,12 @@ class Answer:
     @property
     def abstained(self) -> bool:
         return self.score is None
+
+    def with_outputs(self, outputs: Mapping[str, Any]) -> Self:
+        """Give the same answer with other outputs."""
+        return type(self)(
+            self.source, self.score, self.confidence, outputs, self.explanation, self.why, self.tradeable
+        )
 
     def document(self) -> dict[str, Any]:
         """Give the outputs as they are stored, with what the answer is worth."""

@@ -165,21 +165,19 @@ def attribute(
             f"contributions of {n_features} features must have shape ({n_features + 1},), "
             f"were {contributions.shape}"
         )
-    if not np.isfinite(contributions).all():
+    parts = contributions.astype(np.float64).tolist()
+    if not all(map(math.isfinite, parts)):
         raise InputError("contributions must be finite")
-    total = math.fsum(contributions.tolist())
-    allowed = SUM_TOLERANCE * max(1.0, math.fsum(np.abs(contributions).tolist()))
+    total = math.fsum(parts)
+    allowed = SUM_TOLERANCE * max(1.0, math.fsum(map(abs, parts)))
     if not abs(total - score) <= allowed:
         raise InputError(f"contributions must add up to the prediction {score}, add up to {total}")
-    order = np.argsort(-np.abs(contributions[:-1]), kind="stable")
-    listed = [int(i) for i in order[:MAX_FEATURES] if contributions[i] != 0.0]
-    others = contributions[:-1].copy()
-    others[listed] = 0.0
-    rest = math.fsum(others.tolist())
+    base = parts.pop()
+    order = sorted(range(n_features), key=[-abs(part) for part in parts].__getitem__)
+    listed = [i for i in order[:MAX_FEATURES] if parts[i] != 0.0]
+    read = values.tolist()
     found = tuple(
-        FeatureContribution(
-            names[i], None if np.isnan(values[i]) else float(values[i]), float(contributions[i])
-        )
-        for i in listed
+        FeatureContribution(names[i], None if math.isnan(read[i]) else read[i], parts[i]) for i in listed
     )
-    return found, Attribution(scale, float(contributions[-1]), rest, n_features)
+    rest = math.fsum([parts[i] for i in order[len(listed) :]])
+    return found, Attribution(scale, base, rest, n_features)

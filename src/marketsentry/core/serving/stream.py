@@ -188,8 +188,26 @@ class FeatureStream:
         first = 0 if self.last_ts_ns is None else int(np.searchsorted(panel.ts_ns, self.last_ts_ns, "right"))
         stop = max(first, panel.n_bars - OPEN_BARS)
         contexts = _Contexts(panel, inputs, max(first, panel.n_bars - self._block_bars))
+        if panel.n_bars - first <= self._block_bars:
+            return self._step_at_once(panel, contexts, first, stop)
         self._consume(panel, contexts, first, stop)
         return self._peek(panel, contexts, stop)
+
+    def _step_at_once(
+        self, panel: BarPanel, contexts: "_Contexts", first: int, stop: int
+    ) -> tuple[LiveBar, ...]:
+        """Do what `_consume` and `_peek` do where both fit into one block."""
+        block, n_consumed = panel.window(first, panel.n_bars), stop - first
+        values = self._values(self._state, block, contexts.of(first, panel.n_bars), copied_at=n_consumed)
+        whole = has_bar(block)
+        runs = _runs(whole, self._n_bars)
+        if n_consumed > 0:
+            self._count(block.ts_ns[:n_consumed], whole[:n_consumed], values[:n_consumed])
+            self._n_bars = runs[n_consumed - 1]
+            self._keep(panel, first, stop)
+        times, open_values = block.ts_ns[n_consumed:].tolist(), values[n_consumed:].copy()
+        rows = zip(times, block.values[n_consumed:], open_values, runs[n_consumed:], strict=True)
+        return tuple(LiveBar(*row) for row in rows)
 
     def _behind_last(self, n: int, given: BarSeries) -> BarSeries:
         """Put the last bar that was stepped over before what is new: a quiet cell carries its close."""
@@ -227,16 +245,27 @@ class FeatureStream:
     def _consume(self, panel: BarPanel, contexts: "_Contexts", first: int, stop: int) -> None:
         if stop <= first:
             return
-        start_ns, stop_ns = self._train_span_ns
         for block, values in self._stepped(self._state, panel, contexts, first, stop):
             whole = has_bar(block)
-            counted = whole & ((block.ts_ns >= start_ns) & (block.ts_ns < stop_ns))[:, None]
-            self._n_missing += np.isnan(values[counted]).sum(axis=0)
-            self._n_rows += int(counted.sum())
+            self._count(block.ts_ns, whole, values)
             self._n_bars = _runs(whole, self._n_bars)[-1]
+        self._keep(panel, first, stop)
+
+    def _count(self, ts_ns: NDArray[np.int64], whole: NDArray[np.bool_], values: NDArray[np.float64]) -> None:
+        """Count what the training rows among these lacked."""
+        start_ns, stop_ns = self._train_span_ns
+        if not (ts_ns[0] < stop_ns and ts_ns[-1] >= start_ns):
+            return
+        counted = whole & ((ts_ns >= start_ns) & (ts_ns < stop_ns))[:, None]
+        self._n_missing += np.isnan(values[counted]).sum(axis=0)
+        self._n_rows += int(counted.sum())
+
+    def _keep(self, panel: BarPanel, first: int, stop: int) -> None:
+        """Remember the newest bars that were stepped over."""
         self.last_ts_ns = int(panel.ts_ns[stop - 1])
         new = panel.values[max(first, stop - self._checked_bars) : stop]
-        self._checked = np.concatenate([self._checked, new])[-self._checked_bars :].copy()
+        n_old = self._checked_bars - len(new)
+        self._checked = np.concatenate([self._checked[-n_old:] if n_old else self._checked[:0], new])
 
     def _peek(self, panel: BarPanel, contexts: "_Contexts", first: int) -> tuple[LiveBar, ...]:
         found: list[LiveBar] = []
@@ -252,16 +281,28 @@ class FeatureStream:
         self, state: NDArray[np.float64], panel: BarPanel, contexts: "_Contexts", first: int, stop: int
     ) -> Iterator[tuple[BarPanel, NDArray[np.float64]]]:
         """Step over the bars `first` to `stop`; yields blocks with their features, masked as a dataset masks them."""
-        schema = self._feature_set.schema
         for start in range(first, stop, self._block_bars):
             block = panel.window(start, min(start + self._block_bars, stop))
-            context = contexts.of(start, start + block.n_bars)
-            bars = np.require(block.values, requirements=["C", "W"])
-            values = np.empty((block.n_bars, len(self.symbols), len(schema.features)))
-            for t, ts_ns in enumerate(block.ts_ns.tolist()):
-                self._feature_set.step(state, bars[t], ts_ns, context[t], values[t])
-            mask_features(FeatureMatrix(self.symbols, self.interval, block.ts_ns, values, schema), block)
-            yield block, values
+            yield block, self._values(state, block, contexts.of(start, start + block.n_bars))
+
+    def _values(
+        self,
+        state: NDArray[np.float64],
+        block: BarPanel,
+        context: NDArray[np.float64],
+        *,
+        copied_at: int | None = None,
+    ) -> NDArray[np.float64]:
+        """Give the features (T, N, F) of a block; from row `copied_at` on the state that is moved is a copy."""
+        schema = self._feature_set.schema
+        bars = np.require(block.values, requirements=["C", "W"])
+        values = np.empty((block.n_bars, len(self.symbols), len(schema.features)))
+        for t, ts_ns in enumerate(block.ts_ns.tolist()):
+            if t == copied_at:
+                state = state.copy()
+            self._feature_set.step(state, bars[t], ts_ns, context[t], values[t])
+        mask_features(FeatureMatrix(self.symbols, self.interval, block.ts_ns, values, schema), block)
+        return values
 
 
 class _Contexts:
