@@ -38,6 +38,9 @@ N_KILLS = int(os.environ.get("KILLS", "6"))
 DATABASE_EVERY = 3  # so often the database is killed, else the program
 STRATEGY = "killed"
 PATIENCE_S = 120.0
+CLEARED_IN_S = (
+    PATIENCE_S + 10.0 * N_KILLS
+)  # each kill leaves orders open, and the venue takes 20 requests a second
 TESTS = Path(__file__).resolve().parent.parent
 
 
@@ -145,7 +148,7 @@ async def _pay_in(url: str, amount: Decimal) -> None:
 
 async def _finish(given: Mapping[str, Any]) -> None:
     """Start once more, as after any crash, and wait until nothing is open."""
-    async with Database(given["database_url"]) as database, asyncio.timeout(PATIENCE_S):
+    async with Database(given["database_url"]) as database, asyncio.timeout(CLEARED_IN_S):
         parts, venues = open_parts(given, database)
         stop = asyncio.Event()
         running = asyncio.create_task(parts.executor.run(stop))

@@ -1,6 +1,7 @@
 """Orders stay true through crashes and lost answers (K-18, K-20, K-21, K-24)."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -87,38 +88,42 @@ async def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(
     assert await _held(world) == expected
 
 
-async def test_an_answer_that_is_lost_is_asked_for(world: World) -> None:
+async def _fail_each_step(
+    world: World,
+    error: Callable[[], Exception],
+    execute: Callable[[Faults, int, str], Awaitable[Order]],
+) -> None:
+    """Execute orders, each of which meets an error at one step of the venue later than the one before."""
     for at in range(1, 40):
-        faults = Faults(at, error=lambda: OutcomeUnknownError("timeout"))
+        faults = Faults(at, error=error)
         (stored,) = await world.admitted("10")
-        plain = world.drive_parts()
-        parts = replace(plain, venues=world.drive_parts(faults).venues)
-        order = await _resume(world, stored.id, parts, f"owner-{at}")
+        order = await execute(faults, stored.id, f"owner-{at}")
         await _check_truth(world, order)
         assert order.filled_qty == 10
         if faults.n < at:
-            break
-    else:
-        pytest.fail("an order never takes so many steps")
+            return
+    pytest.fail("an order never takes so many steps")
+
+
+async def test_an_answer_that_is_lost_is_asked_for(world: World) -> None:
+    async def execute(faults: Faults, order_id: int, owner: str) -> Order:
+        parts = replace(world.drive_parts(), venues=world.drive_parts(faults).venues)
+        return await _resume(world, order_id, parts, owner)
+
+    await _fail_each_step(world, lambda: OutcomeUnknownError("timeout"), execute)
 
 
 async def test_a_call_of_the_record_that_takes_too_long_is_settled_by_the_record(world: World) -> None:
-    for at in range(1, 40):
-        faults = Faults(at, error=TimeoutError)
-        (stored,) = await world.admitted("10")
+    async def execute(faults: Faults, order_id: int, owner: str) -> Order:
         plain = world.drive_parts(keeps_record=True)
         slow = replace(plain, venues=world.drive_parts(faults, keeps_record=True).venues)
         try:
-            order = await _resume(world, stored.id, slow, f"owner-{at}")
+            return await _resume(world, order_id, slow, owner)
         except (TimeoutError, ConflictError):
             await world.end_leases()
-            order = await _resume(world, stored.id, plain, f"later-{at}")
-        await _check_truth(world, order)
-        assert order.filled_qty == 10
-        if faults.n < at:
-            break
-    else:
-        pytest.fail("an order never takes so many steps")
+            return await _resume(world, order_id, plain, f"later-{owner}")
+
+    await _fail_each_step(world, TimeoutError, execute)
 
 
 @pytest.mark.parametrize("keeps_record", [False, True])

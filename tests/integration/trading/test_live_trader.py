@@ -1,6 +1,5 @@
 """The live trader on real PostgreSQL: it waits, trades each bar once, goes on after a restart, and obeys risk."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,7 +16,6 @@ from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.bootstrap import System, open_system
 from marketsentry.core.market.bars import BarSeries
-from marketsentry.core.market.synthetic import make_market
 from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime, utc_text
 from marketsentry.core.orders.order import OrderStatus
 from marketsentry.exceptions import ConflictError
@@ -33,52 +31,22 @@ from marketsentry.services.trader_live import LiveParts, LiveRules, LiveTrader, 
 from marketsentry.services.trader_parts import BarStep
 from marketsentry.settings import Settings
 from small_market import HOUR, FixedClock
-from traded_runs import SYMBOLS, train_small
-
-N_BARS = 45 * 24
-N_LIVE = 24
-MODEL = ("panel", "passed")
+from traded_runs import SYMBOLS
+from trader_market import N_BARS, N_LIVE, part, trader_market, trained_record
 
 
 @pytest.fixture(scope="module")
 def market() -> tuple[BarSeries, ...]:
-    return make_market(seed=11, symbols=SYMBOLS, interval=HOUR, n_bars=N_BARS, signal_strength=2.0).series
-
-
-def part(series: BarSeries, start: int, stop: int) -> BarSeries:
-    return replace(series, ts_ns=series.ts_ns[start:stop], values=series.values[start:stop])
+    return trader_market()
 
 
 @pytest.fixture(scope="module")
 def settings(
-    engines: Engines,
-    module_database_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    market: tuple[BarSeries, ...],
+    engines: Engines, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
-    """A record with a version that passed, trained on all but the newest bars."""
-    home = tmp_path_factory.mktemp("live")
-    told = Settings.model_validate(
-        {
-            "home": home,
-            "database_url": module_database_url,
-            "redis_url": engines.redis_url,
-            "served_models": (("1h", *MODEL),),
-            "risk_max_abs_return": 0.0,
-        }
+    return trained_record(
+        engines, module_database_url, tmp_path_factory.mktemp("live"), risk_max_abs_return=0.0
     )
-    asyncio.run(_train(told, market))
-    return told
-
-
-async def _train(settings: Settings, market: Sequence[BarSeries]) -> None:
-    async with open_system(settings) as system:
-        end = ns_to_datetime(int(market[0].ts_ns[N_BARS - N_LIVE]))
-        await train_small(system, [part(one, 0, N_BARS - N_LIVE) for one in market], at=end)
-        async with system.transactions() as stores:
-            known = (await stores.models.get("panel", "v1")).model
-            verdict = {**known.verdict, "outcome": "pass"}
-            await stores.models.register(replace(known, version=MODEL[1], verdict=verdict))
 
 
 class NotingExecutor(Executor):

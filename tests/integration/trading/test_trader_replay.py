@@ -10,8 +10,7 @@ import pytest
 from marketsentry.adapters.embedded import Engines
 from marketsentry.bootstrap import System, open_system
 from marketsentry.core.market.bars import BarSeries
-from marketsentry.core.market.synthetic import make_market
-from marketsentry.core.market.timestamps import ns_to_datetime, utc_text
+from marketsentry.core.market.timestamps import utc_text
 from marketsentry.exceptions import InputError, NotFoundError
 from marketsentry.ports.orders import OrderFilter, StoredOrder
 from marketsentry.rehearsal import replayed_trader
@@ -20,52 +19,24 @@ from marketsentry.services.trader_replay import ReplaySpan, ReplaySummary, repla
 from marketsentry.settings import Settings
 from programs import ms, ms_json
 from small_market import HOUR
-from traded_runs import SYMBOLS, train_small
+from traded_runs import SYMBOLS
+from trader_market import N_BARS, N_LIVE, part, trader_market, trained_record
 
-N_BARS = 45 * 24
-N_LIVE = 24
-MODEL = ("panel", "passed")
 EAGER = {"cost_multiple": 0.0, "rebalance_band_frac": 0.005}
 
 
 @pytest.fixture(scope="module")
 def market() -> tuple[BarSeries, ...]:
-    return make_market(seed=11, symbols=SYMBOLS, interval=HOUR, n_bars=N_BARS, signal_strength=2.0).series
-
-
-def part(series: BarSeries, start: int, stop: int) -> BarSeries:
-    return replace(series, ts_ns=series.ts_ns[start:stop], values=series.values[start:stop])
+    return trader_market()
 
 
 @pytest.fixture(scope="module")
 def settings(
-    engines: Engines,
-    module_database_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    market: tuple[BarSeries, ...],
+    engines: Engines, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
-    """A record with a version that passed, trained on all but the newest bars, of which half are there."""
-    told = Settings.model_validate(
-        {
-            "home": tmp_path_factory.mktemp("replay"),
-            "database_url": module_database_url,
-            "redis_url": engines.redis_url,
-            "served_models": (("1h", *MODEL),),
-            "liquid_symbols": SYMBOLS,
-        }
+    return trained_record(
+        engines, module_database_url, tmp_path_factory.mktemp("replay"), liquid_symbols=SYMBOLS
     )
-    asyncio.run(_train(told, market))
-    return told
-
-
-async def _train(settings: Settings, market: Sequence[BarSeries]) -> None:
-    async with open_system(settings) as system:
-        end = ns_to_datetime(int(market[0].ts_ns[N_BARS - N_LIVE]))
-        await train_small(system, [part(one, 0, N_BARS - N_LIVE) for one in market], at=end)
-        async with system.transactions() as stores:
-            known = (await stores.models.get("panel", "v1")).model
-            verdict = {**known.verdict, "outcome": "pass"}
-            await stores.models.register(replace(known, version=MODEL[1], verdict=verdict))
 
 
 @pytest.fixture
