@@ -42,7 +42,7 @@ simulate: .venv/.dev ## orders under faults and crashes on a virtual clock (SEED
 	@PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --from $(FROM) $(ARGS)
 
 e2e: .venv/.dev ## tests of the running program, its API and the whole main job
-	$(BIN)/pytest tests/e2e -n 3 --dist loadgroup --no-loadscope-reorder -q $(ARGS)
+	$(BIN)/pytest tests/e2e -n 3 --no-loadscope-reorder -q $(ARGS)
 
 bench: .venv/.dev .venv-peers/.done ## measure the budgets beside limits and peers (ARGS="backtest-sma import --json")
 	$(BIN)/ms bench $(ARGS)

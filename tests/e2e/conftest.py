@@ -7,20 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from programs import ms
 
-HERE = Path(__file__).parent
 DEMO = ("demo", "--once", "--days", "120", "--interval", "15m")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Keep a file on one worker, for its tests share what they set up; examples of the help share next to nothing."""
-    for item in items:
-        if HERE in item.path.parents:
-            is_alone = item.path.name == "test_examples_in_help.py"
-            item.add_marker(pytest.mark.xdist_group(item.name if is_alone else item.path.name))
+    return _ByFile(config, log)
+
+
+class _ByFile(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return nodeid if file.endswith("test_examples_in_help.py") else file
 
 
 @dataclass(frozen=True)
