@@ -72,10 +72,6 @@ __all__ = [
 class Stores(Protocol):
     """The repositories of one open transaction; they are of no use after it."""
 
-    async def sent(self) -> None:
-        """Wait until all that was begun has left for the record, which works on it from then on."""
-        ...
-
     @property
     def accounts(self) -> AccountStore:
         """Accounts: positions, cash, fills, ledger, equity."""

@@ -1,8 +1,8 @@
-"""Work while the record answers, and let the commit of a transaction travel with its last statement."""
+"""Let the commit of a transaction travel with its last statement."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from marketsentry.ports import Stores
@@ -60,28 +60,3 @@ async def ending_with(
             await asyncio.gather(running, return_exceptions=True)
         raise
     return await running
-
-
-@asynccontextmanager
-async def begun(work: Coroutine[Any, Any, A]) -> AsyncIterator[asyncio.Task[A]]:
-    """Begin reads or writes of a transaction whose answer is awaited later in the block.
-
-    `Stores.sent` tells when they have left. Nothing of them runs on when the block has ended.
-
-    Parameters
-    ----------
-    work
-        Calls of the stores.
-
-    Yields
-    ------
-    Task
-        Of it; await it in the block.
-    """
-    task = asyncio.create_task(work)
-    try:
-        yield task
-        await task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -213,7 +212,7 @@ async def trade_again(
                 await _execute(order, parts)
         bar = ClosedBar(ts_ns, ts_ns + panel.interval.ns, panel.values[t], run.predictions[t], run.trend[t])
         parts.clock.move_to(bar.end)
-        step = await trader.close_bar(partial(_as_stored, bar))
+        step = await trader.close_bar(bar)
         equity[t], weights[t] = float(step.equity_quote), step.decided.weights
         blocked += len(step.codes)
         codes.update(dict.fromkeys(step.codes))
@@ -247,11 +246,6 @@ def _show(parts: ParityParts, panel: BarPanel, t: int, step: BarStep) -> None:
             if price > 0.0 and volume > 0.0
         },
     )
-
-
-async def _as_stored(bar: ClosedBar) -> ClosedBar:
-    """Predict nothing anew."""
-    return bar
 
 
 async def _execute(order: StoredOrder, parts: ParityParts) -> None:

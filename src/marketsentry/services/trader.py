@@ -5,7 +5,6 @@ other run of a decision; what it does not let pass is stored as blocked, with th
 The executor carries the orders out. After a crash the trader takes up the state that the last decision left.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +28,7 @@ from marketsentry.ports.orders import NewOrder, drafted, order_of, patched
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.ports.together import together
 from marketsentry.ports.trader import TraderState
-from marketsentry.ports.with_commit import begun, ending_with
+from marketsentry.ports.with_commit import ending_with
 from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW
 from marketsentry.services.execution_admit import Held, Known, judge_held
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts
@@ -41,7 +40,6 @@ from marketsentry.services.execution_risk import (
     tell_refusal,
 )
 from marketsentry.services.ledger import HoldingCost, Marked, charge_holding, mark_states, open_ledger
-from marketsentry.services.predict_told import store_told
 from marketsentry.services.risk_switch import hold_switches, lock_budgets
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
 from marketsentry.services.trader_record import BarPlan, BarRecords
@@ -143,14 +141,13 @@ class Trader:
         """Read what the strategy holds, in the order of the targets."""
         return (await self._read_held(stores)).holdings(self._decider.symbols)
 
-    async def close_bar(self, predict: Callable[[], Coroutine[Any, Any, ClosedBar]]) -> BarStep:
+    async def close_bar(self, bar: ClosedBar) -> BarStep:
         """Decide at the close of a bar and let the orders be executed.
 
         Parameters
         ----------
-        predict
-            Gives the bar with what is predicted, later than the one before, while the record is asked what is held;
-            every fill of orders sent before it is booked.
+        bar
+            Later than the one before; every fill of orders sent before it is booked.
 
         Returns
         -------
@@ -170,25 +167,21 @@ class Trader:
 
         async def work(stores: Stores) -> Coroutine[Any, Any, BarStep]:
             nonlocal plan
-            async with begun(self._open_bar(stores)) as opening:
-                await stores.sent()
-                bar = await predict()
-                async with begun(self._store_told(stores, bar)) as told:
-                    opened = await opening
-                    plan = self._decide(bar, opened.held)
-                    return await self._write(stores, plan, opened, told)
+            opened = await self._open_bar(stores)
+            decided = self._decider.close_bar(
+                bar.ts_ns, bar.bars, bar.predictions, opened.held.holdings(self._decider.symbols)
+            )
+            wanted = wanted_orders(
+                self._decider.symbols, decided, opened.held.qty, lot_size=self._rules.lot_size
+            )
+            plan = BarPlan(self._new_id(), bar, decided, wanted)
+            return await self._write(stores, plan, opened)
 
         try:
             return await ending_with(self._parts.transactions(), work)
         except Refusal as refusal:
             assert plan is not None
             return await self._write_refused(plan, refusal)
-
-    def _decide(self, bar: ClosedBar, held: _Held) -> BarPlan:
-        symbols = self._decider.symbols
-        decided = self._decider.close_bar(bar.ts_ns, bar.bars, bar.predictions, held.holdings(symbols))
-        wanted = wanted_orders(symbols, decided, held.qty, lot_size=self._rules.lot_size)
-        return BarPlan(self._new_id(), bar, decided, wanted)
 
     async def _open_bar(self, stores: Stores) -> "_Opened":
         """Lock budget and account and read, under them and by one round trip, all that a decision rests on."""
@@ -223,13 +216,7 @@ class Trader:
             cash.get(currency, ZERO),
         )
 
-    async def _write(
-        self,
-        stores: Stores,
-        plan: BarPlan,
-        opened: "_Opened",
-        told: "asyncio.Task[Mapping[str, int] | None]",
-    ) -> Coroutine[Any, Any, BarStep]:
+    async def _write(self, stores: Stores, plan: BarPlan, opened: "_Opened") -> Coroutine[Any, Any, BarStep]:
         """Write a decision and its orders as risk admits them; returns what is left to be sent with the commit.
 
         Two round trips: one for what has to be known before the orders are admitted, one for all that is written.
@@ -240,7 +227,7 @@ class Trader:
             self._hold_switches(stores, plan),
             judge_market(stores, plan.openings, self._parts),
             self._read_facts(stores, plan, opened),
-            self._prediction_ids(stores, plan, told),
+            self._prediction_ids(stores, plan),  # after the switches: lineages are the last lock
         )
         marked = await self._mark(stores, plan, states)
         equity = marked[self.ledger].mark.equity.equity_quote
@@ -302,20 +289,11 @@ class Trader:
         held = (one.target for one in opened.states[1].positions)
         return await read_track_facts(stores, TRACK, (*self._decider.symbols, *held), self._parts)
 
-    async def _store_told(self, stores: Stores, bar: ClosedBar) -> Mapping[str, int] | None:
-        """Store what was predicted, whatever is decided, and name it by targets; None where it is stored already."""
-        if bar.told is None:
-            return None
-        return {target: one.id for target, one in (await store_told(stores, bar.told)).items()}
-
-    async def _prediction_ids(
-        self, stores: Stores, plan: BarPlan, told: "asyncio.Task[Mapping[str, int] | None]"
-    ) -> Mapping[str, int]:
-        """Name the predictions by their targets; those of a replay are stored where something is ordered."""
-        ids = await told
-        if ids is None and plan.asks:
-            ids = await write_predictions(stores, plan.decision_id, plan.bar, self._source)
-        return ids or {}
+    async def _prediction_ids(self, stores: Stores, plan: BarPlan) -> Mapping[str, int]:
+        """Store the predictions, those of a replay where something is ordered; names them by their targets."""
+        if plan.bar.told is None and not plan.asks:
+            return {}
+        return await write_predictions(stores, plan.decision_id, plan.bar, self._source)
 
     async def _write_refused(self, plan: BarPlan, refusal: Refusal) -> BarStep:
         """Close what is to be closed and store the rest as blocked; the core goes on from what is held."""
@@ -324,9 +302,7 @@ class Trader:
             self._decider.keep(one.target)
 
         async def work(stores: Stores) -> Coroutine[Any, Any, BarStep]:
-            opened = await self._open_bar(stores)
-            async with begun(self._store_told(stores, left.bar)) as told:
-                return await self._write(stores, left, opened, told)
+            return await self._write(stores, left, await self._open_bar(stores))
 
         step = await ending_with(self._parts.transactions(), work)
         await tell_refusal(refusal, self._records.request(left), self._parts, by=_BY)

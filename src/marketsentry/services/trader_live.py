@@ -5,11 +5,10 @@ or a pause is an ordinary start: the state of the last decision is taken up, and
 what the decision core remembers (volatility, ages). Nothing is ordered for them.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -219,7 +218,7 @@ class LiveTrader:
                 bars = row
             else:
                 await self._remember(desk, at_ns, row)
-        step = await self._close_bar(desk, partial(self._predicted, desk, newest_ns, end_ns, bars, read.tell))
+        step = await self._close_bar(desk, self._closed_bar(desk, newest_ns, end_ns, bars, read.told))
         desk.traded_end_ns = end_ns
         if step.orders:
             await self._parts.executor.settle(step.orders, within_s=SETTLE_WITHIN_S)
@@ -256,7 +255,7 @@ class LiveTrader:
                 return Waiting(
                     f"bars that closed at {ns_to_datetime(end_ns):%Y-%m-%dT%H:%MZ} are not all there"
                 )
-            return _Read(rows, ts_ns, opened.tell)
+            return _Read(rows, ts_ns, await opened.tell())
 
     async def _bars(
         self, desk: "_Desk", read: "OpenedRows[Any]", start_ns: int, end_ns: int
@@ -284,11 +283,10 @@ class LiveTrader:
         for symbol in desk.symbols:
             desk.decider.keep(symbol)
 
-    async def _predicted(
-        self, desk: "_Desk", ts_ns: int, end_ns: int, bars: NDArray[np.float64], tell: "Tell"
+    def _closed_bar(
+        self, desk: "_Desk", ts_ns: int, end_ns: int, bars: NDArray[np.float64], told: Sequence[Told]
     ) -> ClosedBar:
-        """Predict every symbol; what abstains, may not trade or is of another bar is no prediction."""
-        told = await tell()
+        """Take what was said of every symbol; what abstains, may not trade or is of another bar is no prediction."""
         late_s = (self._parts.admit.clock.now() - ns_to_datetime(end_ns)).total_seconds()
         is_late = not late_s <= self._rules.late_frac * desk.interval.seconds
         if is_late:
@@ -302,36 +300,23 @@ class LiveTrader:
         predictions = np.array([scores.get(symbol) for symbol in desk.symbols], dtype=np.float64)
         return ClosedBar(ts_ns, end_ns, bars, predictions, np.full(len(desk.symbols), np.nan), told)
 
-    async def _close_bar(
-        self, desk: "_Desk", predict: Callable[[], Coroutine[Any, Any, ClosedBar]]
-    ) -> BarStep:
+    async def _close_bar(self, desk: "_Desk", bar: ClosedBar) -> BarStep:
         """Decide; what was predicted is kept where the record is there and the decision is not."""
-        told: Sequence[Told] = ()
-
-        async def kept() -> ClosedBar:
-            nonlocal told
-            bar = await predict()
-            told = bar.told or ()
-            return bar
-
         try:
-            return await desk.trader.close_bar(kept)
+            return await desk.trader.close_bar(bar)
         except (ConflictError, DataQualityError):
             async with self._parts.admit.transactions() as stores:
-                await store_told(stores, told)
+                await store_told(stores, bar.told or ())
             raise
-
-
-Tell = Callable[[], Coroutine[Any, Any, Sequence[Told]]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """Bars (T, N, 5) by their open times (T,) since the last traded one, and what tells of the newest."""
+    """Bars (T, N, 5) by their open times (T,) since the last traded one, and what is said of the newest."""
 
     rows: NDArray[np.float64]
     ts_ns: NDArray[np.int64]
-    tell: "Tell"
+    told: Sequence[Told]
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from marketsentry.core.trading.orders import Wanted
 from marketsentry.ports import Stores
 from marketsentry.ports.predictions import BarPrediction, BarPredictions
 from marketsentry.ports.signals import SignalRecord
+from marketsentry.services.predict_told import store_told
 from marketsentry.services.trader_parts import POLICY, TRACK, ClosedBar, TradedModel
 
 
@@ -60,10 +61,12 @@ def signals_of(
 async def write_predictions(
     stores: Stores, decision_id: str, bar: ClosedBar, source: SignalSource
 ) -> Mapping[str, int]:
-    """Store with their decision the predictions that a replay found stored; names them by their targets.
+    """Store the predictions of a bar with their decision; names them by their targets.
 
     Raises `DataQualityError` if a snapshot that was predicted on is not stored.
     """
+    if bar.told is not None:
+        return {target: one.id for target, one in (await store_told(stores, bar.told)).items()}
     scores, model = _scores(bar, source), source.model
     if not scores:
         return {}

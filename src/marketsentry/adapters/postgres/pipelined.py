@@ -184,12 +184,6 @@ class PipelinedStatements:
         async with self._connection.cursor() as cursor, cursor.copy(query.encode(), given) as copy:
             yield copy
 
-    async def sent(self) -> None:
-        """Wait until nothing is kept back."""
-        await asyncio.sleep(0)  # what was begun as a task keeps its statements now
-        while self._is_due:
-            await asyncio.sleep(0)
-
     async def commit(self) -> None:
         """End the transaction; raises what failed in it and was not told before, or was."""
         if self._is_begun and self._error is None:
