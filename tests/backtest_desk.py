@@ -12,6 +12,7 @@ from marketsentry.adapters.postgres.database import Database
 from marketsentry.core.backtest.request import BacktestRequest
 from marketsentry.core.backtest.stored import RunFiles, read_run
 from marketsentry.core.features.builtin import BUILTIN
+from marketsentry.core.features.feature_set import FeatureSet
 from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.synthetic import make_market
 from marketsentry.ports import Transactions
@@ -19,7 +20,7 @@ from marketsentry.ports.runs import StoredRun
 from marketsentry.ports.training import ModelSpec
 from marketsentry.services.backtest import BacktestDefaults, RunContext, run_backtest
 from marketsentry.services.candidate import CandidateRequest
-from marketsentry.services.datasets import DatasetRequest, build_dataset
+from marketsentry.services.datasets import Dataset, DatasetRequest, build_dataset
 from marketsentry.services.replay_check import ReplayReport, check_replay
 from marketsentry.services.training import train_candidate
 from small_market import HOUR, FixedClock
@@ -44,7 +45,7 @@ class Desk:
     """One record and one artifact folder, and the calls of a backtest on them."""
 
     def __init__(self, transactions: Transactions, folder: Path) -> None:
-        self.transactions = transactions
+        self.transactions, self.folder = transactions, folder
         self.artifacts = FileArtifacts(folder / "artifacts", model_dir=folder / "models")
         self.clock = FixedClock(datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC))
 
@@ -80,35 +81,40 @@ class Trained:
 
 
 def train_panel(database_url: str, folder: Path) -> Trained:
-    market = make_market(seed=11, symbols=SYMBOLS, interval=HOUR, n_bars=N_DAYS * 24, signal_strength=2.0)
-
-    async def fill() -> None:
+    async def fill() -> tuple[BarSeries, ...]:
         async with Database(database_url) as database:
             desk = Desk(database.transactions, folder)
-            async with database.transactions() as stores:
-                for series in market.series:
-                    await stores.bars.merge(series)
-            common = {
-                "code_version": "code-1",
-                "transactions": database.transactions,
-                "files": ParquetDatasets(folder / "datasets"),
-                "clock": desk.clock,
-            }
-            dataset = await build_dataset(DatasetRequest(SYMBOLS, HOUR), feature_set=BUILTIN, **common)
-            await build_dataset(
-                DatasetRequest(SYMBOLS, HOUR, data_version="other"), feature_set=SOUND, **common
-            )
-            await train_candidate(
-                dataset,
-                CandidateRequest(
-                    "panel", "v1", "1h", model=ModelSpec("lightgbm_panel", {"n_trees": 20}), n_folds=3
-                ),
-                feature_set=BUILTIN,
-                trainer=InProcessTrainer(),
-                transactions=database.transactions,
-                artifacts=desk.artifacts,
-                clock=desk.clock,
-            )
+            series = await train_version(desk)
+            await _build(desk, SOUND, data_version="other")
+            return series
 
-    asyncio.run(fill())
-    return Trained(database_url, folder, market.series)
+    return Trained(database_url, folder, asyncio.run(fill()))
+
+
+async def train_version(desk: Desk) -> tuple[BarSeries, ...]:
+    """Store a market and register a version that was trained on it; returns its series."""
+    market = make_market(seed=11, symbols=SYMBOLS, interval=HOUR, n_bars=N_DAYS * 24, signal_strength=2.0)
+    async with desk.transactions() as stores:
+        for series in market.series:
+            await stores.bars.merge(series)
+    await train_candidate(
+        await _build(desk, BUILTIN),
+        CandidateRequest("panel", "v1", "1h", model=ModelSpec("lightgbm_panel", {"n_trees": 20}), n_folds=3),
+        feature_set=BUILTIN,
+        trainer=InProcessTrainer(),
+        transactions=desk.transactions,
+        artifacts=desk.artifacts,
+        clock=desk.clock,
+    )
+    return market.series
+
+
+async def _build(desk: Desk, features: FeatureSet, *, data_version: str = "v1") -> Dataset:
+    return await build_dataset(
+        DatasetRequest(SYMBOLS, HOUR, data_version=data_version),
+        feature_set=features,
+        code_version="code-1",
+        transactions=desk.transactions,
+        files=ParquetDatasets(desk.folder / "datasets"),
+        clock=desk.clock,
+    )

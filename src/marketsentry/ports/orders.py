@@ -157,33 +157,15 @@ class Chain:
     models: Sequence[Mapping[str, Any]]
 
 
+_GIVEN = tuple(one.name for one in fields(NewOrder) if one.name != "has_signal")
+
+
 def drafted(order: NewOrder, place: int, *, at: datetime) -> StoredOrder:
     """Tell the row of an order before it is stored, numbered by its place among those that are added with it."""
     return StoredOrder(
         id=place,
-        decision_id=order.decision_id,
-        signal_id=order.signal_id,
-        target=order.target,
-        track=order.track,
-        side=order.side,
-        quantity=order.quantity,
-        base_quantity=order.base_quantity,
-        notional=order.notional,
-        est_price=order.est_price,
-        price_ts=order.price_ts,
-        est_cost_bps=order.est_cost_bps,
-        is_reduce_only=order.is_reduce_only,
-        status=order.status,
-        adapter=order.adapter,
-        venue=order.venue,
-        time_in_force=order.time_in_force,
-        max_slippage_bps=order.max_slippage_bps,
-        strategy_id=order.strategy_id,
-        account_id=order.account_id,
-        plan=order.plan,
+        **{name: getattr(order, name) for name in _GIVEN},
         filled_qty=ZERO,
-        reject_reason=order.reject_reason,
-        metadata=order.metadata,
         version=0,
         lease_owner=None,
         lease_until=None,

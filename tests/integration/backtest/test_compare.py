@@ -10,30 +10,19 @@ from subprocess import CompletedProcess
 
 import pytest
 
+import backtest_desk
 from marketsentry.adapters.artifacts import FileArtifacts
-from marketsentry.adapters.dataset_files import ParquetDatasets
 from marketsentry.adapters.embedded import Engines
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.core.backtest.request import BacktestRequest
-from marketsentry.core.features.builtin import BUILTIN
-from marketsentry.core.market.synthetic import make_market
 from marketsentry.exceptions import ConflictError, InputError, NotFoundError
 from marketsentry.ports.runs import StoredRun
-from marketsentry.ports.training import ModelSpec
-from marketsentry.services.backtest import BacktestDefaults, RunContext, run_backtest
-from marketsentry.services.candidate import CandidateRequest
+from marketsentry.services.backtest import RunContext, run_backtest
 from marketsentry.services.compare import StoredComparison, compare_stored, write_comparison
-from marketsentry.services.datasets import DatasetRequest, build_dataset
 from marketsentry.services.replay_check import check_replay
-from marketsentry.services.training import train_candidate
-from small_market import HOUR, FixedClock
-from training_inputs import InProcessTrainer
+from small_market import FixedClock
 from verbs import ms, on_engines
 
-SYMBOLS = ("BTC", "ETH")
-DEFAULTS = BacktestDefaults(
-    {"liquid": SYMBOLS, "vc": ("OpenAI",)}, {"liquid": ("panel", "v1"), "vc": ("none", "v0")}
-)
 FREE = BacktestRequest("liquid", lookback_days=60, train_days=20, test_days=10, fee_bps=0.0, slippage_bps=0.0)
 DEAR = replace(FREE, fee_bps=1.0)
 SHORT = replace(FREE, lookback_days=50)
@@ -64,33 +53,12 @@ class Made:
 @pytest.fixture(scope="module")
 def made(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("compare")
-    market = make_market(seed=11, symbols=SYMBOLS, interval=HOUR, n_bars=120 * 24, signal_strength=2.0)
 
     async def fill() -> tuple[int, ...]:
         async with Database(module_database_url) as database:
-            async with database.transactions() as stores:
-                for series in market.series:
-                    await stores.bars.merge(series)
+            trained = backtest_desk.Desk(database.transactions, folder)
+            await backtest_desk.train_version(trained)
             context = _context(database, folder)
-            dataset = await build_dataset(
-                DatasetRequest(SYMBOLS, HOUR),
-                feature_set=BUILTIN,
-                code_version="code-1",
-                transactions=database.transactions,
-                files=ParquetDatasets(folder / "datasets"),
-                clock=context.clock,
-            )
-            await train_candidate(
-                dataset,
-                CandidateRequest(
-                    "panel", "v1", "1h", model=ModelSpec("lightgbm_panel", {"n_trees": 20}), n_folds=3
-                ),
-                feature_set=BUILTIN,
-                trainer=InProcessTrainer(),
-                transactions=database.transactions,
-                artifacts=context.artifacts,
-                clock=context.clock,
-            )
             return tuple([(await _run(request, context)).id for request in (FREE, DEAR, SHORT, NOBODY)])
 
     return Made(module_database_url, folder, asyncio.run(fill()))
@@ -109,7 +77,7 @@ async def _run(request: BacktestRequest, context: RunContext) -> StoredRun:
         transactions=context.transactions,
         artifacts=context.artifacts,
         clock=context.clock,
-        defaults=DEFAULTS,
+        defaults=backtest_desk.DEFAULTS,
         code_version=context.code_version,
     )
 
@@ -145,7 +113,9 @@ async def test_a_shorter_run_cuts_the_window_and_says_what_is_left_out(desk: Des
 
 
 async def test_a_run_and_its_replay_differ_in_nothing(desk: Desk) -> None:
-    report = await check_replay(desk.ids[1], tolerance=0.0, context=desk.context, defaults=DEFAULTS)
+    report = await check_replay(
+        desk.ids[1], tolerance=0.0, context=desk.context, defaults=backtest_desk.DEFAULTS
+    )
     found = (await desk.compare(str(desk.ids[1]), str(report.replay_run_id))).comparison
     (pair,) = found.pairs
     assert found.differences == {}

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
+from marketsentry.adapters.postgres import bars_sql as sql
 from marketsentry.adapters.postgres.bar_rows import compare_bars, decode_bars, encode_bars, series_info
 from marketsentry.adapters.postgres.bar_windows import read_windows
 from marketsentry.adapters.postgres.binary import COPY_HEADER, COPY_TRAILER, array_of, epoch_ns
@@ -29,85 +30,6 @@ from marketsentry.ports.bars import BarWindow, MergeCounts
 
 _WRITE_ROWS = 8_192
 _READ_CELLS = 1_000_000
-
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('bars:' || %(symbol)s || ':' || %(timeframe)s, 0))"
-
-_SERIES_COLUMNS = """
-SELECT symbol, timeframe, source, is_synthetic, first_ts, last_ts, n_bars, n_missing, n_no_trade, gaps,
-       revised_in::text::bigint AS revision
-FROM market_series
-"""
-
-_ONE_SERIES = _SERIES_COLUMNS + "WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s"
-
-_SOME_SERIES = _SERIES_COLUMNS + "WHERE symbol = ANY(%(symbols)s::text[]) AND timeframe = %(timeframe)s"
-
-_OF_SYMBOL = _SERIES_COLUMNS + "WHERE symbol = %(symbol)s"
-
-_SAVE_SERIES = """
-INSERT INTO market_series (symbol, timeframe, source, is_synthetic, first_ts, last_ts, n_bars, n_missing,
-                           n_no_trade, gaps)
-VALUES (%(symbol)s, %(timeframe)s, %(source)s, %(is_synthetic)s, %(first_ts)s, %(last_ts)s, %(n_bars)s,
-        %(n_missing)s, %(n_no_trade)s, %(gaps)s)
-ON CONFLICT (symbol, timeframe) DO UPDATE
-SET first_ts = excluded.first_ts, last_ts = excluded.last_ts, n_bars = excluded.n_bars,
-    n_missing = excluded.n_missing, n_no_trade = excluded.n_no_trade, gaps = excluded.gaps, updated_at = now(),
-    revised_in = CASE WHEN %(is_revised)s THEN pg_current_xact_id() ELSE market_series.revised_in END
-"""
-
-_COPY = """
-COPY market_bars (symbol, timeframe, ts, open, high, low, close, volume, trades_count, source, known_at)
-FROM STDIN (FORMAT BINARY)
-"""
-
-_READ = """
-SELECT array_send(array_agg(ts)), array_send(array_agg(open)), array_send(array_agg(high)),
-       array_send(array_agg(low)), array_send(array_agg(close)), array_send(array_agg(volume))
-FROM (
-    SELECT ts, open, high, low, close, volume
-    FROM market_bars
-    WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND ts >= %(start)s AND ts < %(stop)s
-      AND known_at <= %(as_of)s
-    ORDER BY ts
-) AS bars
-"""
-
-_READ_LAST = """
-SELECT array_send(array_agg(ts)), array_send(array_agg(open)), array_send(array_agg(high)),
-       array_send(array_agg(low)), array_send(array_agg(close)), array_send(array_agg(volume))
-FROM (
-    SELECT ts, open, high, low, close, volume
-    FROM market_bars
-    WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND ts >= %(start)s AND ts < %(stop)s
-      AND known_at <= %(as_of)s
-    ORDER BY ts DESC
-    LIMIT %(n_bars)s
-) AS bars
-"""
-
-_UPDATE = """
-UPDATE market_bars AS bar
-SET open = given.open, high = given.high, low = given.low, close = given.close, volume = given.volume
-FROM unnest(%(ts)s::timestamptz[], %(open)s::float8[], %(high)s::float8[], %(low)s::float8[],
-            %(close)s::float8[], %(volume)s::float8[]) AS given (ts, open, high, low, close, volume)
-WHERE bar.symbol = %(symbol)s AND bar.timeframe = %(timeframe)s AND bar.ts = given.ts
-"""
-
-_READ_NO_TRADE = """
-SELECT array_send(array_agg(ts ORDER BY ts))
-FROM no_trade_bars
-WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND ts >= %(start)s AND ts < %(stop)s
-"""
-
-_ADD_NO_TRADE = """
-INSERT INTO no_trade_bars (symbol, timeframe, ts, source)
-SELECT %(symbol)s, %(timeframe)s, given.ts, %(source)s FROM unnest(%(ts)s::timestamptz[]) AS given (ts)
-"""
-
-_DROP_NO_TRADE = """
-DELETE FROM no_trade_bars
-WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND ts = ANY(%(ts)s::timestamptz[])
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +147,7 @@ class PostgresBarStore:
         if new.size == 0:
             return 0
         given = {"symbol": symbol, "timeframe": str(interval), "source": state.source, "ts": _datetimes(new)}
-        await self._statements.send(_ADD_NO_TRADE, given)
+        await self._statements.send(sql.ADD_NO_TRADE, given)
         coverage = merge_coverage(state.coverage, coverage_of(interval, new))
         await self._save(
             symbol,
@@ -244,28 +166,28 @@ class PostgresBarStore:
             "start": _bound(start_ns, "-infinity"),
             "stop": "infinity" if stop_ns is None else _above(stop_ns),
         }
-        row = await self._arrays(_READ_NO_TRADE, given)
+        row = await self._arrays(sql.READ_NO_TRADE, given)
         return epoch_ns(array_of(row[0] if row else None, "i8"))
 
     async def series(self, symbol: str, interval: Interval) -> SeriesInfo | None:
         """Read one manifest line."""
-        row = await self._statements.row(_ONE_SERIES, {"symbol": symbol, "timeframe": str(interval)})
+        row = await self._statements.row(sql.ONE_SERIES, {"symbol": symbol, "timeframe": str(interval)})
         return series_info(row) if row else None
 
     async def series_of(self, symbols: Sequence[str], interval: Interval) -> Mapping[str, SeriesInfo]:
         """Read the manifest lines of some symbols."""
         given = {"symbols": list(symbols), "timeframe": str(interval)}
-        rows = await self._statements.rows(_SOME_SERIES, given)
+        rows = await self._statements.rows(sql.SOME_SERIES, given)
         return {row["symbol"]: series_info(row) for row in rows}
 
     async def shortest_of(self, symbol: str) -> SeriesInfo | None:
         """Read the manifest line of the shortest bars that there are of a symbol."""
-        known = map(series_info, await self._statements.rows(_OF_SYMBOL, {"symbol": symbol}))
+        known = map(series_info, await self._statements.rows(sql.OF_SYMBOL, {"symbol": symbol}))
         return min(known, key=lambda one: one.interval.ns, default=None)
 
     async def all_series(self) -> tuple[SeriesInfo, ...]:
         """Read the manifest."""
-        rows = await self._statements.rows(_SERIES_COLUMNS)
+        rows = await self._statements.rows(sql.SERIES_COLUMNS)
         return tuple(sorted(map(series_info, rows), key=lambda info: (info.symbol, info.interval.ns)))
 
     async def _existing(self, symbol: str, interval: Interval) -> SeriesInfo:
@@ -289,7 +211,7 @@ class PostgresBarStore:
     async def _lock(self, symbol: str, interval: Interval) -> _State | None:
         key = (symbol, str(interval))
         if key not in self._locked:
-            await self._statements.send(_LOCK, {"symbol": symbol, "timeframe": str(interval)})
+            await self._statements.send(sql.LOCK, {"symbol": symbol, "timeframe": str(interval)})
             info = await self.series(symbol, interval)
             if info is None:
                 return None
@@ -313,7 +235,7 @@ class PostgresBarStore:
             "gaps": Jsonb((coverage.gaps_ns // 1_000_000_000).tolist()),
             "is_revised": is_revised,
         }
-        await self._statements.send(_SAVE_SERIES, given)
+        await self._statements.send(sql.SAVE_SERIES, given)
         self._locked[symbol, str(interval)] = state
 
     async def _stored(self, series: BarSeries, coverage: Coverage) -> BarSeries:
@@ -334,7 +256,7 @@ class PostgresBarStore:
         rows = np.flatnonzero(wanted)
         if rows.size == 0:
             return
-        async with self._statements.copy(_COPY) as copy:
+        async with self._statements.copy(sql.COPY) as copy:
             await copy.write(COPY_HEADER)
             for part in np.array_split(rows, -(-rows.size // _WRITE_ROWS)):
                 await copy.write(encode_bars(series, part, trades_count))
@@ -345,7 +267,7 @@ class PostgresBarStore:
             return
         values = series.values[wanted]
         await self._statements.send(
-            _UPDATE,
+            sql.UPDATE,
             {
                 "symbol": series.symbol,
                 "timeframe": str(series.interval),
@@ -367,7 +289,7 @@ class PostgresBarStore:
         filled = np.intersect1d(known, series.ts_ns[is_new])
         if filled.size:
             given = {"symbol": series.symbol, "timeframe": str(series.interval), "ts": _datetimes(filled)}
-            await self._statements.send(_DROP_NO_TRADE, given)
+            await self._statements.send(sql.DROP_NO_TRADE, given)
         return int(filled.size)
 
     async def _read(
@@ -377,7 +299,7 @@ class PostgresBarStore:
         pieces: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = [decode_bars(None)]
         for piece_start, piece_stop in _pieces(start, stop, _READ_CELLS * interval.ns):
             bounds = {"start": ns_to_datetime(piece_start), "stop": _above(piece_stop)}
-            pieces.append(decode_bars(await self._arrays(_READ, {**given, **bounds})))
+            pieces.append(decode_bars(await self._arrays(sql.READ, {**given, **bounds})))
         ts_ns, values = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
         return BarSeries(symbol, interval, source, ts_ns, values)
 
@@ -399,7 +321,7 @@ class PostgresBarStore:
             "as_of": _bound(as_of_ns, "infinity"),
             "n_bars": n_bars,
         }
-        ts_ns, values = decode_bars(await self._arrays(_READ_LAST, given))
+        ts_ns, values = decode_bars(await self._arrays(sql.READ_LAST, given))
         return BarSeries(symbol, interval, source, ts_ns[::-1], values[::-1])
 
     async def _arrays(self, query: str, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
