@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -299,7 +300,8 @@ def test_changes_below_a_millionth_are_left_undone():
 def test_an_order_is_never_rounded_to_nothing(delta, capital):
     notional = notional_of(-delta, capital)
     assert notional > 0
-    assert float(notional) == pytest.approx(delta * float(capital), rel=1e-6, abs=5e-9)
+    exact = Fraction(repr(delta)) * Fraction(capital)
+    assert abs(Fraction(notional) - exact) <= Fraction(5, 10**9) + exact / 10**20  # half of what is shown
     assert base_quantity_of(notional, Decimal("98765.4321")) > 0
 
 
