@@ -115,6 +115,12 @@ class _EarlierSwitches(_Beside):
         self._keep(self._read)
         return self._read
 
+    async def all_switches(self) -> SwitchReading:
+        if self._read is None:
+            self._read = await self._inner.all_switches()
+        self._keep(self._read)
+        return self._read
+
 
 class _StoresWith(_Beside):
     def __init__(self, inner: Any, risk: Any) -> None:

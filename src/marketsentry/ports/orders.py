@@ -341,8 +341,8 @@ class OrderStore(Protocol):
         """
         ...
 
-    async def lock(self, order_ids: Sequence[int]) -> Sequence[StoredOrder]:
-        """Read orders and hold their rows until the transaction ends, oldest first."""
+    async def lock(self, decision_id: str, *, limit: int) -> Sequence[StoredOrder]:
+        """Read the orders of a decision and hold their rows until the transaction ends, oldest first."""
         ...
 
     async def claim(

@@ -14,12 +14,12 @@ from marketsentry.core.risk.profiles import Profile
 from marketsentry.core.risk.worsened import worsened
 from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Stores
-from marketsentry.ports.accounts import Account, SubLedger
+from marketsentry.ports.accounts import Account, LedgerState, SubLedger
 from marketsentry.ports.risk import ChangedBy, RiskEvent, Severity
 from marketsentry.ports.together import together
 from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW, figures_of
 from marketsentry.services.execution_request import AdmitParts, RunRequest, Sized
-from marketsentry.services.ledger import Marked, mark, open_ledger
+from marketsentry.services.ledger import Marked, mark, mark_states, open_ledger
 from marketsentry.services.risk_switch import pull_hard
 from marketsentry.services.risk_volatility import enforce_market, judge_targets
 
@@ -74,27 +74,42 @@ async def mark_strategies(
     account: Account,
     sized: Sequence[Sized],
     prices: Mapping[str, Decimal],
+    states: Mapping[SubLedger, LedgerState],
 ) -> Mapping[SubLedger, Marked]:
-    """Mark the strategies that want to open in a track, and the track; each on paper begins with its capital."""
-    now, track = parts.clock.now(), sized[0].order.track
-    ledgers = [
-        await open_ledger(
-            stores, account, strategy_id=strategy, track=track, paper_capital=parts.paper_capital, at=now
-        )
-        for strategy in _opening(sized)
-    ]
+    """Mark the strategies that want to open in a track, and the track; each on paper begins with its capital.
+
+    `states` were read under the lock of the account. A strategy that was marked before has its capital.
+    """
+    now, order = parts.clock.now(), sized[0].order
+    ledgers = [SubLedger(account.id, one, order.track) for one in _opening(sized)]
     try:
+        if all(_was_marked(states.get(one)) for one in ledgers):
+            known = [states[one] for one in (*ledgers, ledgers[0].whole)]
+            return await mark_states(stores, account, known, prices, at=now, decision_id=order.decision_id)
+        for one in ledgers:
+            await open_ledger(
+                stores,
+                account,
+                strategy_id=one.strategy_id,
+                track=one.track,
+                paper_capital=parts.paper_capital,
+                at=now,
+            )
         return await mark(
             stores,
             ledgers,
             prices,
             at=now,
-            decision_id=sized[0].order.decision_id,
+            decision_id=order.decision_id,
             trips_since=now - STREAK_WINDOW,
             max_trips=MAX_TRIPS,
         )
     except DataQualityError as error:
         raise Refusal((NO_ACCOUNT_DATA,)) from error
+
+
+def _was_marked(state: LedgerState | None) -> bool:
+    return state is not None and state.last is not None and not state.ledger.is_whole
 
 
 @dataclass(frozen=True, slots=True)

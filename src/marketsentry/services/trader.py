@@ -267,7 +267,7 @@ class Trader:
         """Let risk admit the orders that are wanted, before they are stored; raises `Refusal`."""
         at, request = self._parts.clock.now(), self._records.request(plan)
         drafts = [drafted(one, place, at=at) for place, one in enumerate(new[: len(plan.wanted)])]
-        held = Held(drafts, switches, judged, known=known, holds_switches=True)
+        held = Held(drafts, switches, judged, known=known)
         admission = await judge_held(stores, request, self._parts, held)
         begun = {one.id: order_of(one, ()) for one in drafts}
         changes, patches = admission.changes(request, begun, at=at)

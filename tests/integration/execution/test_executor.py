@@ -136,7 +136,7 @@ async def test_two_executors_never_send_the_same_leg(world: World, *, keeps_reco
     sent = [leg for one in faults for leg in one.submitted]
     assert sorted(sent) == sorted(set(sent))
     async with world.database.transactions() as stores:
-        rows = await stores.orders.lock(ids)
+        rows = [await stores.orders.get(one) for one in ids]
     assert {row.status for row in rows} == {OrderStatus.FILLED}
     assert await _held(world) == 120
 

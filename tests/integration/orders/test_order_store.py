@@ -270,7 +270,7 @@ async def test_a_statement_alone_is_committed_or_has_left_nothing(database: Data
     with pytest.raises(RuntimeError, match="before the commit"):
         await alone(broken(), partial(_take, take(orders[second.id], [_leg(second.id)])))
     async with database.transactions() as stores:
-        found = await stores.orders.lock([first.id, second.id])
+        found = [await stores.orders.get(one.id) for one in (first, second)]
     assert [(one.version, one.lease_owner) for one in found] == [(2, "b"), (1, None)]
 
 

@@ -170,9 +170,9 @@ class PostgresOrderStore:
         if not await self._statements.tuples(sql.TAKE, given):
             raise _moved_on(change)
 
-    async def lock(self, order_ids: Sequence[int]) -> Sequence[StoredOrder]:
-        """Read orders and hold their rows; see `OrderStore.lock`."""
-        return await self._orders(sql.LOCK, {"order_ids": list(order_ids)})
+    async def lock(self, decision_id: str, *, limit: int) -> Sequence[StoredOrder]:
+        """Read the orders of a decision and hold their rows; see `OrderStore.lock`."""
+        return await self._orders(sql.LOCK, {"decision_id": decision_id, "limit": limit})
 
     async def claim(
         self, owner: str, *, lease_s: float, limit: int, order_ids: Sequence[int] | None = None

@@ -95,7 +95,7 @@ ORDER BY id
 """
 )
 
-LOCK = _SELECT + "WHERE id = ANY(%(order_ids)s) ORDER BY id FOR UPDATE"
+LOCK = OF_DECISION + " FOR UPDATE"
 
 EVENTS = """
 SELECT order_id, version, kind, at, payload
@@ -201,21 +201,19 @@ ORDER BY id
 )
 
 OUTCOMES = """
-SELECT coalesce(sum(CASE newest.side WHEN 'buy' THEN 1 ELSE -1 END * newest.filled_qty
-                    * (newest.est_price - told.notional / nullif(told.qty, 0))), 0) AS edge_quote,
-       coalesce(sum(abs(newest.filled_qty * newest.est_price)), 0) AS notional_quote
+SELECT coalesce(sum(CASE newest.side WHEN 'buy' THEN told.qty ELSE -told.qty END
+                    * (newest.est_price - told.price)), 0) AS edge_quote,
+       coalesce(sum(told.qty * abs(newest.est_price)), 0) AS notional_quote
 FROM (
-    SELECT id, side, filled_qty, est_price
+    SELECT id, side, est_price
     FROM orders_sim
     WHERE track = %(track)s AND status IN ('filled', 'partially_filled') AND created_at >= %(since)s
           AND NOT (starts_with(venue, %(drill)s) OR starts_with(venue, %(parity)s))
     ORDER BY created_at DESC, id DESC
     LIMIT %(limit)s
 ) AS newest
-CROSS JOIN LATERAL (
-    SELECT sum(qty) AS qty, sum(qty * price) AS notional FROM fills WHERE order_id = newest.id
-) AS told
-"""
+JOIN fills AS told ON told.order_id = newest.id
+"""  # an order has filled what its fills add up to
 
 KNOWN_LEGS = """
 SELECT client_order_id, order_id
