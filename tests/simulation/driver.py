@@ -71,8 +71,8 @@ def open_parts(told: Mapping[str, Any], database: Database) -> tuple[ExecutionPa
         PaperParts(database.transactions, market, clock), open_live=lambda name: open_live(settings)
     )
     risk = RiskParts(database.transactions, LIMITS, clock)
-    admit = AdmitParts(database.transactions, clock, risk, venues, Decimal(0), _all_of_it)
     executor = Executor(DriveParts(database.transactions, venues, clock, rules=RULES))
+    admit = AdmitParts(database.transactions, clock, risk, venues, Decimal(0), _all_of_it, executor.holder)
     return ExecutionParts(admit, executor, random.randbytes), venues
 
 

@@ -233,7 +233,7 @@ async def admit_held(stores: Stores, request: RunRequest, parts: AdmitParts, hel
     admission = await judge_held(stores, request, parts, held)
     logs = await stores.orders.orders(held.orders)
     changes, patches = admission.changes(request, logs, at=parts.clock.now())
-    return stores.orders.append(changes, patches=patches)
+    return stores.orders.append(changes, patches=patches, holder=parts.holder)
 
 
 async def judge_held(stores: Stores, request: RunRequest, parts: AdmitParts, held: Held) -> Admission:

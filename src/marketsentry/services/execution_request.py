@@ -10,7 +10,7 @@ from marketsentry.core.orders.plan import Plan, PlanStyle
 from marketsentry.core.orders.terms import NO_TERMS, Terms, terms_of
 from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.execution import Venues
-from marketsentry.ports.orders import StoredOrder
+from marketsentry.ports.orders import Holder, StoredOrder
 from marketsentry.services.risk import RiskParts
 
 ACCOUNT = "main"
@@ -76,7 +76,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class AdmitParts:
-    """What admission needs."""
+    """What admission needs. What is admitted is held by `holder` from then on; None: by who claims it."""
 
     transactions: Transactions
     clock: Clock
@@ -84,6 +84,7 @@ class AdmitParts:
     venues: Venues
     paper_capital: Decimal
     stage_of: StageOf = stage_without_rollout
+    holder: Holder | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,7 @@ class _Run:
             return True  # what is held moved under us: look again
         ids = [one.id for one in orders]
         self.order_ids += ids
-        await parts.executor.settle(ids, within_s=self.rules.settle_s)
+        await parts.executor.settle(orders, within_s=self.rules.settle_s)
         async with admit.transactions() as stores:
             ended = [await stores.orders.get(one) for one in ids]
         for one in ended:

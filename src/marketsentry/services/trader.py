@@ -251,7 +251,7 @@ class Trader:
         changes: Sequence[Change],
     ) -> BarStep:
         """Send the orders; those that are wanted are for the executor."""
-        added = await stores.orders.add(new, changes)
+        added = await stores.orders.add(new, changes, holder=self._parts.holder)
         decision_id = plan.decision_id if plan.asks else None
         return BarStep(plan.decided, equity, decision_id, added[: len(plan.wanted)], plan.codes)
 

@@ -40,7 +40,7 @@ ORDER BY ordinality
 ), moved AS (
 INSERT INTO orders_sim (id, decision_id, signal_id, target, track, side, quantity, base_quantity, notional, est_price,
                         price_ts, est_cost_bps, reduce_only, status, adapter, venue, time_in_force, max_slippage_bps,
-                        strategy_id, account_id, plan, reject_reason, metadata, version)
+                        strategy_id, account_id, plan, reject_reason, metadata, version, lease_owner, lease_until)
 OVERRIDING SYSTEM VALUE
 SELECT id, decision_id,
        CASE WHEN has_signal
@@ -48,8 +48,12 @@ SELECT id, decision_id,
                   WHERE told.decision_id = given.decision_id AND told.target = given.target)
             ELSE signal_id END,
        target, track, side, quantity, base_quantity, notional, est_price, price_ts, est_cost_bps, reduce_only, status,
-       adapter, venue, time_in_force, max_slippage_bps, strategy_id, account_id, plan, reject_reason, metadata, version
+       adapter, venue, time_in_force, max_slippage_bps, strategy_id, account_id, plan, reject_reason, metadata, version,
+       lease.owner, lease.until
 FROM given
+LEFT JOIN (SELECT %(holder)s::text AS owner,
+                  clock_timestamp() + make_interval(secs => %(lease_s)s::float8) AS until) AS lease
+     ON given.status = 'executing'
 ORDER BY id
 RETURNING *
 ), logged AS (
@@ -118,8 +122,10 @@ SET status = given.status, version = given.version, filled_qty = given.filled_qt
     notional = coalesce(given.notional, stored.notional),
     reduce_only = coalesce(given.reduce_only, stored.reduce_only),
     metadata = stored.metadata || given.metadata,
-    lease_owner = CASE WHEN given.is_over THEN NULL ELSE stored.lease_owner END,
-    lease_until = CASE WHEN given.is_over THEN NULL ELSE stored.lease_until END,
+    lease_owner = CASE WHEN given.is_over THEN NULL ELSE coalesce(%(holder)s, stored.lease_owner) END,
+    lease_until = CASE WHEN given.is_over THEN NULL
+                       ELSE coalesce(clock_timestamp() + make_interval(secs => %(lease_s)s::float8),
+                                     stored.lease_until) END,
     updated_at = clock_timestamp()
 FROM jsonb_to_recordset(%(orders)s) AS given(
     id bigint, before_version integer, version integer, status text, is_over boolean, filled_qty numeric,
@@ -170,18 +176,6 @@ WHERE id = %(id)s AND version = %(before_version)s AND lease_owner = %(owner)s A
 """
     + _DRIVEN
     + "SELECT id FROM moved"
-)
-
-TAKE = (
-    "WITH moved AS (UPDATE orders_sim"  # noqa: S608 - fixed texts
-    + _DRIVE
-    + """
-    lease_owner = %(owner)s, lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
-WHERE id = %(id)s AND version = %(before_version)s AND status IN ('executing', 'unknown')
-  AND (lease_until IS NULL OR lease_until <= clock_timestamp())
-"""
-    + _DRIVEN
-    + "SELECT id, set_config('synchronous_commit', 'off', true) FROM moved"
 )
 
 _FILL_SHAPE = """
@@ -266,7 +260,8 @@ SET lease_owner = %(owner)s, lease_until = clock_timestamp() + make_interval(sec
 WHERE id IN (
     SELECT id
     FROM orders_sim
-    WHERE status IN ('executing', 'unknown') AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+    WHERE status IN ('executing', 'unknown')
+      AND (lease_until IS NULL OR lease_until <= clock_timestamp() OR lease_owner = %(owner)s)
       AND (%(order_ids)s::bigint[] IS NULL OR id = ANY(%(order_ids)s::bigint[]))
     ORDER BY id
     FOR UPDATE SKIP LOCKED

@@ -1,7 +1,7 @@
 """The paper venue: a real order book of one, filled by the recorded market and by nothing else (K-14 to K-17).
 
 Its books are a table of the record that is its own, so that it outlives the program like a real venue and can be
-asked after a crash (ADR 0190); what it answers to an order commits with what is written of the answer (ADR 0255). Each
+asked after a crash (ADR 0190); what it answers to an order commits with what is written of the order (ADR 0256). Each
 look at the market may fill an order further, but one state of the market fills it only once. What fills an order is
 decided when it arrives: the recorded book where there is one that is young enough, else prices and bars; the status
 that it shows says which (ADR 0226).
