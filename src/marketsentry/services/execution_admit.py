@@ -196,7 +196,7 @@ class Admission:
                 metadata["execution"] = result_of(one.order, change.after, events)
             patches[order.id] = OrderPatch(
                 account_id=None if self.account is None else self.account.id,
-                plan=request.plan_for(one.order).document(),
+                plan=request.plan_for(one).document(),
                 adapter=request.adapter,
                 venue=request.venue,
                 time_in_force=request.time_in_force,
@@ -234,7 +234,7 @@ async def judge_held(stores: Stores, request: RunRequest, parts: AdmitParts, hel
     for order in openers:
         if (order.track, order.target) not in market.judged:
             raise Refusal((no_data_code(order.target),))
-    sized = await _sized(stores, request, parts, orders, openers)
+    sized = await _sized(stores, request, parts, orders, openers, holdings)
     refusal = parts.venues.refusal(request.adapter, request.venue)
     if refusal is None:  # else nothing can be sent, and there is nothing to be at risk
         account = await stores.accounts.open(
@@ -321,6 +321,7 @@ async def _sized(
     parts: AdmitParts,
     orders: Sequence[StoredOrder],
     openers: Sequence[StoredOrder],
+    holdings: Holdings,
 ) -> Sequence[Sized]:
     opening = {one.id for one in openers}
     stages = {
@@ -332,7 +333,7 @@ async def _sized(
         opens = order.id in opening
         stage = stages[order.track] if opens else 100
         qty = None if order.base_quantity is None else executed_qty(order.base_quantity, stage)
-        sized.append(Sized(order, qty, opens, stage))
+        sized.append(Sized(order, qty, opens, stage, not opens and holdings.is_netted(intent_of(order))))
     return sized
 
 

@@ -64,6 +64,16 @@ class Holdings:
                     left[key] = after if after * before > 0 else ZERO
         return left
 
+    def is_netted(self, one: Intent) -> bool:
+        """Tell whether other ledgers hold on the side of an order what its own would close with it."""
+        return any(
+            held.target == one.target
+            and held.position.qty * one.side.sign > 0
+            and (held.ledger.track, held.ledger.strategy_id) != (one.track, one.strategy_id)
+            for state in self.states
+            for held in state.positions
+        )
+
 
 async def read_account_holdings(
     stores: Stores, account: Account | None, tracks: Iterable[str], *, at: datetime

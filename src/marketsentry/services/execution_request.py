@@ -69,9 +69,9 @@ class RunRequest:
         """Tell the terms of one order: those of the run, and its own where the run says nothing."""
         return self.terms.over(terms_of(order.metadata.get(ORDER_TERMS)))
 
-    def plan_for(self, order: StoredOrder) -> Plan:
+    def plan_for(self, one: "Sized") -> Plan:
         """Tell how one order is executed."""
-        return replace(self.plan, terms=self.terms_for(order))
+        return replace(self.plan, terms=self.terms_for(one.order), is_netted=one.is_netted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,16 @@ class AdmitParts:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """An order with the quantity that is executed; None where it has no price. `opens` is false for an exit."""
+    """An order with the quantity that is executed; None where it has no price.
+
+    `opens` is false for an exit. `is_netted` says that other ledgers hold what it closes the other way.
+    """
 
     order: StoredOrder
     qty: Decimal | None
     opens: bool
     stage_pct: int
+    is_netted: bool = False
 
     def notional(self, prices: Mapping[str, Decimal]) -> Decimal:
         """Signed value in quote currency; zero for what will be rejected."""

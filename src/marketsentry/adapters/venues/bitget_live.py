@@ -303,7 +303,8 @@ class BitgetPerpetual(BitgetLive):
             "marginMode": (request.terms.margin_mode or self._contracts.margin_mode).value,
             "side": request.side.value,
         }
-        return {**body, "reduceOnly": "YES"} if request.is_reduce_only else body
+        reduces = request.is_reduce_only and not request.is_netted
+        return {**body, "reduceOnly": "YES"} if reduces else body
 
     def _of(self, product: Product) -> dict[str, object]:
         return {"symbol": product.venue_symbol, "productType": PRODUCT_TYPE}

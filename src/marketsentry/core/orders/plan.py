@@ -49,7 +49,8 @@ class Plan:
     """How an order is to be executed. Zeros mean zero (K-19).
 
     `limit_timeout_s` is how long a leg may work before it is cancelled. A market leg is tried again `max_retries`
-    times. `fee_bps` is what the paper venue takes. `terms` are passed on to the venue.
+    times. `fee_bps` is what the paper venue takes. `terms` are passed on to the venue. `is_netted` says that other
+    ledgers of the account hold the target the other way, so that the venue sees less of it, or none, to be closed.
     """
 
     style: PlanStyle = PlanStyle.LIMIT_FIRST
@@ -60,6 +61,7 @@ class Plan:
     fee_bps: Decimal = Decimal(5)
     is_live: bool = False
     terms: Terms = NO_TERMS
+    is_netted: bool = False
 
     def __post_init__(self) -> None:
         for name, most in (("max_slippage_bps", 2000), ("fee_bps", 1000), ("limit_timeout_s", 30)):
@@ -92,6 +94,7 @@ class Plan:
             "fee_bps": str(self.fee_bps),
             "is_live": self.is_live,
             **({"terms": said} if (said := self.terms.document()) else {}),
+            **({"is_netted": True} if self.is_netted else {}),
         }
 
 
@@ -106,6 +109,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         fee_bps=Decimal(document["fee_bps"]),
         is_live=document["is_live"],
         terms=terms_of(document.get("terms")),
+        is_netted=document.get("is_netted", False),
     )
 
 
