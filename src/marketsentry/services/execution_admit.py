@@ -180,11 +180,12 @@ class Admission:
         patches: dict[int, OrderPatch] = {}
         for one in self.sized:
             order, reason = logs[one.order.id], self.refusal
+            plan = request.plan_for(one.order)
             if one.qty is None:
                 reason = "no_market_data"
             elif not one.qty:
                 reason = "below_min_size"
-            elif one.opens and request.terms_for(one.order).reduce_only:
+            elif one.opens and plan.terms.reduce_only:
                 reason = "reduce_only_opens"
             events: list[Event] = [Admitted(at, one.qty or order.qty)]
             if reason is not None:
@@ -196,11 +197,11 @@ class Admission:
                 metadata["execution"] = result_of(one.order, change.after, events)
             patches[order.id] = OrderPatch(
                 account_id=None if self.account is None else self.account.id,
-                plan=request.plan_for(one.order).document(),
+                plan=plan.document(),
                 adapter=request.adapter,
                 venue=request.venue,
-                time_in_force=request.time_in_force,
-                max_slippage_bps=request.max_slippage_bps,
+                time_in_force=plan.time_in_force,
+                max_slippage_bps=plan.max_slippage_bps,
                 base_quantity=one.qty or None,
                 notional=_scaled(one),
                 is_reduce_only=not one.opens,

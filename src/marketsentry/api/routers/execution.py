@@ -137,12 +137,13 @@ async def run(body: RunIn, system: SystemDep, metrics: MetricsDep, by: By) -> Ru
     A decision runs once: a repeated call answers the stored results. The execution goes on without its caller.
     """
     _check_market(body, system)
+    said = body.model_fields_set  # what a run does not say is as each order was entered
     request = RunRequest(
         decision_id=body.decision_id,
         adapter=body.adapter,
         venue=body.venue,
-        time_in_force=TimeInForce(body.time_in_force),
-        max_slippage_bps=body.max_slippage_bps,
+        time_in_force=TimeInForce(body.time_in_force) if "time_in_force" in said else None,
+        max_slippage_bps=body.max_slippage_bps if "max_slippage_bps" in said else None,
         max_orders=body.max_orders,
         limit_timeout_s=body.limit_timeout_sec,
         max_retries=body.max_retries,

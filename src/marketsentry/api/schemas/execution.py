@@ -96,9 +96,11 @@ class RunIn(TermsIn):
     model_config = ConfigDict(json_schema_extra={"examples": [{"decision_id": "0" * 32}]})
 
     decision_id: Name
-    time_in_force: InForce = "IOC"
+    time_in_force: InForce = Field("IOC", description="when it is not said, that of each order")
     reduce_only: bool = Field(False, description="for every order of the run")
-    max_slippage_bps: Annotated[Bps, Field(le=2000)] = Decimal(20)
+    max_slippage_bps: Annotated[
+        Bps, Field(le=2000, description="when it is not said, that of each order")
+    ] = Decimal(20)
     max_orders: int = Field(100, ge=1, le=MAX_ORDERS)
     limit_timeout_sec: Annotated[
         Decimal, Field(ge=Decimal("0.1"), le=30, max_digits=40, allow_inf_nan=False), JsonNumber()
