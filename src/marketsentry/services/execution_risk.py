@@ -14,7 +14,7 @@ from marketsentry.core.risk.profiles import Profile
 from marketsentry.core.risk.worsened import worsened
 from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Stores
-from marketsentry.ports.accounts import Account, SubLedger
+from marketsentry.ports.accounts import Account, KnownPrice, SubLedger
 from marketsentry.ports.risk import ChangedBy, RiskEvent, Severity
 from marketsentry.ports.together import together
 from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW, figures_of
@@ -73,9 +73,12 @@ async def mark_strategies(
     parts: AdmitParts,
     account: Account,
     sized: Sequence[Sized],
-    prices: Mapping[str, Decimal],
+    known: Sequence[KnownPrice],
 ) -> Mapping[SubLedger, Marked]:
-    """Mark the strategies that want to open in a track, and the track; each on paper begins with its capital."""
+    """Mark the strategies that want to open in a track, and the track; each on paper begins with its capital.
+
+    A price marks as of its own time, so that one that stands still grows old.
+    """
     now, track = parts.clock.now(), sized[0].order.track
     ledgers = [
         await open_ledger(
@@ -87,8 +90,9 @@ async def mark_strategies(
         return await mark(
             stores,
             ledgers,
-            prices,
+            {one.target: one.price for one in known},
             at=now,
+            marked_at={one.target: one.at for one in known},
             decision_id=sized[0].order.decision_id,
             trips_since=now - STREAK_WINDOW,
             max_trips=MAX_TRIPS,
