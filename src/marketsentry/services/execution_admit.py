@@ -68,7 +68,7 @@ async def admit(request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> Seq
             return await admit_within(stores, request, parts)
     except Refusal as refusal:
         await tell_refusal(refusal, request, parts, by=by)
-        raise LockedError(refusal.detail) from None
+        raise LockedError(refusal.detail, hard_tracks=refusal.hard_tracks) from None
 
 
 async def _waiting(stores: Stores, request: RunRequest) -> Sequence[StoredOrder]:

@@ -30,7 +30,7 @@ from marketsentry.api.schemas.texts import stored_text
 from marketsentry.core.lineage import hash_params
 from marketsentry.core.orders.order import OrderStatus, Side, TimeInForce
 from marketsentry.core.orders.terms import terms_of
-from marketsentry.exceptions import InputError
+from marketsentry.exceptions import InputError, LockedError
 from marketsentry.ports.decisions import Idempotency
 from marketsentry.ports.orders import OrderFilter, StoredOrder
 from marketsentry.services.execution import (
@@ -151,7 +151,12 @@ async def run(body: RunIn, system: SystemDep, metrics: MetricsDep, by: By) -> Ru
         terms=body.terms(reduce_only=body.reduce_only),
     )
     started = perf_counter()
-    result = await run_decision(request, system.execution, by=by)
+    try:
+        result = await run_decision(request, system.execution, by=by)
+    except LockedError as locked:
+        for track in locked.hard_tracks:
+            metrics.risk_hard_blocks.labels(track).inc()
+        raise
     if result.executed_ids:
         metrics.execution_latency.labels(body.adapter).observe(perf_counter() - started)
     for told in result.orders:
