@@ -96,8 +96,12 @@ class Sized:
     stage_pct: int
 
     def notional(self, prices: Mapping[str, Decimal]) -> Decimal:
-        """Signed value in quote currency; zero for what will be rejected."""
-        price = self.order.est_price or prices.get(self.order.target)
-        if self.qty is None or price is None:
+        """Signed value in quote currency; zero for what will be rejected.
+
+        An estimate below the market makes no order smaller: a sale fills at the market whatever it was estimated at.
+        """
+        told = (self.order.est_price, prices.get(self.order.target))
+        known = [price for price in told if price is not None]
+        if self.qty is None or not known:
             return ZERO  # it will be rejected, not executed
-        return self.order.side.sign * self.qty * price
+        return self.order.side.sign * self.qty * max(known)

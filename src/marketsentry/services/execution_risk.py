@@ -149,7 +149,7 @@ def judge_risk(
     sized
         The orders of the track.
     prices
-        Of what is traded, where an order has none of its own.
+        The newest of what is held, on its way or traded: an order counts at the larger of this and its estimate.
     facts
         Of what is held and traded.
     parts
@@ -170,6 +170,7 @@ def judge_risk(
                 strategy,
                 at=now,
                 max_mark_age=timedelta(seconds=limits.breaker.max_price_age_s),
+                market=prices,
             )
         except DataQualityError as error:
             raise _unreadable(error) from error
