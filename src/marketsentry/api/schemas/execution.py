@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from marketsentry.api.schemas.numbers import JsonNumber
-from marketsentry.api.schemas.order_terms import Name, TermsIn
+from marketsentry.api.schemas.order_terms import Name, Strategy, TermsIn
 from marketsentry.api.schemas.texts import JsonObject, stored_text
 from marketsentry.api.schemas.times import UtcTime
 from marketsentry.core.market.symbols import Market
@@ -42,7 +42,7 @@ class OrderIn(BaseModel):
     side: Side
     quantity: Amount = Field(description="base units")
     est_price: Amount | None = Field(None, description="what it is decided on; a limit leg goes first then")
-    strategy_id: Name = "default-liquid-v1"
+    strategy_id: Strategy = "default-liquid-v1"
     decision_id: Name | None = Field(
         None, description="joins this decision; all orders name the same or none"
     )
