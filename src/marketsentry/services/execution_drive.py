@@ -254,6 +254,7 @@ class Driver:
             time_in_force=step.time_in_force,
             is_reduce_only=self.order.is_reduce_only,
             terms=self.plan.terms,
+            is_netted=self.plan.is_netted,
         )
         try:
             async with asyncio.timeout(self.parts.rules.call_s):

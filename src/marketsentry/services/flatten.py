@@ -306,7 +306,7 @@ def _hindrance(held: HeldPosition, product: Product | None) -> str | None:
     """Tell why the venue would not take an order in a product now."""
     if product is None:
         return f"the venue does not list {held.target}"
-    return None if product.is_tradeable else "not_tradeable"
+    return None if product.takes(is_reduce_only=True) else "not_tradeable"
 
 
 async def _tell(report: FlatReport, parts: AdmitParts) -> None:
