@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
 
-from marketsentry.core.orders.order import ZERO, TimeInForce
+from marketsentry.core.orders.order import ZERO, Side, TimeInForce
 from marketsentry.core.orders.plan import Plan, PlanStyle
 from marketsentry.core.orders.terms import NO_TERMS, Terms, terms_of
 from marketsentry.ports import Clock, Stores, Transactions
@@ -100,8 +100,15 @@ class Sized:
     is_netted: bool = False
 
     def notional(self, prices: Mapping[str, Decimal]) -> Decimal:
-        """Signed value in quote currency; zero for what will be rejected."""
-        price = self.order.est_price or prices.get(self.order.target)
+        """Signed value in quote currency; zero for what will be rejected.
+
+        An estimate is the most that a purchase pays, and the least that a sale takes: a sale that opens therefore
+        weighs at least what the market pays for it.
+        """
+        known = prices.get(self.order.target)
+        price = self.order.est_price or known
         if self.qty is None or price is None:
             return ZERO  # it will be rejected, not executed
+        if self.opens and self.order.side is Side.SELL and known is not None:
+            price = max(price, known)
         return self.order.side.sign * self.qty * price
