@@ -19,7 +19,7 @@ from marketsentry.core.risk.codes import no_data_code
 from marketsentry.core.risk.kill_switch import EffectiveSwitch
 from marketsentry.exceptions import LockedError, NotFoundError
 from marketsentry.ports import Stores
-from marketsentry.ports.accounts import GLOBAL, Account, SubLedger
+from marketsentry.ports.accounts import GLOBAL, Account, KnownPrice, SubLedger
 from marketsentry.ports.orders import OrderPatch, StoredOrder
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.ports.together import together
@@ -68,7 +68,7 @@ async def admit(request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> Seq
             return await admit_within(stores, request, parts)
     except Refusal as refusal:
         await tell_refusal(refusal, request, parts, by=by)
-        raise LockedError(refusal.detail) from None
+        raise LockedError(refusal.detail, hard_tracks=refusal.hard_tracks) from None
 
 
 async def _waiting(stores: Stores, request: RunRequest) -> Sequence[StoredOrder]:
@@ -180,11 +180,12 @@ class Admission:
         patches: dict[int, OrderPatch] = {}
         for one in self.sized:
             order, reason = logs[one.order.id], self.refusal
+            plan = request.plan_for(one)
             if one.qty is None:
                 reason = "no_market_data"
             elif not one.qty:
                 reason = "below_min_size"
-            elif one.opens and request.terms_for(one.order).reduce_only:
+            elif one.opens and plan.terms.reduce_only:
                 reason = "reduce_only_opens"
             events: list[Event] = [Admitted(at, one.qty or order.qty)]
             if reason is not None:
@@ -196,11 +197,11 @@ class Admission:
                 metadata["execution"] = result_of(one.order, change.after, events)
             patches[order.id] = OrderPatch(
                 account_id=None if self.account is None else self.account.id,
-                plan=request.plan_for(one).document(),
+                plan=plan.document(),
                 adapter=request.adapter,
                 venue=request.venue,
-                time_in_force=request.time_in_force,
-                max_slippage_bps=request.max_slippage_bps,
+                time_in_force=plan.time_in_force,
+                max_slippage_bps=plan.max_slippage_bps,
                 base_quantity=one.qty or None,
                 notional=_scaled(one),
                 is_reduce_only=not one.opens,
@@ -265,8 +266,13 @@ class _Market:
     """What the breaker let pass, newest prices, and by track what risk must know."""
 
     judged: frozenset[tuple[str, str]]
-    prices: Mapping[str, Decimal]
+    known: Sequence[KnownPrice]
     facts: Mapping[str, TrackFacts]
+
+    @property
+    def prices(self) -> Mapping[str, Decimal]:
+        """By target."""
+        return {one.target: one.price for one in self.known}
 
 
 async def _market(
@@ -280,10 +286,12 @@ async def _market(
     """Ask the breaker, and read what risk asks for, by one round trip where nothing is known yet."""
     if held.known is not None and held.judged is not None:
         facts = held.known.facts
-        return _Market(held.judged, {}, {} if facts is None else {held.orders[0].track: facts})
+        return _Market(held.judged, (), {} if facts is None else {held.orders[0].track: facts})
     if not openers:
-        return _Market(frozenset(), {}, {})
-    targets = tuple(dict.fromkeys((*holdings.targets, *(one.target for one in held.orders))))
+        return _Market(frozenset(), (), {})
+    targets = tuple(
+        dict.fromkeys((*holdings.targets, *holdings.on_their_way, *(one.target for one in held.orders)))
+    )
     tracks = tuple(dict.fromkeys(one.track for one in openers))
     opening = [(one.track, one.target) for one in openers] if held.judged is None else []
     passed, prices, read = await together(
@@ -308,7 +316,7 @@ async def _judge(
     for track in dict.fromkeys(one.order.track for one in sized if one.opens):
         of_track = [one for one in sized if one.order.track == track]
         if known is None:
-            taken = await mark_strategies(stores, parts, account, of_track, market.prices)
+            taken = await mark_strategies(stores, parts, account, of_track, market.known)
             marked = taken[SubLedger(account.id, GLOBAL, track)]
         else:
             marked = known.marked
@@ -339,14 +347,10 @@ async def _sized(
 
 async def _prices(
     stores: Stores, request: RunRequest, targets: Sequence[str], parts: AdmitParts
-) -> Mapping[str, Decimal]:
+) -> Sequence[KnownPrice]:
     """Newest prices; what was made up prices paper alone."""
     found = await stores.accounts.known_prices(targets, as_of=parts.clock.now())
-    return {
-        one.target: one.price
-        for one in found
-        if request.adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)
-    }
+    return [one for one in found if request.adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)]
 
 
 def _scaled(one: Sized) -> Decimal | None:

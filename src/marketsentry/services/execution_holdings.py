@@ -45,6 +45,11 @@ class Holdings:
         """What is held by anybody, in order."""
         return tuple(dict.fromkeys(one.target for state in self.states for one in state.positions))
 
+    @property
+    def on_their_way(self) -> Sequence[str]:
+        """What open orders may still trade, in order."""
+        return tuple(dict.fromkeys(one.target for state in self.states for one in state.open_orders))
+
     def closable(self) -> dict[tuple[str, str, str], Decimal]:
         """Tell what can be closed, by track, strategy and target; signed base units.
 

@@ -1,11 +1,11 @@
 """What is asked of execution, and what it works with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from marketsentry.core.orders.order import ZERO, Side, TimeInForce
+from marketsentry.core.orders.order import ZERO, TimeInForce
 from marketsentry.core.orders.plan import Plan, PlanStyle
 from marketsentry.core.orders.terms import NO_TERMS, Terms, terms_of
 from marketsentry.ports import Clock, Stores, Transactions
@@ -33,13 +33,16 @@ async def stage_without_rollout(stores: Stores, *, track: str, is_live: bool) ->
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """Which decision to execute, and how."""
+    """Which decision to execute, and how.
+
+    `time_in_force` and `max_slippage_bps` None are those that each order was entered with.
+    """
 
     decision_id: str
     adapter: str = "paper"
     venue: str = "coinbase"
-    time_in_force: TimeInForce = TimeInForce.IOC
-    max_slippage_bps: Decimal = Decimal(20)
+    time_in_force: TimeInForce | None = None
+    max_slippage_bps: Decimal | None = None
     max_orders: int = 100
     limit_timeout_s: Decimal = Decimal(2)
     max_retries: int = 1
@@ -52,26 +55,25 @@ class RunRequest:
         """Whether real money moves."""
         return self.adapter != "paper"
 
-    @property
-    def plan(self) -> Plan:
-        """How each order is executed."""
-        return Plan(
-            style=self.style,
-            time_in_force=self.time_in_force,
-            max_slippage_bps=self.max_slippage_bps,
-            limit_timeout_s=self.limit_timeout_s,
-            max_retries=self.max_retries,
-            fee_bps=self.fee_bps,
-            is_live=self.is_live,
-        )
-
     def terms_for(self, order: StoredOrder) -> Terms:
         """Tell the terms of one order: those of the run, and its own where the run says nothing."""
         return self.terms.over(terms_of(order.metadata.get(ORDER_TERMS)))
 
     def plan_for(self, one: "Sized") -> Plan:
-        """Tell how one order is executed."""
-        return replace(self.plan, terms=self.terms_for(one.order), is_netted=one.is_netted)
+        """Tell how one order is executed: as the run says, and where it says nothing as the order does."""
+        order = one.order
+        slippage_bps = order.max_slippage_bps if self.max_slippage_bps is None else self.max_slippage_bps
+        return Plan(
+            style=self.style,
+            time_in_force=self.time_in_force or order.time_in_force,
+            max_slippage_bps=slippage_bps,
+            limit_timeout_s=self.limit_timeout_s,
+            max_retries=self.max_retries,
+            fee_bps=self.fee_bps,
+            is_live=self.is_live,
+            terms=self.terms_for(order),
+            is_netted=one.is_netted,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +104,10 @@ class Sized:
     def notional(self, prices: Mapping[str, Decimal]) -> Decimal:
         """Signed value in quote currency; zero for what will be rejected.
 
-        An estimate is the most that a purchase pays, and the least that a sale takes: a sale that opens therefore
-        weighs at least what the market pays for it.
+        An estimate below the market makes no order smaller: a sale fills at the market whatever it was estimated at.
         """
-        known = prices.get(self.order.target)
-        price = self.order.est_price or known
-        if self.qty is None or price is None:
+        told = (self.order.est_price, prices.get(self.order.target))
+        known = [price for price in told if price is not None]
+        if self.qty is None or not known:
             return ZERO  # it will be rejected, not executed
-        if self.opens and self.order.side is Side.SELL and known is not None:
-            price = max(price, known)
-        return self.order.side.sign * self.qty * price
+        return self.order.side.sign * self.qty * max(known)

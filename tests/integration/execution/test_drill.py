@@ -110,6 +110,8 @@ async def test_nothing_is_lost_and_the_account_counts_for_nobody_else(
     assert (told["orders"], told["lost"], told["duplicated"], told["unknown_left"]) == (20, 0, 0, 0)
     assert told["faults"].keys() >= {one.fault for one in jitter_faults(20)}
     assert [step["code"] for step in told["steps"]] == [0] * 5
+    assert all(step.keys() == {"code", "stdout", "stderr"} for step in told["steps"])
+    assert (told["scenario"], told["seconds"] > 0) == ("exchange_jitter", True)
 
     async with system.transactions() as stores:
         (account,) = await stores.accounts.list()
@@ -156,3 +158,4 @@ async def test_a_drill_that_fails_lifts_its_faults_and_stops_its_exchange(system
 def test_too_few_orders_for_every_fault_are_refused() -> None:
     with pytest.raises(InputError, match="must be >= 16"):
         JitterRequest(n_orders=15)
+    assert JitterRequest().n_orders >= 100

@@ -33,6 +33,7 @@ async def _codes(world: World) -> list[tuple[str, Severity]]:
 
 
 async def test_an_account_that_agrees_says_nothing(world: World) -> None:
+    """K-29."""
     await _trade(world)
     (check,) = await HoldingsWatch(world.admit, sleep=world.clock.sleep).once()
     assert (check.agrees, check.open_orders, check.differences) == (True, (), ())

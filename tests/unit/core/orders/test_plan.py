@@ -198,6 +198,7 @@ def test_an_unknown_leg_is_asked_for_and_one_proved_absent_is_replaced() -> None
     ],
 )
 def test_what_the_product_does_not_allow_is_not_sent(qty: str, product: None, reason: str) -> None:
+    """K-23."""
     step = next_step(admitted(qty), Plan(), now=at(0), market=MARKET, product=product)
     assert step == Finish(REJECTED, reason)
 
