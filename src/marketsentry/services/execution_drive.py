@@ -267,7 +267,7 @@ class Driver:
         name = request.client_order_id
         if self.in_record is None:
             view = await self.venue.submit(request)
-            return self._evidence(self.order, name, view, view.fills)
+            return self._evidence(self.order, name, view, view.fills, is_proof=_tells_fills(view))
         noted = self._change(())
 
         async def note(stores: Stores, view: LegView) -> None:
@@ -308,15 +308,25 @@ class Driver:
         view = await self.venue.order(self._ref(leg))
         if view is None:
             return None, ()
-        known = sum((fill.qty for fill in view.fills), ZERO)
-        return view, view.fills if known >= view.filled_qty else await self.venue.fills(self._ref(leg))
+        is_told = (
+            self.in_record is not None or _tells_fills(view) or not (view.status.is_over or view.filled_qty)
+        )
+        return view, view.fills if is_told else await self.venue.fills(self._ref(leg))
 
     def _evidence(
-        self, order: Order, client_order_id: str, view: LegView | None, fills: Iterable[Fill]
+        self,
+        order: Order,
+        client_order_id: str,
+        view: LegView | None,
+        fills: Iterable[Fill],
+        *,
+        is_proof: bool = True,
     ) -> Sequence[Event]:
+        """Tell what a view and fills come to; one that is no proof ends no leg: its total may be behind the fills."""
         evidence = None
         if view is not None:
-            evidence = Evidence(view.venue_order_id, view.status.is_over, view.filled_qty, view.venue_status)
+            is_over = view.status.is_over and is_proof
+            evidence = Evidence(view.venue_order_id, is_over, view.filled_qty, view.venue_status)
         return reconcile(
             order,
             client_order_id,
@@ -375,6 +385,11 @@ class Driver:
 
     def _ref(self, leg: Leg) -> LegRef:
         return LegRef(self.stored.target, leg.client_order_id, leg.venue_order_id, leg.sent_at)
+
+
+def _tells_fills(view: LegView) -> bool:
+    """Whether a view has the fills of its total with it."""
+    return 0 < view.filled_qty <= sum((fill.qty for fill in view.fills), ZERO)
 
 
 def _sending(step: Send, now: datetime) -> LegSending:
