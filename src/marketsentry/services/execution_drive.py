@@ -55,6 +55,7 @@ from marketsentry.services.execution_claim import Claimed, Claims, DriveParts
 
 _SWITCHES_KNOWN_S = 0.1  # as long as a reading counts
 _LEASE_TO_ACT = 0.5
+_NOT_THERE_FOR = timedelta(seconds=10)  # so long a venue must say that it has no such order
 _LEASE_TO_WAIT = 0.75  # what must be left of a lease: a wait is calls of the venue and a pause
 log = structlog.get_logger(__name__)
 
@@ -143,6 +144,7 @@ class Driver:
             self.stored.adapter, self.stored.venue, fee_bps=self.plan.fee_bps
         )
         self.due: Send | None = None
+        self.missed_at: datetime | None = None  # since when the venue has said that it has not the open leg
 
     def plan_leg(self, offer: Offer) -> None:
         """Decide on the next leg, which is then due, where nothing else is to be done first."""
@@ -323,18 +325,16 @@ class Driver:
         is_proof: bool = True,
     ) -> Sequence[Event]:
         """Tell what a view and fills come to; one that is no proof ends no leg: its total may be behind the fills."""
-        evidence = None
-        if view is not None:
+        evidence, now, grace = None, self.parts.clock.now(), timedelta(seconds=self.parts.rules.grace_s)
+        if view is None:  # back from an outage it may not know yet what it took: it is asked twice
+            self.missed_at = self.missed_at or now
+            is_sure = self.in_record is not None or now - self.missed_at >= _NOT_THERE_FOR
+            grace = grace if is_sure else timedelta.max
+        else:
+            self.missed_at = None
             is_over = view.status.is_over and is_proof
             evidence = Evidence(view.venue_order_id, is_over, view.filled_qty, view.venue_status)
-        return reconcile(
-            order,
-            client_order_id,
-            evidence,
-            fills,
-            now=self.parts.clock.now(),
-            grace=timedelta(seconds=self.parts.rules.grace_s),
-        )
+        return reconcile(order, client_order_id, evidence, fills, now=now, grace=grace)
 
     async def _write(self, events: Iterable[Event]) -> None:
         change = self._change(events)
@@ -362,6 +362,8 @@ class Driver:
 
     def moved(self, change: Change) -> None:
         """Go on from what is committed."""
+        if change.after.open_leg is None:
+            self.missed_at = None
         self.order = change.after
         self.log += change.events
 
