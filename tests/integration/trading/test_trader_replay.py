@@ -15,7 +15,8 @@ from marketsentry.core.market.timestamps import utc_text
 from marketsentry.exceptions import InputError, NotFoundError
 from marketsentry.ports.orders import OrderFilter, StoredOrder
 from marketsentry.rehearsal import replayed_trader
-from marketsentry.services.execution_claim import DriveParts
+from marketsentry.services.execution_claim import DriveParts, DriveRules
+from marketsentry.services.execution_drive import begin
 from marketsentry.services.executor import Executor
 from marketsentry.services.trader_live import LiveRules
 from marketsentry.services.trader_replay import ReplaySpan, ReplaySummary, replay_trader
@@ -25,6 +26,7 @@ from small_market import HOUR
 from traded_runs import SYMBOLS
 from trader_market import N_BARS, N_LIVE, part, trader_market, trained_record
 
+SHORT_LEASES = DriveRules(lease_s=0.2, call_s=0.2, grace_s=60.0)
 EAGER = {"cost_multiple": 0.0, "rebalance_band_frac": 0.005}
 
 
@@ -80,18 +82,25 @@ async def replayed(
 
 
 class DyingExecutor(Executor):
-    """Dies of the first orders that it is given."""
+    """Dies of the first orders that it is given, of some after it has written that it sends them."""
 
-    async def settle(self, orders: Sequence[object], **how: object) -> None:
+    def __init__(self, parts: DriveParts, *, sends: bool) -> None:
+        super().__init__(parts, owner="dying")
+        self._dying, self._sends = parts, sends
+
+    async def settle(self, orders: Sequence[StoredOrder | int], **how: object) -> None:
+        for order in orders if self._sends else ():
+            await begin(order, self._dying, owner=self.owner)
         raise CrashError
 
 
-async def killed_at_its_orders(system: System, span: ReplaySpan) -> None:
+async def killed_at_its_orders(system: System, span: ReplaySpan, *, sends: bool) -> None:
     """Replay until there are orders, and end before they are executed."""
     rules = LiveRules("1h", "unused", SYMBOLS, replay=EAGER)
     async with replayed_trader(system, stop=asyncio.Event()) as parts:
         admit = parts.live.admit
-        dying = DyingExecutor(DriveParts(admit.transactions, admit.venues, admit.clock))
+        drive = DriveParts(admit.transactions, admit.venues, admit.clock, rules=SHORT_LEASES)
+        dying = DyingExecutor(drive, sends=sends)
         with pytest.raises(CrashError):
             await replay_trader(rules, span, replace(parts, live=replace(parts.live, executor=dying)))
         await dying.close()
@@ -148,8 +157,8 @@ async def test_orders_that_a_killed_replay_left_are_filled_at_the_close_of_their
 ) -> None:
     """Killed at the orders of each bar, and started again, it comes to what it comes to in one go."""
     await bars_come(system, market, 0, 10)
-    for _ in range(3):
-        await killed_at_its_orders(system, span_of(market, 8))
+    for sends in (True, False):
+        await killed_at_its_orders(system, span_of(market, 8), sends=sends)
     killed = await replayed(system, span_of(market, 8))
     whole = await replayed(system, span_of(market, 9), stop_after=8)
     assert killed.is_complete
