@@ -55,6 +55,7 @@ from marketsentry.services.execution_claim import Claimed, Claims, DriveParts
 
 _SWITCHES_KNOWN_S = 0.1  # as long as a reading counts
 _LEASE_TO_ACT = 0.5
+_NOT_THERE_FOR = timedelta(seconds=10)  # so long a venue must say that it has no such order
 _LEASE_TO_WAIT = 0.75  # what must be left of a lease: a wait is calls of the venue and a pause
 log = structlog.get_logger(__name__)
 
@@ -143,6 +144,7 @@ class Driver:
             self.stored.adapter, self.stored.venue, fee_bps=self.plan.fee_bps
         )
         self.due: Send | None = None
+        self.missed_at: datetime | None = None  # since when the venue has said that it has not the open leg
 
     def plan_leg(self, offer: Offer) -> None:
         """Decide on the next leg, which is then due, where nothing else is to be done first."""
@@ -267,7 +269,7 @@ class Driver:
         name = request.client_order_id
         if self.in_record is None:
             view = await self.venue.submit(request)
-            return self._evidence(self.order, name, view, view.fills)
+            return self._evidence(self.order, name, view, view.fills, is_proof=_tells_fills(view))
         noted = self._change(())
 
         async def note(stores: Stores, view: LegView) -> None:
@@ -308,23 +310,31 @@ class Driver:
         view = await self.venue.order(self._ref(leg))
         if view is None:
             return None, ()
-        known = sum((fill.qty for fill in view.fills), ZERO)
-        return view, view.fills if known >= view.filled_qty else await self.venue.fills(self._ref(leg))
+        is_told = (
+            self.in_record is not None or _tells_fills(view) or not (view.status.is_over or view.filled_qty)
+        )
+        return view, view.fills if is_told else await self.venue.fills(self._ref(leg))
 
     def _evidence(
-        self, order: Order, client_order_id: str, view: LegView | None, fills: Iterable[Fill]
+        self,
+        order: Order,
+        client_order_id: str,
+        view: LegView | None,
+        fills: Iterable[Fill],
+        *,
+        is_proof: bool = True,
     ) -> Sequence[Event]:
-        evidence = None
-        if view is not None:
-            evidence = Evidence(view.venue_order_id, view.status.is_over, view.filled_qty, view.venue_status)
-        return reconcile(
-            order,
-            client_order_id,
-            evidence,
-            fills,
-            now=self.parts.clock.now(),
-            grace=timedelta(seconds=self.parts.rules.grace_s),
-        )
+        """Tell what a view and fills come to; one that is no proof ends no leg: its total may be behind the fills."""
+        evidence, now, grace = None, self.parts.clock.now(), timedelta(seconds=self.parts.rules.grace_s)
+        if view is None:  # back from an outage it may not know yet what it took: it is asked twice
+            self.missed_at = self.missed_at or now
+            is_sure = self.in_record is not None or now - self.missed_at >= _NOT_THERE_FOR
+            grace = grace if is_sure else timedelta.max
+        else:
+            self.missed_at = None
+            is_over = view.status.is_over and is_proof
+            evidence = Evidence(view.venue_order_id, is_over, view.filled_qty, view.venue_status)
+        return reconcile(order, client_order_id, evidence, fills, now=now, grace=grace)
 
     async def _write(self, events: Iterable[Event]) -> None:
         change = self._change(events)
@@ -352,6 +362,8 @@ class Driver:
 
     def moved(self, change: Change) -> None:
         """Go on from what is committed."""
+        if change.after.open_leg is None:
+            self.missed_at = None
         self.order = change.after
         self.log += change.events
 
@@ -375,6 +387,11 @@ class Driver:
 
     def _ref(self, leg: Leg) -> LegRef:
         return LegRef(self.stored.target, leg.client_order_id, leg.venue_order_id, leg.sent_at)
+
+
+def _tells_fills(view: LegView) -> bool:
+    """Whether a view has the fills of its total with it."""
+    return 0 < view.filled_qty <= sum((fill.qty for fill in view.fills), ZERO)
 
 
 def _sending(step: Send, now: datetime) -> LegSending:
