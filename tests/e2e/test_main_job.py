@@ -2,7 +2,9 @@
 
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.synthetic import make_market
 from programs import CHECKOUT, ms, ms_json
+from verbs import in_home
+from verbs import ms as in_process
 
 HOUR = parse_interval("1h")
 N_BARS = 24 * 150
@@ -43,24 +47,25 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_series_with_injected_gaps_is_blocked_and_nothing_is_registered(tmp_path: Path) -> None:
-    home, folder = tmp_path / "home", tmp_path / "binance_spot_1h"
+    """The verbs run in this process: examples of the help prove that a shell changes nothing of them."""
+    home, folder = in_home(tmp_path / "home"), tmp_path / "binance_spot_1h"
     market = make_market(seed=9, symbols=("BTC", "ETH"), interval=HOUR, n_bars=N_BARS)
     _write(folder / "BTCUSDT.csv", market.series[0], holes=HOLES)
     _write(folder / "ETHUSDT.csv", market.series[1], holes=())
-    imported = ms_json(home, "data", "import", folder)
+    imported = told(home, "data", "import", folder)
     assert imported["rows"] == 2 * N_BARS - 200
-    audit = ms_json(home, "data", "audit", "BTC", "ETH", "--interval", "1h", code=2)
+    audit = told(home, "data", "audit", "BTC", "ETH", "--interval", "1h", code=2)
     assert {one["symbol"]: one["passed"] for one in audit["series"]} == {"BTC": False, "ETH": True}
     words = ("train", "--symbols", "BTC,ETH", "--interval", "1h", "--name", "holed", "--version", "v1")
-    blocked = ms_json(home, *words, code=2)
+    blocked = told(home, *words, code=2)
     assert blocked["status"] == "blocked_by_data_quality"
     assert blocked["model_id"] is None
     (row,) = [one for one in blocked["results"] if one["symbol"] == "BTC"]
     assert row["status"] == "blocked_by_data_quality"
     assert "missing" in json.dumps(row)
-    assert ms_json(home, "model", "list") == []
-    assert ms(home, "model", "show", "holed:v1").returncode == 3
-    shown = ms(home, *words)
+    assert told(home, "model", "list") == []
+    assert in_process(home, "model", "show", "holed:v1").returncode == 3
+    shown = in_process(home, *words)
     assert (shown.returncode, "blocked_by_data_quality" in shown.stdout + shown.stderr) == (2, True)
 
 
@@ -103,6 +108,13 @@ def test_features_that_peek_are_refused_by_name(home: Path) -> None:
     refused = ms_json(home, *words, code=2)
     assert (refused["state"], refused["verdict"]["outcome"]) == ("refused", "fail")
     assert "_return of BTC at bar" in refused["verdict"]["reasons"][0]
+
+
+def told(environment: Mapping[str, str], *words: str | Path, code: int = 0) -> Any:
+    """Run one verb in this process with `--json` and read its document."""
+    done = in_process(environment, *words, "--json")
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
 
 
 def _write(path: Path, series: BarSeries, *, holes: tuple[tuple[int, int], ...]) -> None:
