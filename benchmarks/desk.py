@@ -148,6 +148,7 @@ class Desk:
             replace(system.risk, clock=self.clock, limits=LIMITS, account=None),
             self.venues,
             paper_capital=Decimal(100_000),
+            holder=self.executor.holder,
         )
         serving = replace(
             system.serving,

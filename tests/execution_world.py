@@ -1,7 +1,7 @@
 """Everything that executes, over one record and one clock."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.core.orders.order import Side
 from marketsentry.core.risk.limits import RiskLimits
-from marketsentry.ports.orders import StoredOrder
+from marketsentry.ports.orders import Holder, StoredOrder
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.services.execution import EnteredOrder, EnterRequest, ExecutionParts, enter_orders
 from marketsentry.services.execution_admit import admit
@@ -47,6 +47,10 @@ class World:
             self.clock.sleep,
             DriveRules(lease_s=lease_s, call_s=5.0, grace_s=60.0),
         )
+
+    def held_by(self, owner: str) -> None:
+        """Let an executor hold what is admitted from now on."""
+        self.admit = replace(self.admit, holder=Holder(owner, 30.0))
 
     async def end_leases(self) -> None:
         """Let the time of every lease pass, as it does when its owner is dead."""

@@ -61,8 +61,11 @@ class Desk:
         many = dict.fromkeys(("max_single_weight", "max_gross_exposure", "max_turnover"), 10.0)
         limits = RiskLimits(**many, max_sector_exposure=10.0, max_style_exposure=10.0)
         risk = RiskParts(database.transactions, limits, clock)
-        self.admit = AdmitParts(database.transactions, clock, risk, self.venues, Decimal(1_000_000))
         self.executor = Executor(DriveParts(database.transactions, self.venues, clock))
+        self.admit = AdmitParts(
+            *(database.transactions, clock, risk, self.venues, Decimal(1_000_000)),
+            holder=self.executor.holder,
+        )
         self._numbers = 0
 
     def entropy(self, n_bytes: int) -> bytes:

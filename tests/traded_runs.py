@@ -27,8 +27,10 @@ EAGER = BacktestDefaults(
 )
 
 
-async def train_small(system: System, series: Iterable[BarSeries], *, at: datetime | None = None) -> None:
-    """Bring bars into the record and train `panel:v1` on them."""
+async def train_small(
+    system: System, series: Iterable[BarSeries], *, at: datetime | None = None, **params: float
+) -> None:
+    """Bring bars into the record and train `panel:v1` on them; `params` are those of the model."""
     async with system.transactions() as stores:
         for one in series:
             await stores.bars.merge(one)
@@ -43,7 +45,9 @@ async def train_small(system: System, series: Iterable[BarSeries], *, at: dateti
     )
     await train_candidate(
         dataset,
-        CandidateRequest("panel", "v1", "1h", model=ModelSpec("lightgbm_panel", {"n_trees": 20}), n_folds=3),
+        CandidateRequest(
+            "panel", "v1", "1h", model=ModelSpec("lightgbm_panel", {"n_trees": 20, **params}), n_folds=3
+        ),
         feature_set=BUILTIN,
         trainer=InProcessTrainer(),
         transactions=system.transactions,

@@ -125,7 +125,9 @@ class System:
     def execution(self) -> ExecutionParts:
         """What execution needs."""
         admit = AdmitParts(
-            self.transactions, self.clock, self.risk, self.venues, paper_capital=self.settings.paper_capital
+            *(self.transactions, self.clock, self.risk, self.venues),
+            paper_capital=self.settings.paper_capital,
+            holder=self.executor.holder,
         )
         return ExecutionParts(admit, self.executor, self.entropy)
 

@@ -26,7 +26,14 @@ class EvidenceError(MarketSentryError):
 
 
 class LockedError(MarketSentryError):
-    """Risk forbids to open or to execute; the message is the code of contract 1.13 and nothing else."""
+    """Risk forbids to open or to execute; the message is the code of contract 1.13 and nothing else.
+
+    `hard_tracks` are those that a hard rule stopped in this call.
+    """
+
+    def __init__(self, code: str, *, hard_tracks: tuple[str, ...] = ()) -> None:
+        super().__init__(code)
+        self.hard_tracks = hard_tracks
 
 
 class DependencyError(MarketSentryError):

@@ -63,10 +63,14 @@ def set_up_logs(settings: LogSettings) -> None:
 
 
 def _renderer(log_format: str) -> tuple[structlog.typing.Processor, ...]:
+    """Choose how a line is written; no local variables of a traceback, which take seconds and may hold secrets."""
     if log_format == "console":
-        return (structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),)
+        plain = structlog.dev.plain_traceback
+        return (structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain),)
     return (
-        structlog.processors.dict_tracebacks,
+        structlog.processors.ExceptionRenderer(
+            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        ),
         structlog.processors.EventRenamer("event"),
         structlog.processors.JSONRenderer(default=str),
     )

@@ -123,7 +123,8 @@ async def replayed_trader(system: System, *, stop: asyncio.Event) -> AsyncIterat
             system.serving, transactions=database.transactions, clock=clock, cache=ServingCache()
         )
         try:
-            yield ReplayParts(clock, LiveParts(admit, executor, serving, system.entropy), stop)
+            held = replace(admit, holder=executor.holder)
+            yield ReplayParts(clock, LiveParts(held, executor, serving, system.entropy), stop)
         finally:
             await executor.close()
 

@@ -85,7 +85,6 @@ def _hour_values(value: object) -> object:
     if not isinstance(value, str):
         return value
     ranges: list[tuple[int, int, float]] = []
-    taken: set[int] = set()
     for part in filter(None, (part.strip() for part in value.split(","))):
         hours, _, number = part.partition(":")
         first, dash, last = hours.partition("-")
@@ -93,11 +92,7 @@ def _hour_values(value: object) -> object:
             raise ValueError("must be first-last:number ranges of UTC hours, like 0-7:1.4,8-16:1.0")
         start, end = int(first), int(last)
         if max(start, end) > 23:
-            raise ValueError("must be ranges of UTC hours within 0-23 that do not overlap")
-        span = {hour % 24 for hour in range(start, end + 1 + (24 if end < start else 0))}
-        if taken & span:
-            raise ValueError("must be ranges of UTC hours within 0-23 that do not overlap")
-        taken |= span
+            raise ValueError("must be ranges of UTC hours within 0-23")
         ranges.append((start, end, _positive(number)))
     return tuple(ranges)
 
@@ -203,6 +198,7 @@ SymbolValues = Annotated[tuple[tuple[str, float], ...], BeforeValidator(_symbol_
 HourValues = Annotated[tuple[tuple[int, int, float], ...], BeforeValidator(_hour_values)]
 ServedModels = Annotated[tuple[tuple[str, str, str], ...], BeforeValidator(_models_by_horizon)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Money = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -253,9 +249,9 @@ class Settings(BaseSettings):
     risk_max_abs_return_symbols: SymbolValues = ()
     risk_max_abs_return_tod_multiplier: HourValues = ()
     risk_max_price_age_s: Positive = 7200.0
-    risk_bucket_trend: Fraction = 0.5
-    risk_bucket_event: Fraction = 0.4
-    risk_bucket_mean_reversion: Fraction = 0.35
+    risk_bucket_trend: Share = 0.5
+    risk_bucket_event: Share = 0.4
+    risk_bucket_mean_reversion: Share = 0.35
 
     # Limits of the data-quality gate.
     dq_max_missing_rate: Fraction = 0.02

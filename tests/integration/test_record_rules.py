@@ -53,6 +53,33 @@ def test_bars_lie_in_the_partition_of_their_year(
     assert connection.execute("SELECT tableoid::regclass::text FROM market_bars").fetchall() == [(partition,)]
 
 
+MONEY = ("decisions", "orders_sim", "fills", "ledger_entries", "cash_balances", "positions", "round_trips")
+
+
+def test_money_and_quantities_are_decimals_and_name_their_currency(
+    connection: psycopg.Connection[Any],
+) -> None:
+    """K-12."""
+    types = connection.execute(
+        "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND table_name = ANY(%s)",
+        [[*MONEY, "equity_snapshots", "accounts"]],
+    ).fetchall()
+    assert [row for row in types if row[2] in ("double precision", "real")] == []
+    decimals = {f"{row[0]}.{row[1]}" for row in types if row[2] == "numeric"}
+    assert decimals >= {
+        *("decisions.capital", "orders_sim.quantity", "orders_sim.base_quantity", "orders_sim.notional"),
+        *("orders_sim.est_price", "orders_sim.filled_qty", "fills.qty", "fills.price", "fills.fee"),
+        *("fills.fee_quote", "ledger_entries.amount", "cash_balances.amount", "positions.qty"),
+        *("positions.average_price", "positions.realised_quote", "round_trips.gain_quote"),
+        *("equity_snapshots.equity_quote", "equity_snapshots.cash_quote"),
+    }
+    currencies = {f"{row[0]}.{row[1]}": row[3] for row in types if row[1].endswith("currency")}
+    assert currencies == dict.fromkeys(
+        ("accounts.currency", "fills.fee_currency", "ledger_entries.currency", "cash_balances.currency"), "NO"
+    )
+
+
 def test_a_read_of_one_month_touches_one_partition(connection: psycopg.Connection[Any]) -> None:
     plan = connection.execute(
         "EXPLAIN SELECT ts FROM market_bars WHERE symbol = 'BTC' AND timeframe = '5m' "

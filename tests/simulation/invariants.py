@@ -23,7 +23,8 @@ FROM outbox WHERE topic = 'orders' ORDER BY key, id DESC
 """
 _ENTERED = """
 SELECT d.idempotency_key, count(*)::int
-FROM decisions AS d JOIN orders_sim AS o USING (decision_id) GROUP BY d.idempotency_key, d.decision_id
+FROM decisions AS d JOIN orders_sim AS o USING (decision_id)
+WHERE %(adapter)s::text IS NULL OR o.adapter = %(adapter)s GROUP BY d.idempotency_key, d.decision_id
 """
 
 
@@ -98,17 +99,19 @@ class Found:
     entered: dict[str, int]
 
 
-async def read_record(record: Transactions, monitor: psycopg.Connection[Any]) -> Found:
-    """Read all of it."""
+async def read_record(
+    record: Transactions, monitor: psycopg.Connection[Any], *, adapter: str | None = None
+) -> Found:
+    """Read all of it, or what one adapter traded; accounts are added up again all of them."""
     async with record() as stores:
-        rows = [one async for one in _all_orders(stores)]
+        rows = [one async for one in _all_orders(stores) if adapter in (None, one.adapter)]
         orders = await stores.orders.orders(rows)
-        (account,) = await stores.accounts.list()
+        (account,) = [one for one in await stores.accounts.list() if adapter in (None, one.adapter)]
         whole = SubLedger(account.id, GLOBAL, TRACK)
         held: dict[str, Decimal] = {}
         for one in await stores.accounts.positions(whole):
             held[one.target] = held.get(one.target, ZERO) + one.position.qty
-        fills = await stores.orders.fills()
+        fills = [one for one in await stores.orders.fills() if one.account_id == account.id]
         cash = dict(await stores.accounts.cash(whole))
     look = monitor.execute
     return Found(
@@ -119,7 +122,7 @@ async def read_record(record: Transactions, monitor: psycopg.Connection[Any]) ->
         positions=held,
         accounts=await rebuild_accounts(transactions=record),
         published={key: (status, version) for key, status, version in look(_PUBLISHED).fetchall()},
-        entered=dict(look(_ENTERED).fetchall()),
+        entered=dict(look(_ENTERED, {"adapter": adapter}).fetchall()),
     )
 
 

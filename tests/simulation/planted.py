@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from marketsentry.core.orders.order import Fill
@@ -21,6 +21,7 @@ from marketsentry.ports.venue import (
 from simulation.world import Bug, World
 
 _UNSEEN = (OutcomeUnknownError, TimeoutError)
+_REMEMBERED_S = 1.0
 _PATIENCE_S = 9.0  # of a program that minds its own time-out; within that of a call
 
 
@@ -100,20 +101,34 @@ class _LosesTheUnknown(_Beside):
 
 
 class _EarlierSwitches(_Beside):
-    """Switches as a transaction of a moment ago has read them, and no lock."""
+    """Switches as an earlier transaction has read them, and no lock; who changes them reads them himself."""
 
-    def __init__(self, inner: Any, read: SwitchReading | None, keep: Callable[[SwitchReading], None]) -> None:
+    def __init__(self, inner: Any, earlier: "_Reading") -> None:
         super().__init__(inner)
-        self._read, self._keep = read, keep
+        self._earlier, self._changes = earlier, False
 
     async def lock_switches(self, tracks: Sequence[str]) -> None:
         return None
 
+    async def lock_switch_for_change(self, track: str) -> None:
+        self._changes = True
+        await self._inner.lock_switch_for_change(track)
+
     async def read_switches(self, tracks: Sequence[str], strategy_ids: Sequence[str]) -> SwitchReading:
-        if self._read is None:
-            self._read = await self._inner.read_switches(tracks, strategy_ids)
-        self._keep(self._read)
-        return self._read
+        return await self.all_switches()
+
+    async def all_switches(self) -> SwitchReading:
+        now, kept = asyncio.get_running_loop().time(), self._earlier
+        if kept.read is None or self._changes or now > kept.at + _REMEMBERED_S:
+            kept.read, kept.at = await self._inner.all_switches(), now
+        told: SwitchReading = kept.read
+        return told
+
+
+@dataclass
+class _Reading:
+    read: SwitchReading | None = None
+    at: float = 0.0
 
 
 class _StoresWith(_Beside):
@@ -123,15 +138,13 @@ class _StoresWith(_Beside):
 
 
 def _reads_the_switch_before(inner: Transactions, world: World) -> Transactions:
-    """A task that read the switches in one transaction does not read them again in the next."""
-    read: dict[Any, SwitchReading] = {}
+    """A process that has read the switches does not read them again for a second."""
+    earlier = _Reading()
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Any]:
-        task = asyncio.current_task()
         async with inner() as stores:
-            risk = _EarlierSwitches(stores.risk, read.get(task), lambda told: read.update({task: told}))
-            yield _StoresWith(stores, risk)
+            yield _StoresWith(stores, _EarlierSwitches(stores.risk, earlier))
 
     return opened
 

@@ -1,234 +1,150 @@
-"""A trading program and its PostgreSQL are killed, again and again, at moments that nobody chose."""
+"""The program trades, live and in a replay, and its processes are killed at moments that nobody chose.
+
+Roles, engines and the program as a whole are killed while clients trade over HTTP at a simulated exchange and a replay
+trades a model on the same record. Then the exchange's own books say whether an order was sent twice or a fill was lost,
+and a replay that nobody killed says what the other one must have come to.
+"""
 
 import asyncio
 import json
-import multiprocessing
 import os
 import random
-import signal
-import subprocess
 import sys
-import urllib.request
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
-from multiprocessing.process import BaseProcess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from marketsentry.adapters.embedded import EmbeddedEngines
-from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
-from marketsentry.core.orders.order import Fill
-from marketsentry.ports.accounts import SubLedger
-from marketsentry.services.execution_request import ACCOUNT
-from marketsentry.services.ledger import pay
-from programs import eventually
-from recorded_prices import add_prices
-from simulation.driver import ADAPTER, TRACK, VENUE, open_parts, trade
-from simulation.invariants import judge, read_record
-from simulation.world import Blocked
+from marketsentry.core.orders.order import OrderStatus
+from simulation.clients import ADAPTER, Answered
+from simulation.invariants import Found, judge, read_record
+from simulation.killed import AWAY, KILLED, KINDS, REPLAY
+from simulation.killed_run import KilledRun, start
+from simulation.replayed import differences, rows_of
+from simulation.venue_truth import Told, running_venue
 
 N_KILLS = int(os.environ.get("KILLS", "6"))
-DATABASE_EVERY = 3  # so often the database is killed, else the program
-STRATEGY = "killed"
-PATIENCE_S = 120.0
-CLEARED_IN_S = (
-    PATIENCE_S + 10.0 * N_KILLS
-)  # each kill leaves orders open, and the venue takes 20 requests a second
-TESTS = Path(__file__).resolve().parent.parent
-
-
-@dataclass(frozen=True)
-class Booked:
-    """An order of the venue."""
-
-    fills: tuple[Fill, ...]
-
-    @property
-    def filled_qty(self) -> Decimal:
-        """Sum of the fills."""
-        return sum((one.qty for one in self.fills), Decimal(0))
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The venue as its back door tells it; balances less those of the start."""
-
-    orders: Mapping[str, Booked]
-    balances: Mapping[str, Decimal]
-    handed_in: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Told:
-    """What others than the record know."""
-
-    exchange: Truth
-    asked: Mapping[str, int]
-    blocked: tuple[Blocked, ...] = ()
-    surprises: list[str] = field(default_factory=list)
-
-
-@pytest.fixture
-def engines(tmp_path: Path) -> Iterator[EmbeddedEngines]:
-    """Engines that may be killed."""
-    with EmbeddedEngines(tmp_path / "engines") as running:
-        migrate.upgrade(running.urls.database_url)
-        yield running
-
-
-@pytest.fixture
-def venue() -> Iterator[dict[str, Any]]:
-    """Where a simulated Coinbase listens; its market moves by itself."""
-    command = [sys.executable, "-m", "marketsentry.simexchange", "--seed", "7", "--until-stdin-closes"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        yield json.loads(process.stdout.readline())
-        process.stdin.close()
-
-
-def _truth(told: Mapping[str, Any]) -> dict[str, Any]:
-    with urllib.request.urlopen(told["admin_url"] + "truth", timeout=30) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
-
-
-def _balances(told: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[str, Decimal]:
-    held = truth["balances"][told["key"]["owner"]]
-    return {coin: Decimal(one["available"]) + Decimal(one["held"]) for coin, one in held.items()}
-
-
-def _books(told: Mapping[str, Any], before: Mapping[str, Decimal]) -> Truth:
-    truth = _truth(told)
-    names = {one["id"]: one["client_id"] for one in truth["orders"] if one["owner"] == told["key"]["owner"]}
-    fills: dict[str, list[Fill]] = {name: [] for name in names.values()}
-    for one in truth["fills"]:
-        if one["order_id"] in names:
-            at = datetime.fromtimestamp(one["at_s"], UTC)
-            qty, price, fee = Decimal(one["quantity"]), Decimal(one["price"]), Decimal(one["fee"])
-            fill = Fill(one["trade_id"], qty, price, fee, one["fee_coin"], at)
-            fills[names[one["order_id"]]].append(fill)
-    now = _balances(told, truth)
-    return Truth(
-        {name: Booked(tuple(of_order)) for name, of_order in fills.items()},
-        {coin: now[coin] - (Decimal(0) if coin == "USD" else before.get(coin, Decimal(0))) for coin in now},
-    )
-
-
-@pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, Any]], BaseProcess]:
-    """Starts a trading program: a fork of one that has read its modules, which takes seconds and proves nothing."""
-    monkeypatch.setenv("PYTHONPATH", str(TESTS))
-    programs = multiprocessing.get_context("forkserver")
-    programs.set_forkserver_preload(["simulation.driver"])
-
-    def started(given: Mapping[str, Any]) -> BaseProcess:
-        process = programs.Process(target=trade, args=(given,), daemon=True)
-        process.start()
-        return process
-
-    return started
-
-
-async def _pay_in(url: str, amount: Decimal) -> None:
-    now = datetime.now(UTC)
-    async with Database(url) as database:
-        await add_prices(database, "BTC", 60_000.0, until=now)
-        async with database.transactions() as stores:
-            account = await stores.accounts.open(adapter=ADAPTER, venue=VENUE, name=ACCOUNT, currency="USD")
-            await pay(stores, SubLedger(account.id, STRATEGY, TRACK), amount, reference="first", at=now)
-
-
-async def _finish(given: Mapping[str, Any]) -> None:
-    """Start once more, as after any crash, and wait until nothing is open."""
-    async with Database(given["database_url"]) as database, asyncio.timeout(CLEARED_IN_S):
-        parts, venues = open_parts(given, database)
-        stop = asyncio.Event()
-        running = asyncio.create_task(parts.executor.run(stop))
-        while True:
-            async with database.transactions() as stores:
-                if not await stores.orders.open():
-                    break
-            await asyncio.sleep(0.2)
-        stop.set()
-        await running
-        await parts.executor.close()
-        await venues.close()
-
-
-def _progress(url: str) -> int:
-    """How many events the record has."""
-    with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT count(*) FROM order_events").fetchone()
-    return 0 if row is None else int(row[0])
-
-
-def _until_it_trades(url: str, process: BaseProcess, *, more: int) -> None:
-    """Wait until the record has so many events more."""
-    wanted = _progress(url) + more
-
-    def has_traded() -> bool:
-        assert process.is_alive(), "the driver ended by itself"
-        return _progress(url) >= wanted
-
-    assert eventually(has_traded, PATIENCE_S), "the driver does not trade"
+FIRST = int(os.environ.get("FROM", "7"))
+N_BARS = 12 + 6 * N_KILLS
+MOST_EVENTS, MOST_OF_REPLAY = 20, 6  # between two kills
+_KEYS = "SELECT idempotency_key, decision_id FROM decisions WHERE idempotency_key IS NOT NULL"
 
 
 @pytest.mark.slow
-def test_what_was_traded_survives_being_killed(
-    engines: EmbeddedEngines, venue: dict[str, Any], start: Callable[[Mapping[str, Any]], BaseProcess]
-) -> None:
-    url, draw, kills = engines.urls.database_url, random.Random(7), Counter[str]()
-    before = _balances(venue, _truth(venue))
-    asyncio.run(_pay_in(url, before["USD"]))
-    given = {
-        "database_url": url,
-        "venue_url": venue["url"],
-        "key": venue["key"]["key"],
-        "secret": venue["key"]["secret"],
-        "strategy": STRATEGY,
-    }
-    driver = start({**given, "seed": 0})
-    try:
-        for n in range(1, N_KILLS + 1):
-            _until_it_trades(url, driver, more=draw.randrange(1, 20))
-            if n % DATABASE_EVERY == 0:
-                os.kill(engines.pids["postgres"] or 0, signal.SIGKILL)
-                kills["postgres"] += 1
-                _revive(engines)
-            else:
-                driver.kill()
-                driver.join()
-                kills["program"] += 1
-                driver = start({**given, "seed": n})
-        _until_it_trades(url, driver, more=1)
-    finally:
-        driver.kill()
-        driver.join()
-    asyncio.run(_finish(given))
-    found, books = asyncio.run(_read(url)), _books(venue, before)
-    asked = dict.fromkeys(found.entered, 1)
-    n_orders, n_there, n_fills = len(found.rows), len(books.orders), len(found.fills)
-    figures = f"{dict(kills)} killed, {n_orders} orders, {n_there} at the venue, {n_fills} fills"
-    broken = judge(Told(books, asked), found)
-    assert not broken, f"{figures}\n{json.dumps(broken, indent=2)}"
-    assert found.fills, figures
-    sys.stdout.write(f"\n{figures}\n")
+def test_what_was_traded_survives_being_killed(tmp_path: Path) -> None:
+    began, draw = time.monotonic(), random.Random(FIRST)
+    with running_venue(seed=FIRST) as venue, start(tmp_path, venue, n_bars=N_BARS) as run:
+        started = time.monotonic()
+        for kind in _drawn(draw):
+            most = MOST_OF_REPLAY if kind == REPLAY else MOST_EVENTS
+            run.kill_when_it_has_traded(kind, more=draw.randint(1, most))
+        killed = time.monotonic()
+        run.finish()
+        ended = time.monotonic()
+        engines = run.program.engines()
+        assert engines is not None
+        found, keys = asyncio.run(_read(engines.database_url))
+        truth = venue.truth()
+        asked = {one.key: one.n_orders for one in run.clients.answers if one.entered[0] == 200}
+        broken = judge(Told(truth, asked, _surprises(run)), found)
+        broken["every answer is kept"] = every_answer_is_kept(run.clients.answers, found, keys)
+        broken["what was seen is kept"] = what_was_seen_is_kept(run)
+        broken["the replay comes to the same"] = differences(
+            rows_of(engines.database_url, run.unkilled.strategy_id), run.unkilled.rows
+        )
+        figures = {
+            "killed": dict(run.kills),
+            "orders": dict(Counter(str(one.status) for one in found.rows)),
+            "at the venue": len(truth.orders),
+            "fills": len(found.fills),
+            "requests": len(run.clients.answers),
+            "asked again": run.clients.n_asked_again,
+            "answers": dict(Counter(_told(one.entered) for one in run.clients.answers)),
+            "runs": dict(Counter(_told(one.ran) for one in run.clients.answers if one.ran)),
+            "seen before a kill": len(run.seen),
+            "replay": run.replay.summary,
+            "replay exits": dict(run.replay.exits),
+            "seconds": {
+                "to prepare": round(started - began, 1),
+                "of kills": round(killed - started, 1),
+                "to clear": round(ended - killed, 1),
+                **{f"until {what} were over": round(s, 1) for what, s in run.over_after_s.items()},
+            },
+        }
+        assert run.program.close() == 0
+    told = json.dumps(figures, indent=2)
+    assert not any(broken.values()), f"{told}\n{json.dumps(broken, indent=2)}"
+    assert found.fills, told
+    sys.stdout.write(f"\n{told}\n")
 
 
-async def _read(url: str) -> Any:
+def _told(answer: tuple[int, Mapping[str, Any]]) -> str:
+    """Name an answer: its status, and why it is a refusal."""
+    status, body = answer
+    return str(status) if status == 200 else f"{status} {body.get('detail')}"
+
+
+def _drawn(draw: random.Random) -> list[str]:
+    """Draw what is killed; each kind gets its share."""
+    kinds: list[str] = []
+    while len(kinds) < N_KILLS:
+        kinds += draw.sample(KINDS, len(KINDS))
+    return kinds[:N_KILLS]
+
+
+async def _read(url: str) -> tuple[Found, dict[str, str]]:
     async with Database(url) as database:
         with psycopg.connect(url) as monitor:
-            return await read_record(database.transactions, monitor)
+            found = await read_record(database.transactions, monitor, adapter=ADAPTER)
+            return found, dict(monitor.execute(_KEYS).fetchall())
 
 
-def _revive(engines: EmbeddedEngines) -> None:
-    """Start PostgreSQL again once its main process is gone."""
-    assert eventually(lambda: bool(engines.revive()), PATIENCE_S), "PostgreSQL does not start again"
+def _surprises(run: KilledRun) -> list[str]:
+    """What nobody may see of a kill: errors that no service knows, exits that are none, bugs in answers."""
+    exits = [f"the replay ended {n} times with {code}" for code, n in run.replay.exits.items()
+             if code not in (0, AWAY, KILLED)]  # fmt: skip
+    bugs = [
+        str(one) for one in run.clients.answers for told in (one.entered, one.ran) if told and told[0] == 500
+    ]
+    return run.program.surprises() + exits + bugs
+
+
+def every_answer_is_kept(answers: Sequence[Answered], found: Found, keys: dict[str, str]) -> list[str]:
+    """A request that was answered is in the record as it was answered, and one that was refused is not."""
+    orders: dict[str, dict[int, tuple[str, float]]] = {}
+    for row in found.rows:
+        orders.setdefault(row.decision_id, {})[row.id] = (str(row.status), round(float(row.filled_qty), 8))
+    wrong = []
+    for one in answers:
+        status, told = one.entered
+        decision = keys.get(one.key)
+        if status != 200:
+            wrong += [f"{one.key} was refused with {status} and is {decision}"] if decision else []
+            continue
+        there = orders.get(told["decision_id"], {})
+        if told["decision_id"] != decision or set(told["order_ids"]) != set(there):
+            wrong.append(
+                f"{one.key} was answered {told}, the record has {decision} with orders {sorted(there)}"
+            )
+        for ran in one.ran[1]["orders"] if one.ran is not None and one.ran[0] == 200 else ():
+            answered = ran["status"], ran["filled_qty"]
+            if OrderStatus(ran["status"]).is_final and there.get(ran["order_id"]) != answered:
+                wrong.append(
+                    f"order {ran['order_id']} was answered {answered}, is {there.get(ran['order_id'])}"
+                )
+    return wrong
+
+
+def what_was_seen_is_kept(run: KilledRun) -> list[str]:
+    """No event of a live order that was read before a kill is gone or another one after it."""
+    now = run.events()
+    return [
+        f"version {version} of order {order_id} was there before a kill and is now {now.get((order_id, version))}"
+        for (order_id, version), told in run.seen.items()
+        if now.get((order_id, version)) != told
+    ]

@@ -133,6 +133,8 @@ class World:
             await asyncio.sleep(seconds)
             process.step("wake")
 
+        drive = DriveParts(transactions, venues, self.clock, sleep)
+        executor = Executor(drive, owner=process.name)
         admit = AdmitParts(
             transactions,
             self.clock,
@@ -140,9 +142,8 @@ class World:
             venues,
             Decimal(0),
             _all_of_it,
+            executor.holder,
         )
-        drive = DriveParts(transactions, venues, self.clock, sleep)
-        executor = Executor(drive, owner=process.name)
         numbers = self.chance.of("entropy")
         started = Running(process, ExecutionParts(admit, executor, numbers.randbytes), transactions)
         self.running.append(started)

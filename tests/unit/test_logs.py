@@ -43,6 +43,20 @@ def test_an_exception_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> Non
     assert json.loads(line)["exception"][0]["exc_value"] == "broken"
 
 
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_an_exception_tells_no_local_variables(capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    """They may hold keys, and to write down all of a request's takes seconds in which nothing else runs."""
+    set_up_logs(Settings(log_format=log_format))
+    key = "-".join(("not", "for", "logs"))
+    try:
+        raise ValueError(f"a key of {len(key)}")
+    except ValueError:
+        structlog.get_logger("mine").exception("step_failed")
+    written = capsys.readouterr().err
+    assert "a key of 12" in written
+    assert key not in written
+
+
 def test_the_level_is_a_floor(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logs(Settings(log_level="WARNING", log_format="console"))
     structlog.get_logger("mine").info("quiet")

@@ -22,6 +22,36 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert settings.model_dir == Path.cwd() / "var" / "models"
 
 
+def test_trading_and_risk_begin_as_the_contract_says() -> None:
+    summary = load_settings({}).summary()
+    expected = {
+        "RISK_MAX_SINGLE_WEIGHT": 0.2,
+        "RISK_MAX_GROSS_EXPOSURE": 1.0,
+        "RISK_MAX_TURNOVER": 0.35,
+        "RISK_MAX_DRAWDOWN": 0.2,
+        "RISK_MAX_SECTOR_EXPOSURE": 0.45,
+        "RISK_MAX_STYLE_EXPOSURE": 0.55,
+        "RISK_MAX_DAILY_LOSS": 0.03,
+        "RISK_MAX_CONSECUTIVE_LOSSES": 5,
+        "RISK_HARD_BLOCK_MINUTES": 1,
+        "RISK_MAX_ABS_RETURN": 0.06,
+        "RISK_MAX_ABS_RETURN_SYMBOLS": (),
+        "RISK_MAX_ABS_RETURN_TOD_MULTIPLIER": (),
+        "RISK_BUCKET_TREND": 0.5,
+        "RISK_BUCKET_EVENT": 0.4,
+        "RISK_BUCKET_MEAN_REVERSION": 0.35,
+        "COINBASE_API_KEY": None,
+        "COINBASE_API_SECRET": None,
+        "COINBASE_EXEC_TIMEOUT_SEC": 5.0,
+        "COINBASE_QUOTE_CURRENCY": "USD",
+        "LIVE_TRADING_ENABLED": False,
+        "PAPER_MODEL": "book",
+        "PAPER_SEED": 7,
+        "RATE_LIMIT_RPS": 20.0,
+    }
+    assert {name: summary[name] for name in expected} == expected
+
+
 def test_variables_are_read_by_their_names() -> None:
     settings = load_settings(
         {
@@ -65,6 +95,7 @@ def test_each_horizon_has_its_model_or_the_governed_one() -> None:
         ("RISK_MAX_DRAWDOWN", "nan", "RISK_MAX_DRAWDOWN must be a finite number, was 'nan'"),
         ("RISK_MAX_DRAWDOWN", "1.5", "RISK_MAX_DRAWDOWN must be <= 1, was '1.5'"),
         ("RISK_MAX_GROSS_EXPOSURE", "0", "RISK_MAX_GROSS_EXPOSURE must be > 0, was '0'"),
+        ("RISK_BUCKET_EVENT", "0", "RISK_BUCKET_EVENT must be > 0, was '0'"),
         ("DQ_MIN_ROWS", "0", "DQ_MIN_ROWS must be >= 1, was '0'"),
         ("DQ_MIN_ROWS", "2.5", "DQ_MIN_ROWS must be a whole number, was '2.5'"),
         ("DB_POOL_MIN_CONN", "9", "DB_POOL_MIN_CONN must be <= DB_POOL_MAX_CONN (8), was 9"),
@@ -77,10 +108,8 @@ def test_each_horizon_has_its_model_or_the_governed_one() -> None:
             "RISK_MAX_ABS_RETURN_SYMBOLS must be SYMBOL=number pairs",
         ),
         ("RISK_MAX_ABS_RETURN_SYMBOLS", "BTC=nan", "must hold finite numbers, and 'nan' is none"),
-        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "0-7:1,7-9:1", "that do not overlap, was '0-7:1,7-9:1'"),
         ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "9-24:1", "must be ranges of UTC hours within 0-23"),
         ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "20-24:1", "must be ranges of UTC hours within 0-23"),
-        ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "22-3:1,3-4:1", "that do not overlap, was '22-3:1,3-4:1'"),
         ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "0-7:0", "must hold positive numbers, and '0' is none"),
         ("MS_RISK_MAX_PRICE_AGE_S", "0", "MS_RISK_MAX_PRICE_AGE_S must be > 0, was '0'"),
         ("RISK_MAX_ABS_RETURN_TOD_MULTIPLIER", "8:1", "must be first-last:number ranges"),
@@ -150,12 +179,12 @@ def test_the_block_time_is_clamped_as_the_contract_says() -> None:
 def test_hours_may_wrap_midnight_and_a_threshold_of_zero_switches_the_breaker_off() -> None:
     settings = load_settings(
         {
-            "RISK_MAX_ABS_RETURN_TOD_MULTIPLIER": "22-3:1.2,4-21:1",
+            "RISK_MAX_ABS_RETURN_TOD_MULTIPLIER": "22-3:1.2,0-23:1",
             "RISK_MAX_ABS_RETURN_SYMBOLS": "USDC=0",
             "RISK_MAX_ABS_RETURN": "-1",
         }
     )
-    assert settings.risk_max_abs_return_tod_multiplier == ((22, 3, 1.2), (4, 21, 1.0))
+    assert settings.risk_max_abs_return_tod_multiplier == ((22, 3, 1.2), (0, 23, 1.0))
     assert settings.risk_max_abs_return_symbols == (("USDC", 0.0),)
     assert settings.risk_max_abs_return == -1.0
 

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from marketsentry import __version__
 from marketsentry.api.body_limit import BodyLimit
 from marketsentry.api.errors import install_error_handlers
+from marketsentry.api.going_down import GoingDown
 from marketsentry.api.guard import LoopbackGuard
 from marketsentry.api.metrics import ApiMetrics, RequestMetrics
 from marketsentry.api.rate_limit import RateLimit
@@ -100,5 +101,6 @@ def create_app(system: System) -> FastAPI:
     app.add_middleware(RateLimit, per_second=system.settings.rate_limit_rps)
     app.add_middleware(LoopbackGuard, port=system.settings.api_bind[1])
     app.add_middleware(RequestMetrics, metrics=metrics)
+    app.add_middleware(GoingDown)
     app.add_middleware(RequestId)
     return app

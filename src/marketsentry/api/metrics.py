@@ -44,7 +44,12 @@ class ApiMetrics:
         self.execution_orders = Counter(
             "ms_execution_orders_total", "Orders executed.", ("adapter", "status"), registry=r
         )
-        Gauge("ms_execution_reject_rate", "Share of orders rejected.", ("track",), registry=r)
+        self.reject_rate = Gauge(
+            "ms_execution_reject_rate",
+            "Share of the orders of the last hour that were rejected.",
+            ("track",),
+            registry=r,
+        )
         self.data_freshness = Gauge(
             "ms_data_freshness_seconds", "Age of the newest price.", ("target",), registry=r
         )

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from marketsentry.cli.output import JSON_HELP, print_json, say
-from marketsentry.exceptions import InputError
+from marketsentry.exceptions import ConflictError, InputError, NotFoundError
 
 if TYPE_CHECKING:
     from marketsentry.services.parity import ParityReport
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-EXIT_DIFFERS = 3
+EXIT_NO_RUN, EXIT_DIFFERS = 2, 3
 
 
 @app.command()
@@ -31,16 +31,23 @@ def parity(
     the market are the recorded ones. Risk rules that a backtest does not have (volatility breaker, daily loss, streak,
     drawdown) are lifted.
 
-    Exit code 0 when nothing differs by more than 1e-9; 2 when there is no such run or it is of perpetuals; 3 when they
-    differ; 4 when the database failed.
+    Exit code 0 when nothing differs by more than 1e-9; 2 when there is no such run or it cannot be traded again, such
+    as one of perpetuals; 3 when they differ; 4 when the database failed.
 
     Example:  ms parity --replay --json
     """
     if not replay:
         raise InputError("parity needs --replay: recorded bars are what it can compare on")
-    report = asyncio.run(_run(run_id))
+    try:
+        report = asyncio.run(_run(run_id))
+    except (NotFoundError, ConflictError) as error:
+        if as_json:
+            reason = "run_not_found" if isinstance(error, NotFoundError) else "run_cannot_be_repeated"
+            print_json({"status": "failed", "reason": reason})
+        say(f"error: {error}")
+        raise typer.Exit(EXIT_NO_RUN) from error
     if as_json:
-        print_json(_document(report))
+        print_json(document(report))
     else:
         _show(report)
     raise typer.Exit(0 if report.parity.is_equal else EXIT_DIFFERS)
@@ -63,7 +70,8 @@ async def _run(run_id: int) -> "ParityReport":
                 )
 
 
-def _document(report: "ParityReport") -> dict[str, object]:
+def document(report: "ParityReport") -> dict[str, object]:
+    """Spell a report as JSON values."""
     found = report.parity
     return {
         "run_id": report.run_id,

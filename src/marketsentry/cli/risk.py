@@ -79,7 +79,9 @@ def kill(
     from marketsentry.core.risk.kill_switch import EffectiveSwitch
     from marketsentry.services.risk_switch import ManualTrigger, trigger_switch
 
-    wanted = ManualTrigger(_track(track), _strategy(strategy), reason, _minutes(minutes), _mode(mode))
+    wanted = ManualTrigger(
+        _track(track), _strategy(strategy), _reason(reason), _minutes(minutes), _mode(mode)
+    )
 
     async def run() -> EffectiveSwitch:
         async with join_system() as system:
@@ -109,11 +111,11 @@ def reset(
     from marketsentry.core.risk.kill_switch import EffectiveSwitch
     from marketsentry.services.risk_switch import read_switch, reset_switch
 
-    known, scope = _track(track), _strategy(strategy)
+    known, scope, why = _track(track), _strategy(strategy), _reason(reason)
 
     async def run() -> EffectiveSwitch:
         async with join_system() as system:
-            await reset_switch(known, scope, reason=reason, by=_by(), transactions=system.transactions)
+            await reset_switch(known, scope, reason=why, by=_by(), transactions=system.transactions)
             return await read_switch(known, scope, transactions=system.transactions)
 
     found = asyncio.run(run())
@@ -151,11 +153,11 @@ def flatten(
     from marketsentry.services.flatten import flatten as close_all
     from marketsentry.services.risk_switch import ManualTrigger, trigger_switch
 
-    scope = Scope(_track(track), _strategy(strategy))
+    scope, why = Scope(_track(track), _strategy(strategy)), _reason(reason)
     question = f"This closes every position of {scope.track}:{scope.strategy_id} at the market. Go on?"
     if not yes and not typer.confirm(question, err=True):
         raise ConflictError("nothing was closed: it was not agreed to")
-    wanted = ManualTrigger(scope.track, scope.strategy_id, reason, None, Mode.FLATTEN)
+    wanted = ManualTrigger(scope.track, scope.strategy_id, why, None, Mode.FLATTEN)
 
     async def run() -> FlatReport:
         async with join_system() as system:
@@ -230,13 +232,24 @@ def _track(track: str) -> str:
 
 
 def _strategy(strategy: str) -> str:
-    from marketsentry.exceptions import InputError
     from marketsentry.services.risk_switch import MAX_STRATEGY_LENGTH
 
-    name = strategy.strip()
-    if not 1 <= len(name) <= MAX_STRATEGY_LENGTH:
-        raise InputError(f"strategy must have 1 to {MAX_STRATEGY_LENGTH} characters, had {len(name)}")
-    return name
+    return _text("strategy", strategy, MAX_STRATEGY_LENGTH)
+
+
+def _reason(reason: str) -> str:
+    from marketsentry.services.risk_switch import MAX_REASON_LENGTH
+
+    return _text("reason", reason, MAX_REASON_LENGTH)
+
+
+def _text(name: str, said: str, longest: int) -> str:
+    from marketsentry.exceptions import InputError
+
+    text = said.strip()
+    if not 1 <= len(text) <= longest:
+        raise InputError(f"{name} must have 1 to {longest} characters, had {len(text)}")
+    return text
 
 
 def _minutes(minutes: int) -> int | None:

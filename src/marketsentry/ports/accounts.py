@@ -233,8 +233,10 @@ class AccountStore(Protocol):
         """List the accounts that have ever had an entry of a track, oldest first."""
         ...
 
-    async def move_marks(self, ledger: SubLedger, marks: Mapping[str, Decimal], *, at: datetime) -> None:
-        """Set the last known prices of what is held, where no later one is known."""
+    async def move_marks(
+        self, ledger: SubLedger, marks: Mapping[str, Decimal], times: Mapping[str, datetime]
+    ) -> None:
+        """Set the last known prices of what is held, each of its time, where no later one is known."""
         ...
 
     async def known_prices(self, targets: Sequence[str], *, as_of: datetime) -> Sequence[KnownPrice]:

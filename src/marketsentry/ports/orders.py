@@ -157,6 +157,14 @@ class Chain:
     models: Sequence[Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who executes what is admitted, and for how long it is his by the clock of the database."""
+
+    owner: str
+    lease_s: float
+
+
 _GIVEN = tuple(one.name for one in fields(NewOrder) if one.name != "has_signal")
 
 
@@ -230,7 +238,9 @@ def log_of(stored: StoredOrder, events: Iterable[StoredEvent]) -> Sequence[Event
 class OrderStore(Protocol):
     """Orders with their logs and fills. A write publishes the order in the outbox of the same transaction."""
 
-    async def add(self, orders: Sequence[NewOrder], changes: Sequence[Change] = ()) -> Sequence[StoredOrder]:
+    async def add(
+        self, orders: Sequence[NewOrder], changes: Sequence[Change] = (), *, holder: Holder | None = None
+    ) -> Sequence[StoredOrder]:
         """Insert orders, in the order given.
 
         Parameters
@@ -240,6 +250,8 @@ class OrderStore(Protocol):
         changes
             What they have been through already, each from an order that is numbered by its place in `orders`; its
             patch is in the order (`patched`). Their events are written with the rows that they lead to.
+        holder
+            Holds those that are open then.
 
         Returns
         -------
@@ -300,6 +312,7 @@ class OrderStore(Protocol):
         *,
         owner: str | None = None,
         patches: Mapping[int, OrderPatch] | None = None,
+        holder: Holder | None = None,
     ) -> Sequence[StoredOrder]:
         """Write the events of changes and the rows that they lead to, or nothing at all.
 
@@ -313,6 +326,8 @@ class OrderStore(Protocol):
             Only while this owner holds the lease of every one of them.
         patches
             Columns to set beside, by order id.
+        holder
+            Holds those that are open then.
 
         Returns
         -------
@@ -333,22 +348,14 @@ class OrderStore(Protocol):
         """
         ...
 
-    async def take(self, change: Change, *, owner: str, lease_s: float) -> None:
-        """Take an open order that nobody holds for `lease_s` by the clock of the database, and write a first change.
-
-        The commit does not wait for the disk. It is for what nobody outside of the record is told before another
-        change of the order is committed: that one cannot follow if this one was lost. Raises `ConflictError` as `move`.
-        """
-        ...
-
-    async def lock(self, order_ids: Sequence[int]) -> Sequence[StoredOrder]:
-        """Read orders and hold their rows until the transaction ends, oldest first."""
+    async def lock(self, decision_id: str, *, limit: int) -> Sequence[StoredOrder]:
+        """Read the orders of a decision and hold their rows until the transaction ends, oldest first."""
         ...
 
     async def claim(
         self, owner: str, *, lease_s: float, limit: int, order_ids: Sequence[int] | None = None
     ) -> Sequence[StoredOrder]:
-        """Take open orders that nobody holds, oldest first, for `lease_s` by the clock of the database.
+        """Take open orders that nobody else holds, oldest first, for `lease_s` by the clock of the database.
 
         The commit does not wait for the disk: a lease that is lost is one that somebody else may take.
         """

@@ -74,6 +74,17 @@ class KnownMarket:
     closes: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Turnover:
+    """What was traded of a symbol on one side: base units, quote currency, and the fees in it."""
+
+    symbol: str
+    side: Side
+    qty: Decimal
+    notional: Decimal
+    fee: Decimal
+
+
 class PaperStore(Protocol):
     """The books of the paper venue, and the market that fills its orders."""
 
@@ -93,8 +104,12 @@ class PaperStore(Protocol):
         """List the orders that may still fill, oldest first."""
         ...
 
-    async def with_fills(self, venue: str) -> Sequence[PaperOrder]:
-        """List the orders that have fills, oldest first."""
+    async def with_fills(self, venue: str, *, since: datetime | None = None) -> Sequence[PaperOrder]:
+        """List the orders that have fills, oldest first; with `since` those whose last one is not older."""
+        ...
+
+    async def turnover(self, venue: str) -> Sequence[Turnover]:
+        """Add up all fills by symbol and side."""
         ...
 
     async def hold_market(self, venue: str, symbol: str) -> None:

@@ -142,6 +142,10 @@ class RiskStore(Protocol):
         """Wait for the admissions of a track, so that check and reservation are one (K-44); before any other lock."""
         ...
 
+    async def lock_budgets_of(self, decision_id: str) -> None:
+        """Do so for each track of the orders of a decision."""
+        ...
+
     async def read_switches(self, tracks: Sequence[str], strategy_ids: Sequence[str]) -> SwitchReading:
         """Read the rows of strategies, and of the whole track, with the clock of the database, by one statement."""
         ...

@@ -52,7 +52,10 @@ class LegStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LegRequest:
-    """What is handed in. `limit_price` bounds a market leg too (K-17)."""
+    """What is handed in. `limit_price` bounds a market leg too (K-17).
+
+    With `is_netted` an order that only closes in its ledger may open at the venue: other ledgers hold the other side.
+    """
 
     client_order_id: str
     symbol: str
@@ -63,6 +66,7 @@ class LegRequest:
     time_in_force: TimeInForce
     is_reduce_only: bool = False
     terms: Terms = NO_TERMS
+    is_netted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

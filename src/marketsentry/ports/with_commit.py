@@ -5,24 +5,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
-from marketsentry.ports import Stores
-
 A = TypeVar("A")
 T = TypeVar("T")
-
-
-async def alone(
-    opened: AbstractAsyncContextManager[Stores], work: Callable[[Stores], Coroutine[Any, Any, A]]
-) -> A:
-    """Run a statement in a transaction of its own and commit, by one round trip.
-
-    Where its answer says that it changed nothing it must have changed nothing; see `ending_with`.
-    """
-
-    async def nothing_before(stores: Stores) -> Coroutine[Any, Any, A]:
-        return work(stores)
-
-    return await ending_with(opened, nothing_before)
 
 
 async def ending_with(

@@ -191,7 +191,13 @@ async def _figures(
 
 
 def figures_of(
-    state: LedgerState, now: EquityMark, strategy_id: str, *, at: datetime, max_mark_age: timedelta
+    state: LedgerState,
+    now: EquityMark,
+    strategy_id: str,
+    *,
+    at: datetime,
+    max_mark_age: timedelta,
+    market: Mapping[str, Decimal] | None = None,
 ) -> Figures:
     """Tell the figures of a state and what it is worth, with the streak of a strategy (`global`: the longest).
 
@@ -206,6 +212,7 @@ def figures_of(
         losing_streak=max((losing_streak(state.trips.get(one, ())) for one in strategies), default=0),
         at=at,
         max_mark_age=max_mark_age,
+        market=market,
     )
 
 

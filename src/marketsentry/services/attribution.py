@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -58,6 +58,22 @@ class TrackProfit:
     def reject_rate(self) -> float:
         """Rejected orders of all orders, zero without any."""
         return self.rejected / self.orders if self.orders else 0.0
+
+
+async def reject_rates(
+    tracks: Iterable[str], *, window: timedelta, transactions: Transactions, clock: Clock
+) -> dict[str, float]:
+    """Tell of each track which share of the orders made lately was rejected; zero where there were none."""
+    now = clock.now()
+    rates = {}
+    async with transactions() as stores:
+        for track in tracks:
+            accounts = await accounts_of_track(stores, track=track)
+            made = OrderWindow(track, now - window, now, tuple(account.id for account in accounts))
+            counts = await stores.attribution.order_counts(made)
+            n_orders, n_rejected = sum(one.orders for one in counts), sum(one.rejected for one in counts)
+            rates[track] = n_rejected / n_orders if n_orders else 0.0
+    return rates
 
 
 async def attribute_track(

@@ -1,15 +1,16 @@
 """Let the orders of a decision be executed, or say by which code not: checks 1 to 6 of contract 1.6.
 
 What decides is read and written in one transaction: it holds the budget of the track from its beginning, so that two
-decisions never spend one, and the switches from just before it writes, so that nothing is admitted after one was pulled
+decisions never spend one, and the switches from its last reading, so that nothing is admitted after one was pulled
 and who pulls it waits for a write at most. Orders that only reduce what is held are never held back (D9). What a
 refusal pulls or tells is written after it, for a refusal writes nothing else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from marketsentry.core.market.symbols import SYNTHETIC_SOURCE
 from marketsentry.core.orders.change import Change, take
@@ -19,12 +20,14 @@ from marketsentry.core.risk.codes import no_data_code
 from marketsentry.core.risk.kill_switch import EffectiveSwitch
 from marketsentry.exceptions import LockedError, NotFoundError
 from marketsentry.ports import Stores
-from marketsentry.ports.accounts import GLOBAL, Account, SubLedger
+from marketsentry.ports.accounts import GLOBAL, Account, KnownPrice, LedgerState, SubLedger
 from marketsentry.ports.orders import OrderPatch, StoredOrder
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.ports.together import together
+from marketsentry.ports.with_commit import ending_with
+from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW
 from marketsentry.services.execution_booking import executed_qty, result_of
-from marketsentry.services.execution_holdings import Holdings, intent_of, read_account_holdings, which_open
+from marketsentry.services.execution_holdings import Holdings, intent_of, which_open
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest, Sized
 from marketsentry.services.execution_risk import (
     Refusal,
@@ -36,7 +39,10 @@ from marketsentry.services.execution_risk import (
     tell_refusal,
 )
 from marketsentry.services.ledger import PAPER, Marked
-from marketsentry.services.risk_switch import hold_switches, lock_budgets, read_each
+from marketsentry.services.risk_switch import effective_switches, hold_switches
+
+Admitting = Coroutine[Any, Any, Sequence[StoredOrder]]
+"""The last statement of an admission, not awaited yet: with it the transaction may commit."""
 
 
 async def admit(request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> Sequence[StoredOrder]:
@@ -64,15 +70,14 @@ async def admit(request: RunRequest, parts: AdmitParts, *, by: ChangedBy) -> Seq
         With the code by which risk refuses.
     """
     try:
-        async with parts.transactions() as stores:
-            return await admit_within(stores, request, parts)
+        return await ending_with(parts.transactions(), lambda stores: _admitted(stores, request, parts))
     except Refusal as refusal:
         await tell_refusal(refusal, request, parts, by=by)
-        raise LockedError(refusal.detail) from None
+        raise LockedError(refusal.detail, hard_tracks=refusal.hard_tracks) from None
 
 
 async def _waiting(stores: Stores, request: RunRequest) -> Sequence[StoredOrder]:
-    orders = await stores.orders.of_decision(request.decision_id, limit=request.max_orders)
+    orders = await stores.orders.lock(request.decision_id, limit=request.max_orders)
     if not orders:
         raise NotFoundError("no orders for decision")
     return [one for one in orders if one.status.is_waiting]
@@ -82,11 +87,18 @@ async def _account(stores: Stores, request: RunRequest) -> Account | None:
     return await stores.accounts.find(adapter=request.adapter, venue=request.venue, name=ACCOUNT)
 
 
-async def _holdings(
+async def _states(
     stores: Stores, account: Account | None, orders: Sequence[StoredOrder], parts: AdmitParts
-) -> Holdings:
-    tracks = [one.track for one in orders]
-    return await read_account_holdings(stores, account, tracks, at=parts.clock.now())
+) -> Mapping[SubLedger, LedgerState]:
+    """Read under the lock of the account the strategies of orders and the whole of their tracks, as marks need them."""
+    if account is None:
+        return {}
+    await stores.accounts.hold(account)
+    own = [SubLedger(account.id, one.strategy_id, one.track) for one in orders]
+    ledgers = tuple(dict.fromkeys((*own, *(one.whole for one in own))))
+    since = parts.clock.now() - STREAK_WINDOW
+    states = await stores.accounts.states(ledgers, trips_since=since, max_trips=MAX_TRIPS)
+    return dict(zip(ledgers, states, strict=True))
 
 
 def _openers(orders: Sequence[StoredOrder], holdings: Holdings) -> Sequence[StoredOrder]:
@@ -120,29 +132,32 @@ async def admit_within(
     Refusal
         By which codes risk refuses; tell it with `tell_refusal`.
     """
-    waiting = await _waiting(stores, request)
-    pairs = dict.fromkeys((one.track, one.strategy_id) for one in waiting)
-    if not pairs:
-        return []
-    await lock_budgets(stores, pairs)
-    switches, locked, decision, _ = await together(
-        read_each(stores, pairs),
-        stores.orders.lock([one.id for one in waiting]),
+    return await (await _admitted(stores, request, parts, judged))
+
+
+async def _admitted(
+    stores: Stores, request: RunRequest, parts: AdmitParts, judged: frozenset[tuple[str, str]] | None = None
+) -> Admitting:
+    """Do all of an admission but its last statement, which is returned; see `admit_within`."""
+    await stores.risk.lock_budgets_of(request.decision_id)
+    orders, switches, decision, _ = await together(
+        _waiting(stores, request),
+        stores.risk.all_switches(),
         stores.decisions.get(request.decision_id),
         _account(stores, request),
     )
-    orders = [one for one in locked if one.status.is_waiting]
     if not orders:
-        return []
+        return stores.orders.append(())
     refused: tuple[str, ...] = ()
     if not decision.is_approved:
         refused = tuple(str(one["code"]) for one in decision.violations) or ("decision_not_approved",)
-    return await admit_held(stores, request, parts, Held(orders, switches, judged, refused))
+    known = effective_switches(switches, dict.fromkeys((one.track, one.strategy_id) for one in orders))
+    return await admit_held(stores, request, parts, Held(orders, known, judged, refused))
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Orders of a decision under locks: their rows and the budget, and with `holds_switches` those of `switches`.
+    """Orders of a decision under locks: their rows and the budget, and with `known` those of `switches`.
 
     `judged` is track and target of what the breaker let pass: nothing else may be opened; None: it judges here.
     `refused` are the codes of a decision that was not approved. `known` is what is known already of their one track.
@@ -153,7 +168,6 @@ class Held:
     judged: frozenset[tuple[str, str]] | None = None
     refused: tuple[str, ...] = ()
     known: "Known | None" = None
-    holds_switches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +176,11 @@ class Known:
 
     marked: Marked
     facts: TrackFacts | None
+
+    @property
+    def states(self) -> Mapping[SubLedger, LedgerState]:
+        """What the track holds."""
+        return {self.marked.state.ledger: self.marked.state}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +199,12 @@ class Admission:
         patches: dict[int, OrderPatch] = {}
         for one in self.sized:
             order, reason = logs[one.order.id], self.refusal
+            plan = request.plan_for(one)
             if one.qty is None:
                 reason = "no_market_data"
             elif not one.qty:
                 reason = "below_min_size"
-            elif one.opens and request.terms_for(one.order).reduce_only:
+            elif one.opens and plan.terms.reduce_only:
                 reason = "reduce_only_opens"
             events: list[Event] = [Admitted(at, one.qty or order.qty)]
             if reason is not None:
@@ -196,11 +216,11 @@ class Admission:
                 metadata["execution"] = result_of(one.order, change.after, events)
             patches[order.id] = OrderPatch(
                 account_id=None if self.account is None else self.account.id,
-                plan=request.plan_for(one.order).document(),
+                plan=plan.document(),
                 adapter=request.adapter,
                 venue=request.venue,
-                time_in_force=request.time_in_force,
-                max_slippage_bps=request.max_slippage_bps,
+                time_in_force=plan.time_in_force,
+                max_slippage_bps=plan.max_slippage_bps,
                 base_quantity=one.qty or None,
                 notional=_scaled(one),
                 is_reduce_only=not one.opens,
@@ -209,32 +229,24 @@ class Admission:
         return changes, patches
 
 
-async def admit_held(
-    stores: Stores, request: RunRequest, parts: AdmitParts, held: Held
-) -> Sequence[StoredOrder]:
-    """Admit orders that nobody else can move; see `admit_within`."""
+async def admit_held(stores: Stores, request: RunRequest, parts: AdmitParts, held: Held) -> Admitting:
+    """Judge orders that nobody else can move; returns the statement that admits them. See `admit_within`."""
     admission = await judge_held(stores, request, parts, held)
     logs = await stores.orders.orders(held.orders)
     changes, patches = admission.changes(request, logs, at=parts.clock.now())
-    return await stores.orders.append(changes, patches=patches)
+    return stores.orders.append(changes, patches=patches, holder=parts.holder)
 
 
 async def judge_held(stores: Stores, request: RunRequest, parts: AdmitParts, held: Held) -> Admission:
     """Run checks 1 to 6 over orders that nobody else can move, stored or not; raises `Refusal`."""
     orders, known = held.orders, held.known
     account = await _account(stores, request)
-    holdings = (
-        await _holdings(stores, account, orders, parts) if known is None else Holdings([known.marked.state])
-    )
+    states = await _states(stores, account, orders, parts) if known is None else known.states
+    holdings = Holdings([state for ledger, state in states.items() if ledger.is_whole])
     openers = _openers(orders, holdings)
     _refuse_blocked(openers, held.switches)
     if held.refused:
         raise Refusal(held.refused)
-    market = await _market(stores, request, parts, held, openers, holdings)
-    for order in openers:
-        if (order.track, order.target) not in market.judged:
-            raise Refusal((no_data_code(order.target),))
-    sized = await _sized(stores, request, parts, orders, openers)
     refusal = parts.venues.refusal(request.adapter, request.venue)
     if refusal is None:  # else nothing can be sent, and there is nothing to be at risk
         account = await stores.accounts.open(
@@ -243,13 +255,17 @@ async def judge_held(stores: Stores, request: RunRequest, parts: AdmitParts, hel
             name=ACCOUNT,
             currency=parts.venues.currency(request.adapter, request.venue),
         )
-        if openers:
-            await _judge(stores, parts, account, known, sized, market)
+        await stores.accounts.hold(account)
     else:
         account = None
-    if openers and not held.holds_switches:
-        pairs = dict.fromkeys((one.track, one.strategy_id) for one in openers)
-        _refuse_blocked(openers, await hold_switches(stores, pairs))
+    market = await _market(stores, request, parts, held, openers, holdings)
+    _refuse_blocked(openers, market.switches)
+    for order in openers:
+        if (order.track, order.target) not in market.judged:
+            raise Refusal((no_data_code(order.target),))
+    sized = await _sized(stores, request, parts, orders, openers, holdings)
+    if account is not None and openers:
+        await _judge(stores, parts, account, known, sized, market, states)
     return Admission(sized, account, refusal)
 
 
@@ -262,11 +278,17 @@ def _refuse_blocked(openers: Sequence[StoredOrder], switches: Sequence[Effective
 
 @dataclass(frozen=True, slots=True)
 class _Market:
-    """What the breaker let pass, newest prices, and by track what risk must know."""
+    """What the breaker let pass, newest prices, by track what risk must know, and the switches, which are held now."""
 
     judged: frozenset[tuple[str, str]]
-    prices: Mapping[str, Decimal]
+    known: Sequence[KnownPrice]
     facts: Mapping[str, TrackFacts]
+    switches: Sequence[EffectiveSwitch]
+
+    @property
+    def prices(self) -> Mapping[str, Decimal]:
+        """By target."""
+        return {one.target: one.price for one in self.known}
 
 
 async def _market(
@@ -277,22 +299,25 @@ async def _market(
     openers: Sequence[StoredOrder],
     holdings: Holdings,
 ) -> _Market:
-    """Ask the breaker, and read what risk asks for, by one round trip where nothing is known yet."""
+    """Ask the breaker, read what risk asks for and take the last lock, by one round trip where nothing is known."""
     if held.known is not None and held.judged is not None:
         facts = held.known.facts
-        return _Market(held.judged, {}, {} if facts is None else {held.orders[0].track: facts})
+        return _Market(held.judged, (), {} if facts is None else {held.orders[0].track: facts}, held.switches)
     if not openers:
-        return _Market(frozenset(), {}, {})
-    targets = tuple(dict.fromkeys((*holdings.targets, *(one.target for one in held.orders))))
+        return _Market(frozenset(), (), {}, ())
+    targets = tuple(
+        dict.fromkeys((*holdings.targets, *holdings.on_their_way, *(one.target for one in held.orders)))
+    )
     tracks = tuple(dict.fromkeys(one.track for one in openers))
     opening = [(one.track, one.target) for one in openers] if held.judged is None else []
-    passed, prices, read = await together(
+    passed, prices, read, switches = await together(
         judge_market(stores, opening, parts),
         _prices(stores, request, targets, parts),
         together(*(read_track_facts(stores, track, targets, parts) for track in tracks)),
+        hold_switches(stores, dict.fromkeys((one.track, one.strategy_id) for one in openers)),
     )
     return _Market(
-        passed if held.judged is None else held.judged, prices, dict(zip(tracks, read, strict=True))
+        passed if held.judged is None else held.judged, prices, dict(zip(tracks, read, strict=True)), switches
     )
 
 
@@ -303,12 +328,13 @@ async def _judge(
     known: Known | None,
     sized: Sequence[Sized],
     market: _Market,
+    states: Mapping[SubLedger, LedgerState],
 ) -> None:
     """Let risk judge each track in which something is opened."""
     for track in dict.fromkeys(one.order.track for one in sized if one.opens):
         of_track = [one for one in sized if one.order.track == track]
         if known is None:
-            taken = await mark_strategies(stores, parts, account, of_track, market.prices)
+            taken = await mark_strategies(stores, parts, account, of_track, market.known, states)
             marked = taken[SubLedger(account.id, GLOBAL, track)]
         else:
             marked = known.marked
@@ -321,6 +347,7 @@ async def _sized(
     parts: AdmitParts,
     orders: Sequence[StoredOrder],
     openers: Sequence[StoredOrder],
+    holdings: Holdings,
 ) -> Sequence[Sized]:
     opening = {one.id for one in openers}
     stages = {
@@ -332,20 +359,16 @@ async def _sized(
         opens = order.id in opening
         stage = stages[order.track] if opens else 100
         qty = None if order.base_quantity is None else executed_qty(order.base_quantity, stage)
-        sized.append(Sized(order, qty, opens, stage))
+        sized.append(Sized(order, qty, opens, stage, not opens and holdings.is_netted(intent_of(order))))
     return sized
 
 
 async def _prices(
     stores: Stores, request: RunRequest, targets: Sequence[str], parts: AdmitParts
-) -> Mapping[str, Decimal]:
+) -> Sequence[KnownPrice]:
     """Newest prices; what was made up prices paper alone."""
     found = await stores.accounts.known_prices(targets, as_of=parts.clock.now())
-    return {
-        one.target: one.price
-        for one in found
-        if request.adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)
-    }
+    return [one for one in found if request.adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)]
 
 
 def _scaled(one: Sized) -> Decimal | None:

@@ -21,7 +21,8 @@ KnownAccounts = dict[int, Account]
 
 def result_of(stored: StoredOrder, order: Order, log: Sequence[Event]) -> dict[str, object]:
     """Tell the execution result of an order from its whole log."""
-    return execution_document(order, log, base=base_of(stored.target))
+    timeout_s = None if stored.plan is None else float(stored.plan["limit_timeout_s"])
+    return execution_document(order, log, base=base_of(stored.target), limit_timeout_s=timeout_s)
 
 
 async def write_change(

@@ -2,7 +2,8 @@
 
 Whoever drives holds the lease of the order. It asks what is to be done, writes that it is about to do it, does it and
 writes what came of it. A crash between any two of these leaves a record from which the next one goes on: a leg that is
-`sending` may be at the venue, so it is asked for and never sent again.
+`sending` may be at the venue, so it is asked for and never sent again. A venue in the record is not called before: it
+answers in the transaction that writes the leg (ADR 0256).
 """
 
 import asyncio
@@ -49,12 +50,12 @@ from marketsentry.ports.venue import (
     Venue,
     VenueRefusedError,
 )
-from marketsentry.ports.with_commit import alone
 from marketsentry.services.execution_booking import write_change
 from marketsentry.services.execution_claim import Claimed, Claims, DriveParts
 
 _SWITCHES_KNOWN_S = 0.1  # as long as a reading counts
 _LEASE_TO_ACT = 0.5
+_NOT_THERE_FOR = timedelta(seconds=10)  # so long a venue must say that it has no such order
 _LEASE_TO_WAIT = 0.75  # what must be left of a lease: a wait is calls of the venue and a pause
 log = structlog.get_logger(__name__)
 
@@ -89,48 +90,42 @@ async def drive(claimed: Claimed, parts: DriveParts, *, owner: str) -> Order:
 async def begin(
     order: StoredOrder | int, parts: DriveParts, *, owner: str, claims: Claims | None = None
 ) -> "Driver | None":
-    """Take an open order that nobody holds, to run it; None where there is nothing to take.
+    """Take an open order that nobody else holds, to run it; None where there is nothing to take.
 
-    With `claims`, orders that wait for their turn are taken with it. Where the row of the order is known and its venue
-    keeps its books in the record, the first leg is written by the statement that takes the order.
+    One that was admitted into the hands of `owner` is given by its row, and only looked at. With `claims`, orders that
+    wait for their turn are taken with it.
     """
     if isinstance(order, StoredOrder):
-        driver = await _begin_in_record(order, parts, owner)
-        if driver is not None:
+        if order.lease_owner == owner and (driver := await _begin_held(order, parts, owner)) is not None:
             return driver
         order = order.id
     claimed = await (claims or Claims(parts, owner)).take(order)
     return None if claimed is None else Driver(claimed, parts, owner)
 
 
-async def _begin_in_record(stored: StoredOrder, parts: DriveParts, owner: str) -> "Driver | None":
-    """Take an order with its next leg; None where it has to be taken first, and then looked at."""
+async def _begin_held(stored: StoredOrder, parts: DriveParts, owner: str) -> "Driver | None":
+    """Look at an order that is held for us since its row was written; None where that is over."""
+    started = asyncio.get_running_loop().time()
     venue = parts.venues.in_record(stored.adapter, stored.venue, fee_bps=plan_of(stored.plan or {}).fee_bps)
-    if venue is None or not stored.status.is_open:
-        return None
     async with parts.transactions() as stores:
         logs, switches, offer = await together(
             stores.orders.events([stored.id]),
             stores.risk.all_switches(),
-            venue.offer(stores, stored.target),
+            _no_offer() if venue is None else venue.offer(stores, stored.target),
         )
     log = [one.event for one in logs[stored.id]]
-    if offer is None or len(log) != stored.version:
+    assert stored.lease_until is not None
+    left_s = (stored.lease_until - switches.now).total_seconds()
+    if len(log) != stored.version or left_s <= 0:
         return None
-    until = asyncio.get_running_loop().time() + parts.rules.lease_s
-    driver = Driver(Claimed(stored, log, switches, until), parts, owner)
-    change = driver.plan_leg(offer)
-    if change is None:
-        return None
-    try:
-        await alone(
-            parts.transactions(),
-            lambda stores: stores.orders.take(change, owner=owner, lease_s=parts.rules.lease_s),
-        )
-    except ConflictError:  # somebody else has it, or had it
-        return None
-    driver.moved(change)
+    driver = Driver(Claimed(stored, log, switches, started + left_s), parts, owner)
+    if offer is not None:
+        driver.plan_leg(offer)
     return driver
+
+
+async def _no_offer() -> None:
+    return None
 
 
 class Driver:
@@ -148,23 +143,21 @@ class Driver:
         self.in_record = parts.venues.in_record(
             self.stored.adapter, self.stored.venue, fee_bps=self.plan.fee_bps
         )
-        self.due: Send | None = None  # written, and to be handed in
+        self.due: Send | None = None
+        self.missed_at: datetime | None = None  # since when the venue has said that it has not the open leg
 
-    def plan_leg(self, offer: Offer) -> Change | None:
-        """Tell the event of the next leg, which is then due; None where something else is to be done first."""
+    def plan_leg(self, offer: Offer) -> None:
+        """Decide on the next leg, which is then due, where nothing else is to be done first."""
         if self.order.open_leg is not None or not self.order.remaining_qty:
-            return None
-        switches, self.switches = self.switches, None
-        assert switches is not None
-        if not self.order.is_reduce_only and self._stop(switches) is not None:
-            return None
-        now = self.parts.clock.now()
+            return
+        assert self.switches is not None
+        if not self.order.is_reduce_only and self._stop(self.switches) is not None:
+            return
         market = Market(offer.quote.bid, offer.quote.ask)
+        now = self.parts.clock.now()
         step = next_step(self.order, self.plan, now=now, market=market, product=offer.product)
-        if not isinstance(step, Send):
-            return None
-        self.due = step
-        return self._change([_sending(step, now)])
+        if isinstance(step, Send):
+            self.due, self.switches = step, None
 
     async def run(self) -> Order:
         """Execute the order to its end; see `drive`."""
@@ -172,7 +165,7 @@ class Driver:
             self.stored.adapter, self.stored.venue, fee_bps=self.plan.fee_bps
         )
         if self.due is not None:
-            await self._hand_in(self.due)
+            await self._send(self.due)
         while self.order.status.is_open:
             await self.step()
         return self.order
@@ -238,10 +231,15 @@ class Driver:
         return switch.code if stops else None
 
     async def _send(self, step: Send) -> None:
-        await self._write([_sending(step, self.parts.clock.now())])
-        await self._hand_in(step)
+        """Write that a leg is about to be sent, and send it; a venue in the record writes it with its answer."""
+        sending = _sending(step, self.parts.clock.now())
+        if self.in_record is None:
+            await self._write([sending])
+            await self._hand_in(step)
+        else:
+            await self._hand_in(step, sending)
 
-    async def _hand_in(self, step: Send) -> None:
+    async def _hand_in(self, step: Send, *unwritten: LegSending) -> None:
         if asyncio.get_running_loop().time() >= self.held_until:
             raise ConflictError(f"the lease of order {self.stored.id} ended before its leg was sent")
         request = LegRequest(
@@ -254,28 +252,30 @@ class Driver:
             time_in_force=step.time_in_force,
             is_reduce_only=self.order.is_reduce_only,
             terms=self.plan.terms,
+            is_netted=self.plan.is_netted,
         )
         try:
             async with asyncio.timeout(self.parts.rules.call_s):
-                answer = await self._submit(request)
+                answer = await self._submit(request, unwritten)
         except VenueRefusedError as refused:
             answer = [LegRefused(self.parts.clock.now(), step.client_order_id, refused.code)]
         except (OutcomeUnknownError, TimeoutError) as unseen:
             reason = str(unseen) or "timeout"
             answer = [LegUnseen(self.parts.clock.now(), step.client_order_id, reason)]
-        await self._write(answer)
+        await self._write([*unwritten, *answer] if answer else ())
 
-    async def _submit(self, request: LegRequest) -> Sequence[Event]:
+    async def _submit(self, request: LegRequest, unwritten: Sequence[LegSending]) -> Sequence[Event]:
         """Hand in a leg; tells what is left to be written of the answer."""
         name = request.client_order_id
         if self.in_record is None:
             view = await self.venue.submit(request)
-            return self._evidence(name, view, view.fills)
+            return self._evidence(self.order, name, view, view.fills, is_proof=_tells_fills(view))
         noted = self._change(())
 
         async def note(stores: Stores, view: LegView) -> None:
             nonlocal noted
-            noted = self._change(self._evidence(name, view, view.fills))
+            sent = take(self.order, unwritten).after
+            noted = self._change([*unwritten, *self._evidence(sent, name, view, view.fills)])
             await self._record(stores, noted)
 
         await self.in_record.submit_with(request, note)
@@ -299,7 +299,7 @@ class Driver:
             await self.parts.sleep(step.wait_s)
             return
         before = self.order
-        await self._write(self._evidence(step.client_order_id, view, fills))
+        await self._write(self._evidence(before, step.client_order_id, view, fills))
         if self.order is not before:
             return
         if step.cancels_again and view is not None and not view.status.is_over:
@@ -310,21 +310,31 @@ class Driver:
         view = await self.venue.order(self._ref(leg))
         if view is None:
             return None, ()
-        known = sum((fill.qty for fill in view.fills), ZERO)
-        return view, view.fills if known >= view.filled_qty else await self.venue.fills(self._ref(leg))
-
-    def _evidence(self, client_order_id: str, view: LegView | None, fills: Iterable[Fill]) -> Sequence[Event]:
-        evidence = None
-        if view is not None:
-            evidence = Evidence(view.venue_order_id, view.status.is_over, view.filled_qty, view.venue_status)
-        return reconcile(
-            self.order,
-            client_order_id,
-            evidence,
-            fills,
-            now=self.parts.clock.now(),
-            grace=timedelta(seconds=self.parts.rules.grace_s),
+        is_told = (
+            self.in_record is not None or _tells_fills(view) or not (view.status.is_over or view.filled_qty)
         )
+        return view, view.fills if is_told else await self.venue.fills(self._ref(leg))
+
+    def _evidence(
+        self,
+        order: Order,
+        client_order_id: str,
+        view: LegView | None,
+        fills: Iterable[Fill],
+        *,
+        is_proof: bool = True,
+    ) -> Sequence[Event]:
+        """Tell what a view and fills come to; one that is no proof ends no leg: its total may be behind the fills."""
+        evidence, now, grace = None, self.parts.clock.now(), timedelta(seconds=self.parts.rules.grace_s)
+        if view is None:  # back from an outage it may not know yet what it took: it is asked twice
+            self.missed_at = self.missed_at or now
+            is_sure = self.in_record is not None or now - self.missed_at >= _NOT_THERE_FOR
+            grace = grace if is_sure else timedelta.max
+        else:
+            self.missed_at = None
+            is_over = view.status.is_over and is_proof
+            evidence = Evidence(view.venue_order_id, is_over, view.filled_qty, view.venue_status)
+        return reconcile(order, client_order_id, evidence, fills, now=now, grace=grace)
 
     async def _write(self, events: Iterable[Event]) -> None:
         change = self._change(events)
@@ -352,6 +362,8 @@ class Driver:
 
     def moved(self, change: Change) -> None:
         """Go on from what is committed."""
+        if change.after.open_leg is None:
+            self.missed_at = None
         self.order = change.after
         self.log += change.events
 
@@ -375,6 +387,11 @@ class Driver:
 
     def _ref(self, leg: Leg) -> LegRef:
         return LegRef(self.stored.target, leg.client_order_id, leg.venue_order_id, leg.sent_at)
+
+
+def _tells_fills(view: LegView) -> bool:
+    """Whether a view has the fills of its total with it."""
+    return 0 < view.filled_qty <= sum((fill.qty for fill in view.fills), ZERO)
 
 
 def _sending(step: Send, now: datetime) -> LegSending:

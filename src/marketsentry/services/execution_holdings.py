@@ -45,6 +45,11 @@ class Holdings:
         """What is held by anybody, in order."""
         return tuple(dict.fromkeys(one.target for state in self.states for one in state.positions))
 
+    @property
+    def on_their_way(self) -> Sequence[str]:
+        """What open orders may still trade, in order."""
+        return tuple(dict.fromkeys(one.target for state in self.states for one in state.open_orders))
+
     def closable(self) -> dict[tuple[str, str, str], Decimal]:
         """Tell what can be closed, by track, strategy and target; signed base units.
 
@@ -63,6 +68,16 @@ class Holdings:
                     after = before + order.qty
                     left[key] = after if after * before > 0 else ZERO
         return left
+
+    def is_netted(self, one: Intent) -> bool:
+        """Tell whether other ledgers hold on the side of an order what its own would close with it."""
+        return any(
+            held.target == one.target
+            and held.position.qty * one.side.sign > 0
+            and (held.ledger.track, held.ledger.strategy_id) != (one.track, one.strategy_id)
+            for state in self.states
+            for held in state.positions
+        )
 
 
 async def read_account_holdings(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import structlog
+
 from marketsentry.exceptions import DependencyError
 from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.accounts import Account
@@ -20,6 +22,7 @@ from marketsentry.ports.venue import Venue
 UNKNOWN_ORDER = "unknown_venue_order"
 UNBOOKED_FILL = "unbooked_venue_fill"
 WINDOW = timedelta(hours=24)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,8 @@ async def reconcile_all(parts: ReconcileParts) -> Sequence[Difference]:
         try:
             venue = await parts.venues.open(account.adapter, account.venue, fee_bps=Decimal(0))
             found += await _compare(account, venue, parts)
-        except DependencyError:
-            continue
+        except DependencyError as error:
+            log.warning("account_not_reconciled", venue=account.venue, reason=str(error))
     await _tell(found, parts)
     return found
 

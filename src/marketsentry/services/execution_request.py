@@ -1,7 +1,7 @@
 """What is asked of execution, and what it works with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from marketsentry.core.orders.plan import Plan, PlanStyle
 from marketsentry.core.orders.terms import NO_TERMS, Terms, terms_of
 from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.execution import Venues
-from marketsentry.ports.orders import StoredOrder
+from marketsentry.ports.orders import Holder, StoredOrder
 from marketsentry.services.risk import RiskParts
 
 ACCOUNT = "main"
@@ -33,13 +33,16 @@ async def stage_without_rollout(stores: Stores, *, track: str, is_live: bool) ->
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """Which decision to execute, and how."""
+    """Which decision to execute, and how.
+
+    `time_in_force` and `max_slippage_bps` None are those that each order was entered with.
+    """
 
     decision_id: str
     adapter: str = "paper"
     venue: str = "coinbase"
-    time_in_force: TimeInForce = TimeInForce.IOC
-    max_slippage_bps: Decimal = Decimal(20)
+    time_in_force: TimeInForce | None = None
+    max_slippage_bps: Decimal | None = None
     max_orders: int = 100
     limit_timeout_s: Decimal = Decimal(2)
     max_retries: int = 1
@@ -52,31 +55,30 @@ class RunRequest:
         """Whether real money moves."""
         return self.adapter != "paper"
 
-    @property
-    def plan(self) -> Plan:
-        """How each order is executed."""
-        return Plan(
-            style=self.style,
-            time_in_force=self.time_in_force,
-            max_slippage_bps=self.max_slippage_bps,
-            limit_timeout_s=self.limit_timeout_s,
-            max_retries=self.max_retries,
-            fee_bps=self.fee_bps,
-            is_live=self.is_live,
-        )
-
     def terms_for(self, order: StoredOrder) -> Terms:
         """Tell the terms of one order: those of the run, and its own where the run says nothing."""
         return self.terms.over(terms_of(order.metadata.get(ORDER_TERMS)))
 
-    def plan_for(self, order: StoredOrder) -> Plan:
-        """Tell how one order is executed."""
-        return replace(self.plan, terms=self.terms_for(order))
+    def plan_for(self, one: "Sized") -> Plan:
+        """Tell how one order is executed: as the run says, and where it says nothing as the order does."""
+        order = one.order
+        slippage_bps = order.max_slippage_bps if self.max_slippage_bps is None else self.max_slippage_bps
+        return Plan(
+            style=self.style,
+            time_in_force=self.time_in_force or order.time_in_force,
+            max_slippage_bps=slippage_bps,
+            limit_timeout_s=self.limit_timeout_s,
+            max_retries=self.max_retries,
+            fee_bps=self.fee_bps,
+            is_live=self.is_live,
+            terms=self.terms_for(order),
+            is_netted=one.is_netted,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class AdmitParts:
-    """What admission needs."""
+    """What admission needs. What is admitted is held by `holder` from then on; None: by who claims it."""
 
     transactions: Transactions
     clock: Clock
@@ -84,20 +86,29 @@ class AdmitParts:
     venues: Venues
     paper_capital: Decimal
     stage_of: StageOf = stage_without_rollout
+    holder: Holder | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """An order with the quantity that is executed; None where it has no price. `opens` is false for an exit."""
+    """An order with the quantity that is executed; None where it has no price.
+
+    `opens` is false for an exit. `is_netted` says that other ledgers hold what it closes the other way.
+    """
 
     order: StoredOrder
     qty: Decimal | None
     opens: bool
     stage_pct: int
+    is_netted: bool = False
 
     def notional(self, prices: Mapping[str, Decimal]) -> Decimal:
-        """Signed value in quote currency; zero for what will be rejected."""
-        price = self.order.est_price or prices.get(self.order.target)
-        if self.qty is None or price is None:
+        """Signed value in quote currency; zero for what will be rejected.
+
+        An estimate below the market makes no order smaller: a sale fills at the market whatever it was estimated at.
+        """
+        told = (self.order.est_price, prices.get(self.order.target))
+        known = [price for price in told if price is not None]
+        if self.qty is None or not known:
             return ZERO  # it will be rejected, not executed
-        return self.order.side.sign * self.qty * price
+        return self.order.side.sign * self.qty * max(known)

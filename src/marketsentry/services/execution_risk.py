@@ -8,18 +8,20 @@ from decimal import Decimal
 from marketsentry.core.risk.breaker import MarketVerdict
 from marketsentry.core.risk.codes import GLOBAL, Rule, blocked_detail, exceeded
 from marketsentry.core.risk.hard_rules import HardTrigger, LossFigures, judge_losses, triggers_of
+from marketsentry.core.risk.limits import RiskLimits
 from marketsentry.core.risk.losses import OrderOutcomes, execution_shortfall_ratio
 from marketsentry.core.risk.positions import Position
 from marketsentry.core.risk.profiles import Profile
+from marketsentry.core.risk.violations import Cure, Violation
 from marketsentry.core.risk.worsened import worsened
 from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Stores
-from marketsentry.ports.accounts import Account, SubLedger
+from marketsentry.ports.accounts import Account, KnownPrice, LedgerState, SubLedger
 from marketsentry.ports.risk import ChangedBy, RiskEvent, Severity
 from marketsentry.ports.together import together
 from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW, figures_of
 from marketsentry.services.execution_request import AdmitParts, RunRequest, Sized
-from marketsentry.services.ledger import Marked, mark, open_ledger
+from marketsentry.services.ledger import Marked, mark, mark_states, open_ledger
 from marketsentry.services.risk_switch import pull_hard
 from marketsentry.services.risk_volatility import enforce_market, judge_targets
 
@@ -31,8 +33,9 @@ _SHORTFALL_ORDERS = 5000
 class Refusal(Exception):  # noqa: N818 - it never leaves the services: `LockedError` does
     """Risk says no: it leaves the transaction, so that nothing of it stays.
 
-    `triggers` are pulled and `codes` stored as events after it. A refusal by a switch is told by its code alone, and
-    one by the breaker by its `verdicts`, of a track each.
+    `triggers` are pulled and `codes` stored as events after it, with the figures of `violations` and what is `known`
+    beside them. A refusal by a switch is told by its code alone, and one by the breaker by its `verdicts`, of a track
+    each.
     """
 
     def __init__(
@@ -43,12 +46,21 @@ class Refusal(Exception):  # noqa: N818 - it never leaves the services: `LockedE
         verdicts: Mapping[str, MarketVerdict] | None = None,
         triggers: tuple[HardTrigger, ...] = (),
         severity: Severity = Severity.WARNING,
+        violations: Iterable[Violation] = (),
+        known: Mapping[str, float] | None = None,
+        why: str = "",
     ) -> None:
         super().__init__(*codes)
         self.codes, self.triggers, self.severity = tuple(codes), triggers, severity
+        self.violations, self.known, self.why = {one.code: one for one in violations}, known or {}, why
         self.verdicts = verdicts or {}
         self.is_told = by_switch or bool(self.verdicts)
         self.detail = self.codes[0] if by_switch else blocked_detail(self.codes)
+
+    @property
+    def hard_tracks(self) -> tuple[str, ...]:
+        """Tracks that a hard rule stops."""
+        return tuple(dict.fromkeys(one.track for one in self.triggers))
 
 
 async def judge_market(
@@ -73,28 +85,53 @@ async def mark_strategies(
     parts: AdmitParts,
     account: Account,
     sized: Sequence[Sized],
-    prices: Mapping[str, Decimal],
+    known: Sequence[KnownPrice],
+    states: Mapping[SubLedger, LedgerState],
 ) -> Mapping[SubLedger, Marked]:
-    """Mark the strategies that want to open in a track, and the track; each on paper begins with its capital."""
-    now, track = parts.clock.now(), sized[0].order.track
-    ledgers = [
-        await open_ledger(
-            stores, account, strategy_id=strategy, track=track, paper_capital=parts.paper_capital, at=now
-        )
-        for strategy in _opening(sized)
-    ]
+    """Mark the strategies that want to open in a track, and the track; each on paper begins with its capital.
+
+    A price marks as of its own time, so that one that stands still grows old. `states` were read under the lock of the
+    account; a strategy that was marked before has its capital.
+    """
+    now, order = parts.clock.now(), sized[0].order
+    prices, times = {one.target: one.price for one in known}, {one.target: one.at for one in known}
+    ledgers = [SubLedger(account.id, one, order.track) for one in _opening(sized)]
     try:
+        if all(_was_marked(states.get(one)) for one in ledgers):
+            return await mark_states(
+                stores,
+                account,
+                [states[one] for one in (*ledgers, ledgers[0].whole)],
+                prices,
+                at=now,
+                marked_at=times,
+                decision_id=order.decision_id,
+            )
+        for one in ledgers:
+            await open_ledger(
+                stores,
+                account,
+                strategy_id=one.strategy_id,
+                track=one.track,
+                paper_capital=parts.paper_capital,
+                at=now,
+            )
         return await mark(
             stores,
             ledgers,
             prices,
             at=now,
-            decision_id=sized[0].order.decision_id,
+            marked_at=times,
+            decision_id=order.decision_id,
             trips_since=now - STREAK_WINDOW,
             max_trips=MAX_TRIPS,
         )
     except DataQualityError as error:
-        raise Refusal((NO_ACCOUNT_DATA,)) from error
+        raise _unreadable(error) from error
+
+
+def _was_marked(state: LedgerState | None) -> bool:
+    return state is not None and state.last is not None and not state.ledger.is_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +170,7 @@ def judge_risk(
     sized
         The orders of the track.
     prices
-        Of what is traded, where an order has none of its own.
+        The newest of what is held, on its way or traded: an order counts at the larger of this and its estimate.
     facts
         Of what is held and traded.
     parts
@@ -154,18 +191,16 @@ def judge_risk(
                 strategy,
                 at=now,
                 max_mark_age=timedelta(seconds=limits.breaker.max_price_age_s),
+                market=prices,
             )
         except DataQualityError as error:
-            raise Refusal((NO_ACCOUNT_DATA,)) from error
+            raise _unreadable(error) from error
         if figures.losing_streak > limits.max_consecutive_losses:
-            raise Refusal(
-                (exceeded(Rule.CONSECUTIVE_LOSS, strategy),),
-                triggers=(HardTrigger(track, strategy, (Rule.CONSECUTIVE_LOSS,)),),
-                severity=Severity.CRITICAL,
-            )
+            raise _streak_refusal(track, strategy, figures.losing_streak, limits)
         streak = max(streak, figures.losing_streak)
     if not figures.equity_quote > 0:
-        raise Refusal((exceeded(Rule.DRAWDOWN),))
+        why = f"equity must be > 0, was {figures.equity_quote}"
+        raise Refusal((exceeded(Rule.DRAWDOWN),), why=why)
     before = [Position(target, float(weight), track) for target, weight in figures.weights.items()]
     ordered = [
         Position(one.order.target, float(one.notional(prices) / figures.equity_quote), track) for one in sized
@@ -179,7 +214,37 @@ def judge_risk(
     if found:  # all of it is told
         strategies = {one.order.strategy_id for one in sized}
         of = strategies.pop() if len(strategies) == 1 else GLOBAL
-        raise Refusal([one.code for one in found], triggers=triggers_of(hard, of))
+        raise Refusal(
+            [one.code for one in found],
+            triggers=triggers_of(hard, of),
+            violations=found,
+            known={"execution_shortfall_ratio": shortfall},
+        )
+
+
+def _unreadable(error: DataQualityError) -> Refusal:
+    return Refusal((NO_ACCOUNT_DATA,), severity=Severity.CRITICAL, why=str(error))
+
+
+def _streak_refusal(track: str, strategy: str, streak: int, limits: RiskLimits) -> Refusal:
+    code, limit = exceeded(Rule.CONSECUTIVE_LOSS, strategy), float(limits.max_consecutive_losses)
+    found = Violation(
+        Rule.CONSECUTIVE_LOSS,
+        code,
+        Cure.BREACH,
+        float(streak),
+        limit,
+        strategy,
+        is_hard=True,
+        tracks=(track,),
+    )
+    return Refusal(
+        (code,),
+        triggers=(HardTrigger(track, strategy, (Rule.CONSECUTIVE_LOSS,)),),
+        severity=Severity.CRITICAL,
+        violations=(found,),
+        known={"streak": streak},
+    )
 
 
 def _opening(sized: Sequence[Sized]) -> Sequence[str]:
@@ -202,11 +267,16 @@ async def tell_refusal(refusal: Refusal, request: RunRequest, parts: AdmitParts,
                 "source": "execution",
                 "decision_id": request.decision_id,
                 "violations": list(refusal.codes),
+                **refusal.known,
             },
         )
-        await stores.risk.add_events(
-            [
-                RiskEvent(refusal.severity, code, "execution refused", request.decision_id)
-                for code in refusal.codes
-            ]
-        )
+        await stores.risk.add_events([_event(code, refusal, request) for code in refusal.codes])
+
+
+def _event(code: str, refusal: Refusal, request: RunRequest) -> RiskEvent:
+    why, payload = refusal.why, dict[str, object](refusal.known)
+    if (one := refusal.violations.get(code)) is not None:
+        why = f"{one.rule} was {one.figure:.6g}, the limit is {one.limit:.6g}"
+        payload |= {"figure": one.figure, "limit": one.limit, "hard": one.is_hard}
+    message = f"execution refused: {why}" if why else "execution refused"
+    return RiskEvent(refusal.severity, code, message, request.decision_id, payload)

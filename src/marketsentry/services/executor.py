@@ -15,7 +15,7 @@ import structlog
 
 from marketsentry.exceptions import DependencyError, MarketSentryError
 from marketsentry.ports.accounts import is_apart
-from marketsentry.ports.orders import StoredOrder
+from marketsentry.ports.orders import Holder, StoredOrder
 from marketsentry.services.execution_claim import Claims, DriveParts
 from marketsentry.services.execution_drive import begin
 from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
@@ -49,10 +49,15 @@ class Executor:
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._claims = Claims(self._parts, self.owner)
 
+    @property
+    def holder(self) -> Holder:
+        """Who holds what is admitted for this executor."""
+        return Holder(self.owner, self._parts.rules.lease_s)
+
     def start(self, orders: Iterable[StoredOrder | int]) -> None:
         """Begin to drive orders and return at once; those under way go on.
 
-        An order is given by its id, or by its row as it was admitted, which need not be read then.
+        An order is given by its id, or by its row as it was admitted: where it is held for us, it need not be claimed.
         """
         for order in orders:
             order_id = _id_of(order)

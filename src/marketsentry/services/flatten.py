@@ -227,7 +227,7 @@ class _Run:
             return True  # what is held moved under us: look again
         ids = [one.id for one in orders]
         self.order_ids += ids
-        await parts.executor.settle(ids, within_s=self.rules.settle_s)
+        await parts.executor.settle(orders, within_s=self.rules.settle_s)
         async with admit.transactions() as stores:
             ended = [await stores.orders.get(one) for one in ids]
         for one in ended:
@@ -306,7 +306,7 @@ def _hindrance(held: HeldPosition, product: Product | None) -> str | None:
     """Tell why the venue would not take an order in a product now."""
     if product is None:
         return f"the venue does not list {held.target}"
-    return None if product.is_tradeable else "not_tradeable"
+    return None if product.takes(is_reduce_only=True) else "not_tradeable"
 
 
 async def _tell(report: FlatReport, parts: AdmitParts) -> None:

@@ -27,6 +27,7 @@ from marketsentry.services.netting import compare_with_venue
 
 EVERY_S = 30.0
 SECOND_LOOK_S = 0.5
+STUCK_LOOKS = 20  # so often an order was open and nothing new was written of it: ten minutes
 _CASH_STEP = Decimal("0.01")
 log = structlog.get_logger(__name__)
 
@@ -36,7 +37,8 @@ class AccountCheck:
     """One account held against its venue.
 
     `unreached` says why the venue could not be asked; then nothing was compared. `open_orders` may still fill, and
-    what they trade is not compared; of those the venue does not answer for `unknown_orders`.
+    what they trade is not compared; of those the venue does not answer for `unknown_orders`. `moving` are they with
+    the number of their events.
     """
 
     account: Account
@@ -44,6 +46,7 @@ class AccountCheck:
     unknown_orders: tuple[int, ...]
     differences: tuple[Mismatch, ...] = ()
     unreached: str | None = None
+    moving: tuple[tuple[int, int], ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -143,6 +146,7 @@ class HoldingsWatch:
     parts: AdmitParts
     sleep: Sleep = asyncio.sleep
     _told: dict[int, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    _looks: dict[tuple[int, int], int] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Check now and again until `stop` is set."""
@@ -156,9 +160,12 @@ class HoldingsWatch:
                     await stop.wait()
 
     async def once(self) -> Sequence[AccountCheck]:
-        """Check once. An alert is stored when it appears or its figures change, and its end is an `info` event."""
+        """Check once. An alert is stored when it appears or its figures change, and its end is an `info` event.
+
+        An order that is stuck is told too: while it is open, what it trades is not compared.
+        """
         checks = await check_accounts(self.parts, sleep=self.sleep)
-        new: list[RiskEvent] = []
+        new = self._stuck(checks)
         for check in checks:
             before = self._told.get(check.account.id, frozenset())
             found = check.events()
@@ -175,6 +182,19 @@ class HoldingsWatch:
                 await stores.risk.add_events(new)
             log.warning("holdings_checked", codes=[one.code for one in new])
         return checks
+
+    def _stuck(self, checks: Sequence[AccountCheck]) -> list[RiskEvent]:
+        self._looks = {one: self._looks.get(one, 0) + 1 for check in checks for one in check.moving}
+        return [
+            RiskEvent(
+                Severity.CRITICAL,
+                f"order_stuck:{check.account.adapter}:{check.account.venue}:{order_id}",
+                f"order {order_id} is open, and nothing came of it in {STUCK_LOOKS} looks",
+            )
+            for check in checks
+            for order_id, version in check.moving
+            if self._looks[order_id, version] == STUCK_LOOKS
+        ]
 
 
 async def _look(account: Account, parts: AdmitParts) -> AccountCheck:
@@ -200,6 +220,7 @@ async def _look(account: Account, parts: AdmitParts) -> AccountCheck:
         unknown_orders=tuple(one.id for one in moving if one.status is OrderStatus.UNKNOWN),
         differences=tuple(one for one in found if one.name not in skipped and not _is_a_cent(account, one)),
         unreached=unreached,
+        moving=tuple((one.id, one.version) for one in moving),
     )
 
 

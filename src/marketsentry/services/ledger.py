@@ -257,6 +257,7 @@ async def mark(
     marks: Mapping[str, Decimal],
     *,
     at: datetime,
+    marked_at: Mapping[str, datetime] | None = None,
     decision_id: str | None = None,
     trips_since: datetime | None = None,
     max_trips: int = 0,
@@ -270,10 +271,13 @@ async def mark(
     ledgers
         Whose equity, of one track in one account; that of the whole track alone may be asked for too.
     marks
-        Price by target, quote currency > 0, of time `at`, for every strategy in the account. A currency other than
-        the account's is priced by its name. A held target that is not in it keeps its last price, which then is old.
+        Price by target, quote currency > 0, for every strategy in the account. A currency other than the account's is
+        priced by its name. A held target that is not in it keeps its last price, and so does one of which a later
+        price is known.
     at
         When; moved to just after the last mark where it is not later.
+    marked_at
+        When each price was true; `at` for those that are not in it.
     decision_id
         The decision that asked.
     trips_since
@@ -294,7 +298,9 @@ async def mark(
     account = await stores.accounts.lock(ledgers[0].account_id)
     marked = tuple(dict.fromkeys((*ledgers, ledgers[0].whole)))
     states = await stores.accounts.states(marked, trips_since=trips_since or at, max_trips=max_trips)
-    return await mark_states(stores, account, states, marks, at=at, decision_id=decision_id)
+    return await mark_states(
+        stores, account, states, marks, at=at, marked_at=marked_at, decision_id=decision_id
+    )
 
 
 async def mark_states(
@@ -304,22 +310,24 @@ async def mark_states(
     marks: Mapping[str, Decimal],
     *,
     at: datetime,
+    marked_at: Mapping[str, datetime] | None = None,
     decision_id: str | None = None,
 ) -> Mapping[SubLedger, Marked]:
     """Value what was read under the lock of an account, and append it; see `mark`."""
     taken = {}
-    for state in (_moved(state, marks, at) for state in states):
+    times = {**dict.fromkeys(marks, at), **(marked_at or {})}
+    for state in (_moved(state, marks, times) for state in states):
         now = equity_of(state, quote=account.currency, rates=marks, at=at)
         taken[state.ledger] = Marked(state, replace(now, decision_id=decision_id))
-    await stores.accounts.move_marks(states[0].ledger, marks, at=at)
+    await stores.accounts.move_marks(states[0].ledger, marks, times)
     await stores.accounts.add_marks([(ledger, one.mark) for ledger, one in taken.items()])
     return taken
 
 
-def _moved(state: LedgerState, marks: Mapping[str, Decimal], at: datetime) -> LedgerState:
+def _moved(state: LedgerState, marks: Mapping[str, Decimal], times: Mapping[str, datetime]) -> LedgerState:
     """Set the last known prices of what is held, as `AccountStore.move_marks` does in the record."""
     positions = tuple(
-        replace(one, position=marked_later(one.position, marks[one.target], at))
+        replace(one, position=marked_later(one.position, marks[one.target], times[one.target]))
         if one.target in marks
         else one
         for one in state.positions

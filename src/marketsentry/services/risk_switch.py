@@ -30,6 +30,7 @@ from marketsentry.ports import Stores, Transactions
 from marketsentry.ports.risk import ChangedBy, SwitchEvent, SwitchReading
 
 MAX_STRATEGY_LENGTH = 64
+MAX_REASON_LENGTH = 256
 MAX_MINUTES = 10_080
 
 

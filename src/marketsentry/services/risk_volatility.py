@@ -3,8 +3,15 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from marketsentry.core.risk.breaker import BreakerVerdict, MarketVerdict, judge_market, judge_volatility
+from marketsentry.core.risk.breaker import (
+    MIN_PRICES,
+    BreakerVerdict,
+    MarketVerdict,
+    judge_market,
+    judge_volatility,
+)
 from marketsentry.core.risk.codes import GLOBAL, VOLATILITY_REASON
+from marketsentry.core.risk.limits import BreakerLimits
 from marketsentry.ports import Stores
 from marketsentry.ports.risk import ChangedBy, PricePath, RiskEvent, Severity
 from marketsentry.ports.together import together
@@ -38,7 +45,9 @@ async def judge_targets(
 
 
 async def enforce_market(verdict: MarketVerdict, track: str, parts: RiskParts, *, by: ChangedBy) -> None:
-    """Store a critical event for each target that tripped, and stop the track when the market is involved.
+    """Store an event for each target that may not open, and stop the track when the market is involved.
+
+    One that tripped is critical; one of which too little is known is a warning.
 
     Parameters
     ----------
@@ -51,7 +60,7 @@ async def enforce_market(verdict: MarketVerdict, track: str, parts: RiskParts, *
     by
         Who ran the rule.
     """
-    if not verdict.tripped:
+    if not verdict.codes:
         return
     decision_id = f"risk-precheck-{parts.new_id()}"
     if verdict.is_market_wide:
@@ -69,7 +78,13 @@ async def enforce_market(verdict: MarketVerdict, track: str, parts: RiskParts, *
             transactions=parts.transactions,
         )
     async with parts.transactions() as stores:
-        await stores.risk.add_events([_event(one, decision_id) for one in verdict.tripped])
+        await stores.risk.add_events(
+            [
+                _event(one, code, decision_id, parts.limits.breaker)
+                for one in verdict.verdicts
+                if (code := one.code) is not None
+            ]
+        )
 
 
 async def _judge_each(
@@ -93,11 +108,19 @@ def _judge_path(target: str, path: PricePath, parts: RiskParts, now: datetime) -
     return judge_volatility(target, path.ts_ns, path.prices, now=now, limits=parts.limits.breaker)
 
 
-def _event(verdict: BreakerVerdict, decision_id: str) -> RiskEvent:
-    assert verdict.code is not None
+def _event(verdict: BreakerVerdict, code: str, decision_id: str, limits: BreakerLimits) -> RiskEvent:
+    if not verdict.tripped:
+        return RiskEvent(
+            Severity.WARNING,
+            code,
+            f"{verdict.n_prices} prices of two days are known; at least {MIN_PRICES} are needed, the newest of them "
+            f"at most {limits.max_price_age_s:g} s old",
+            decision_id,
+            {"n_prices": verdict.n_prices},
+        )
     return RiskEvent(
         Severity.CRITICAL,
-        verdict.code,
+        code,
         f"largest return was {verdict.worst_abs_return:.6g}, the limit is {verdict.threshold:.6g}",
         decision_id,
         {"worst_abs_return": verdict.worst_abs_return, "threshold": verdict.threshold},

@@ -131,6 +131,8 @@ async def replay_trader(
     replay = _Replay(rules, strategy_id, parts)
     done_ns = await replay.done_ns()
     todo = [end_ns for end_ns in ends if done_ns is None or end_ns > done_ns]
+    if done_ns is not None:
+        await replay.settle_left(done_ns)
     await replay.trade(
         todo, span, interval, progress=lambda n: progress(len(ends) - len(todo) + n, len(ends))
     )
@@ -202,16 +204,29 @@ class _Replay:
                     async with asyncio.timeout(interval.seconds / span.speed):
                         await self.parts.stop.wait()
 
+    async def settle_left(self, done_ns: int) -> None:
+        """Settle what a killed run left open, at the close of its last bar as that run would have."""
+        self.parts.clock.move_to(ns_to_datetime(done_ns) + _AFTER_CLOSE)
+        await self._settle()
+
     async def _bar(self, end_ns: int) -> BarStep:
-        """Trade one bar; orders that an earlier run left open are settled first."""
-        reason = ""
+        """Trade one bar; its orders are over before the clock moves on."""
+        step = await self.trader.tick()
+        if isinstance(step, Waiting):
+            raise ConflictError(f"the bar that closed at {utc_text(end_ns)} cannot be traded: {step.reason}")
+        if step.orders:
+            await self._settle()
+        return step
+
+    async def _settle(self) -> None:
+        left = await self._open_ids()
         for _ in range(_TRIES):
-            step = await self.trader.tick()
-            if not isinstance(step, Waiting):
-                return step
-            reason = step.reason
-            await self.parts.live.executor.settle(await self._open_ids(), within_s=SETTLE_WITHIN_S)
-        raise ConflictError(f"the bar that closed at {utc_text(end_ns)} cannot be traded again: {reason}")
+            if not left:
+                return
+            await self.parts.live.executor.settle(left, within_s=SETTLE_WITHIN_S)
+            left = await self._open_ids()
+        if left:
+            raise ConflictError(f"orders {', '.join(map(str, left))} of {self.strategy_id} are still open")
 
     async def _open_ids(self) -> list[int]:
         async with self.parts.live.admit.transactions() as stores:

@@ -220,6 +220,10 @@ class SimExchange:
         self._floor.keys[key.key] = key
         return key
 
+    def end_key(self, key: ApiKey) -> None:
+        """Know a key no longer, as when it has expired or was withdrawn."""
+        del self._floor.keys[key.key]
+
     def describe_key(self, key: ApiKey) -> dict[str, Any]:
         """A key as a client has to know it."""
         return {

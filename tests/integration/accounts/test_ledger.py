@@ -234,6 +234,24 @@ async def test_the_price_of_a_fill_is_the_first_mark(
     assert booked.position.marked_at == AT
 
 
+async def test_a_price_marks_as_of_its_own_time(
+    database: Database, ledger: SubLedger, booking: MakeBooking
+) -> None:
+    """K-38: a price that stands still grows old, whenever it is read, and never covers a later one."""
+    bought = await booking(ledger, a_fill("1", "2", "100"))
+    async with database.transactions() as stores:
+        await book_fills(stores, bought)
+    for age_h, price, expected in ((1, 90, (100, AT)), (-1, 110, (110, AT + timedelta(hours=1)))):
+        read_at, true_at = AT + timedelta(hours=3), AT - timedelta(hours=age_h)
+        async with database.transactions() as stores:
+            told = {SPOT: Decimal(price)}
+            marked = await mark(stores, [ledger], told, at=read_at, marked_at={SPOT: true_at})
+            (held,) = await stores.accounts.positions(ledger)
+        assert (held.position.mark_price, held.position.marked_at) == expected
+        assert marked[ledger].state.positions == (held,)
+        assert marked[ledger].mark.marks == {SPOT: Decimal(expected[0])}
+
+
 async def test_round_trips_are_kept_with_what_they_gained(
     database: Database, ledger: SubLedger, booking: MakeBooking
 ) -> None:

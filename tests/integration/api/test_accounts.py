@@ -107,6 +107,7 @@ async def test_what_cannot_be_asked_is_refused(
 async def test_the_parts_are_what_the_ledger_gained(
     api: httpx.AsyncClient, system: System, traded: SubLedger
 ) -> None:
+    """K-25: only what was executed counts, and the parts are the ledger's change."""
     told = await read(api, PNL)
     totals = told["totals"]
     gained = (120 - 101) + (118 - 101) + (50 - 45) - 0.5 - 0.1 - 0.25

@@ -32,6 +32,11 @@ async def test_a_flatten_asked_for_over_http_is_done_and_told(system: System, ap
     assert events[0]["payload"]["seconds"] == round(report.seconds, 3)
     sold = (await api.get(f"{V2}/execution/orders", params={"limit": 1})).json()["items"][0]
     assert (sold["side"], sold["reduce_only"], sold["status"]) == ("sell", True, "filled")
+    decided = (await api.get(f"{V2}/decisions")).json()["items"]
+    assert [(one["decision_id"], one["source"]) for one in decided] == [
+        (sold["decision_id"], "flatten"),
+        (entered["decision_id"], "orders"),
+    ]
     assert await watch.once() == []
 
 

@@ -1,6 +1,7 @@
 """Score and rebalance over HTTP on a real database (contract 1.4, row by row)."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -165,6 +166,7 @@ async def test_nothing_said_and_nothing_to_do(desk, system):
         {"signals": [{"target": "BTC"}]},
         {"strategy_id": ""},
         {"strategy_id": "x" * 65},
+        {"strategy_id": "global"},
         {"current_positions": [{"target": "BTC", "track": "liquid"}]},
     ],
 )
@@ -346,6 +348,13 @@ async def test_the_score_of_a_book(desk):
     assert (empty.status_code, empty.json()) == (400, {"detail": "positions cannot be empty"})
     for wrong in ({"risk_budget": 0}, {"positions": [{**body["positions"][0], "risk": -1}]}):
         assert (await desk.post("/api/v2/portfolio/score", json={**body, **wrong})).status_code == 422
+    for number in ("NaN", "Infinity"):
+        for known in ('"score": 0.02', '"risk": 0.1', '"risk_budget": 0.5'):
+            text = json.dumps(body).replace(known, f"{known.partition(':')[0]}: {number}")
+            headers = {"content-type": "application/json"}
+            assert (
+                await desk.post("/api/v2/portfolio/score", content=text, headers=headers)
+            ).status_code == 422
 
 
 async def test_pages_of_decisions_go_on(desk):

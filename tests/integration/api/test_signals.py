@@ -213,6 +213,12 @@ async def test_the_kill_switch_blocks_and_stores_nothing(desk: Desk) -> None:
         await desk.signal(track="vc", target="Acme")  # another track
     finally:
         await desk.switch("reset")
+    await desk.switch("trigger", track="vc")
+    try:
+        told = await desk.signal(423, track="vc", target="Acme")
+        assert told == {"detail": "kill_switch_triggered:vc:global"}
+    finally:
+        await desk.switch("reset", track="vc")
     await desk.switch("trigger", strategy_id="own")
     try:
         assert await desk.signal(423, strategy_id="own") == {"detail": "kill_switch_triggered:liquid:own"}

@@ -14,13 +14,14 @@ import pytest
 from faulty_venue import Faults, FaultyVenue
 from marketsentry.adapters.embedded import Engines
 from marketsentry.bootstrap import System
+from marketsentry.core.orders.order import Fill
 from marketsentry.core.orders.truth import Truth
 from marketsentry.core.risk.losses import OrderOutcomes
 from marketsentry.exceptions import DependencyError, InputError, LockedError
 from marketsentry.ports.drill import BreakableVenue, FaultOrder
 from marketsentry.ports.execution import Venues
 from marketsentry.ports.risk import ChangedBy
-from marketsentry.ports.venue import LegRequest, LegStatus, LegView, Venue
+from marketsentry.ports.venue import LegRef, LegRequest, LegStatus, LegView, Venue
 from marketsentry.rehearsal import jitter_drill
 from marketsentry.services.account_figures import accounts_of_track
 from marketsentry.services.drill import DrillParts, JitterRequest, exchange_jitter, jitter_faults
@@ -31,7 +32,7 @@ SMALL = JitterRequest(n_orders=16, seed=11)
 
 
 class Careless(FaultyVenue):
-    """An adapter that sends orders twice, under another name, until one is filled; then it hides that one was."""
+    """An adapter that sends orders twice, under another name, until one is filled; then it denies that one was."""
 
     def __init__(self, inner: Venue, faults: Faults, planted: dict[str, str]) -> None:
         super().__init__(inner, faults)
@@ -46,8 +47,18 @@ class Careless(FaultyVenue):
                     self.planted["twice"] = again.client_order_id
         elif "hidden" not in self.planted and view.filled_qty:
             self.planted["hidden"] = request.client_order_id
-            return replace(view, filled_qty=Decimal(0), fills=(), status=LegStatus.CANCELED)
-        return view
+        return view if view.client_order_id != self.planted.get("hidden") else _denied(view)
+
+    async def order(self, leg: LegRef) -> LegView | None:
+        view = await self.venue.order(leg)
+        return view if view is None or leg.client_order_id != self.planted.get("hidden") else _denied(view)
+
+    async def fills(self, leg: LegRef) -> Sequence[Fill]:
+        return () if leg.client_order_id == self.planted.get("hidden") else await self.venue.fills(leg)
+
+
+def _denied(view: LegView) -> LegView:
+    return replace(view, filled_qty=Decimal(0), fills=(), status=LegStatus.CANCELED)
 
 
 class CarelessVenues:
@@ -110,6 +121,8 @@ async def test_nothing_is_lost_and_the_account_counts_for_nobody_else(
     assert (told["orders"], told["lost"], told["duplicated"], told["unknown_left"]) == (20, 0, 0, 0)
     assert told["faults"].keys() >= {one.fault for one in jitter_faults(20)}
     assert [step["code"] for step in told["steps"]] == [0] * 5
+    assert all(step.keys() == {"code", "stdout", "stderr"} for step in told["steps"])
+    assert (told["scenario"], told["seconds"] > 0) == ("exchange_jitter", True)
 
     async with system.transactions() as stores:
         (account,) = await stores.accounts.list()
@@ -156,3 +169,4 @@ async def test_a_drill_that_fails_lifts_its_faults_and_stops_its_exchange(system
 def test_too_few_orders_for_every_fault_are_refused() -> None:
     with pytest.raises(InputError, match="must be >= 16"):
         JitterRequest(n_orders=15)
+    assert JitterRequest().n_orders >= 100

@@ -9,7 +9,7 @@ import pytest
 
 from execution_world import BY, World
 from faulty_venue import CrashError, Faults
-from marketsentry.core.orders.order import LegState, Order, OrderStatus, Side, TimeInForce
+from marketsentry.core.orders.order import Order, OrderStatus, Side, TimeInForce
 from marketsentry.core.orders.plan import PlanStyle
 from marketsentry.exceptions import ConflictError, LockedError
 from marketsentry.ports.venue import LegRequest, OutcomeUnknownError
@@ -71,6 +71,7 @@ async def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(
     while crashed:
         at += 1
         faults = Faults(at)
+        world.held_by(f"first-{at}")
         (stored,) = await world.admitted("1200", **run)
         parts = world.drive_parts(faults, keeps_record=keeps_record)
         try:
@@ -96,6 +97,7 @@ async def _fail_each_step(
     """Execute orders, each of which meets an error at one step of the venue later than the one before."""
     for at in range(1, 40):
         faults = Faults(at, error=error)
+        world.held_by(f"owner-{at}")
         (stored,) = await world.admitted("10")
         order = await execute(faults, stored.id, f"owner-{at}")
         await _check_truth(world, order)
@@ -136,7 +138,7 @@ async def test_two_executors_never_send_the_same_leg(world: World, *, keeps_reco
     sent = [leg for one in faults for leg in one.submitted]
     assert sorted(sent) == sorted(set(sent))
     async with world.database.transactions() as stores:
-        rows = await stores.orders.lock(ids)
+        rows = [await stores.orders.get(one) for one in ids]
     assert {row.status for row in rows} == {OrderStatus.FILLED}
     assert await _held(world) == 120
 
@@ -152,25 +154,27 @@ async def test_an_order_that_is_held_is_not_driven_by_another(world: World) -> N
 
 
 async def test_where_the_lease_has_passed_on_the_venue_in_the_record_has_no_order(world: World) -> None:
+    world.held_by("a")
     (stored,) = await world.admitted("10")
     parts = world.drive_parts(keeps_record=True)
     driver = await begin(stored, parts, owner="a")
     assert driver is not None
-    (leg,) = driver.order.legs
-    assert leg.state is LegState.SENDING  # written in the transaction that took the order
+    assert driver.due is not None  # nothing of it is written before its answer
     await world.end_leases()
     with pytest.raises(ConflictError, match="another executor holds it"):
         await driver.run()
     async with world.database.transactions() as stores:
-        assert await stores.paper.lock(leg.client_order_id) is None
+        assert await stores.paper.lock(driver.due.client_order_id) is None
     order = await _resume(world, stored.id, parts, "b")
     await _check_truth(world, order)
     assert order.filled_qty == 10
 
 
 async def test_a_row_that_is_behind_the_log_is_looked_at_first(world: World) -> None:
+    world.held_by("a")
     (stored,) = await world.admitted("10")
     parts = world.drive_parts(keeps_record=True)
+    assert await begin(stored, parts, owner="b") is None  # held for another
     driver = await begin(replace(stored, version=0), parts, owner="a")
     assert driver is not None
     assert driver.due is None
@@ -179,7 +183,8 @@ async def test_a_row_that_is_behind_the_log_is_looked_at_first(world: World) -> 
     assert await begin(stored, parts, owner="b") is None  # over, whatever the row says
 
 
-async def test_a_switch_holds_back_the_leg_that_the_claim_would_write(world: World) -> None:
+async def test_a_switch_holds_back_the_leg_of_an_order_that_was_admitted_before(world: World) -> None:
+    world.held_by("a")
     (stored,) = await world.admitted("10")
     await trigger_switch(ManualTrigger("liquid"), by=BY, transactions=world.database.transactions)
     faults = Faults()
@@ -189,10 +194,12 @@ async def test_a_switch_holds_back_the_leg_that_the_claim_would_write(world: Wor
 
 
 async def test_a_leg_that_the_venue_in_the_record_knows_is_the_same_order(world: World) -> None:
+    world.held_by("a")
     (stored,) = await world.admitted("10", style=PlanStyle.MARKET)
     driver = await begin(stored, world.drive_parts(keeps_record=True), owner="a")
     assert driver is not None
-    (leg,) = driver.order.legs
+    leg = driver.due
+    assert leg is not None
     venue = await world.registry.open("paper", "coinbase", fee_bps=driver.plan.fee_bps)
     known = await venue.submit(
         LegRequest(
@@ -214,6 +221,18 @@ async def test_whoever_stops_waiting_stops_nothing(world: World) -> None:
     await executor.settle([stored.id], within_s=30)
     async with world.database.transactions() as stores:
         assert (await stores.orders.get(stored.id)).status is OrderStatus.FILLED
+
+
+async def test_an_order_that_is_held_and_was_never_begun_is_found_by_its_executor(world: World) -> None:
+    executor = Executor(world.drive_parts())
+    world.held_by(executor.owner)
+    (stored,) = await world.admitted("10")
+    assert await Executor(world.drive_parts()).claim_open() == [stored.id]  # and finds it held
+    assert await executor.claim_open() == [stored.id]
+    await executor.settle([stored], within_s=30)
+    async with world.database.transactions() as stores:
+        assert (await stores.orders.get(stored.id)).status is OrderStatus.FILLED
+    await executor.close()
 
 
 async def test_a_start_drives_what_is_open(world: World) -> None:

@@ -12,7 +12,7 @@ from marketsentry.services.execution_admit import admit
 from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_request import RunRequest
 from marketsentry.services.executor import Executor
-from marketsentry.services.holdings_check import HoldingsWatch, check_accounts
+from marketsentry.services.holdings_check import STUCK_LOOKS, HoldingsWatch, check_accounts
 
 
 async def _trade(world: World, qty: str = "10", **run: object) -> int:
@@ -33,6 +33,7 @@ async def _codes(world: World) -> list[tuple[str, Severity]]:
 
 
 async def test_an_account_that_agrees_says_nothing(world: World) -> None:
+    """K-29."""
     await _trade(world)
     (check,) = await HoldingsWatch(world.admit, sleep=world.clock.sleep).once()
     assert (check.agrees, check.open_orders, check.differences) == (True, (), ())
@@ -70,6 +71,18 @@ async def test_what_is_on_its_way_is_not_compared(world: World) -> None:
     await venue.submit(LegRequest("x", "BTC", Side.BUY, LegKind.MARKET, Decimal(3), Decimal(101), ioc))
     (check,) = await check_accounts(world.admit, sleep=world.clock.sleep)
     assert (check.open_orders, check.differences, check.agrees) == ((order.id,), (), True)
+
+
+async def test_an_order_that_nothing_comes_of_is_told_once(world: World) -> None:
+    decision_id = await world.entered("10")
+    (order,) = await admit(RunRequest(decision_id), world.admit, by=BY)
+    watch = HoldingsWatch(world.admit, sleep=world.clock.sleep)
+    for _ in range(STUCK_LOOKS - 1):
+        await watch.once()
+    assert await _codes(world) == []
+    for _ in range(3):
+        await watch.once()
+    assert await _codes(world) == [(f"order_stuck:paper:coinbase:{order.id}", Severity.CRITICAL)]
 
 
 class _Away(Faults):

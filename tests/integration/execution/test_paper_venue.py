@@ -96,3 +96,25 @@ async def test_what_has_no_fresh_price_is_refused(world: World) -> None:
     await world.clock.sleep(3 * 3600)
     with pytest.raises(VenueRefusedError, match="no_market_data"):
         await venue.quote("BTC")
+
+
+async def test_what_the_account_holds_is_what_its_fills_add_up_to(world: World) -> None:
+    venue = await _venue(world)
+    await add_prices(world.database, "ETH", 10.0, until=world.clock.at - timedelta(seconds=1))
+    views = [
+        await venue.submit(_request("a", "3.7", "101")),
+        await venue.submit(_request("b", "1.2", "99", side=Side.SELL)),
+        await venue.submit(_request("c", "5", "11", symbol="ETH")),
+        await venue.submit(_request("d", "2", "90")),  # nothing: too low
+    ]
+    cash, held = Decimal(100_000), {"BTC": Decimal(0), "ETH": Decimal(0)}
+    for view in views:
+        for fill in view.fills:
+            held[view.symbol] += view.side.sign * fill.qty
+            cash -= view.side.sign * fill.notional + fill.fee
+    totals = {one.asset: one.total for one in await venue.balances()}
+    assert totals == {**held, "USD": cash}
+    assert held == {"BTC": Decimal("2.5"), "ETH": Decimal(5)}
+    (last,) = views[2].fills
+    assert [one.fill for one in await venue.fills_since(last.at)] == [last]
+    assert len(await venue.fills_since(last.at - timedelta(days=1))) == 3

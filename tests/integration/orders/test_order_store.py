@@ -1,11 +1,12 @@
 """The order store: one log per order, guarded by version and lease (K-18, K-31)."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,7 @@ from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports import Stores, Transactions
 from marketsentry.ports.decisions import Decision, DecisionSource
 from marketsentry.ports.orders import (
+    Holder,
     NewOrder,
     OrderFilter,
     OrderPatch,
@@ -36,7 +38,7 @@ from marketsentry.ports.orders import (
     order_of,
     patched,
 )
-from marketsentry.ports.with_commit import alone
+from marketsentry.ports.with_commit import ending_with
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLAN = {"style": "market"}
@@ -219,22 +221,22 @@ async def test_a_lease_has_one_owner_until_it_ends(database: Database) -> None:
         assert taken.id == first.id
 
 
-async def _take(change: Change, stores: Stores) -> None:
-    await stores.orders.take(change, owner="b", lease_s=60)
+async def _held(change: Change, stores: Stores) -> Coroutine[Any, Any, Sequence[StoredOrder]]:
+    return stores.orders.append([change], holder=Holder("b", 60))
 
 
-async def test_a_change_may_take_an_order_that_nobody_holds(database: Database) -> None:
+async def test_a_change_may_give_an_order_to_its_executor(database: Database) -> None:
     (stored,) = await _admitted(database, _order())
     async with database.transactions() as stores:
         order = (await stores.orders.orders([stored]))[stored.id]
     leg = _leg(stored.id)
     sent = take(order, [leg])
     unseen = take(sent.after, [LegUnseen(AT, leg.client_order_id, "timeout")])
-    await alone(database.transactions(), partial(_take, sent))
-    for held in (sent, unseen):
-        with pytest.raises(ConflictError, match="another executor holds it"):
-            await alone(database.transactions(), partial(_take, held))
+    (row,) = await ending_with(database.transactions(), partial(_held, sent))
+    assert (row.version, row.lease_owner) == (2, "b")
     async with database.transactions() as stores:
+        assert await stores.orders.claim("a", lease_s=60, limit=1) == []
+        assert [one.id for one in await stores.orders.claim("b", lease_s=60, limit=1)] == [stored.id]
         with pytest.raises(ConflictError, match="another executor holds it"):
             await stores.orders.move(unseen, owner="a")
         await stores.orders.move(unseen, owner="b", metadata={"seen": "no"})
@@ -243,23 +245,38 @@ async def test_a_change_may_take_an_order_that_nobody_holds(database: Database) 
         assert row.metadata == {**stored.metadata, "seen": "no"}
         ended = Finished(AT + timedelta(seconds=2), OrderStatus.CANCELED, "tired")
         over = take(unseen.after, [LegRefused(AT, leg.client_order_id, "no"), ended])
-        await stores.orders.move(over, owner="b")
+        await stores.orders.append([over], holder=Holder("b", 60))  # nobody holds what is over
         row = await stores.orders.get(stored.id)
         assert (row.status, row.reject_reason) == (OrderStatus.CANCELED, "tired")
         assert (row.lease_owner, row.lease_until) == (None, None)
         assert len((await stores.orders.events([stored.id]))[stored.id]) == row.version
-        with pytest.raises(ConflictError):  # it is over
-            await _take(replace(over, before=over.after), stores)
 
 
-async def test_a_statement_alone_is_committed_or_has_left_nothing(database: Database) -> None:
+async def test_what_is_open_when_it_is_stored_may_be_held(database: Database) -> None:
+    account = await _account(database)
+    new = [_order(account_id=account, plan=PLAN, status=OrderStatus.SUBMITTED), _order()]
+    async with database.transactions() as stores:
+        draft = order_of(drafted(new[0], 0, at=AT), ())
+        await stores.decisions.add(
+            Decision("d1", "liquid", "s1", DecisionSource.ORDERS, AT, is_approved=True)
+        )
+        rows = await stores.orders.add(new, [take(draft, [Admitted(AT, Decimal(2))])], holder=Holder("b", 60))
+    assert [(one.status, one.lease_owner) for one in rows] == [
+        (OrderStatus.EXECUTING, "b"),
+        (OrderStatus.SIMULATED, None),
+    ]
+
+
+async def test_a_transaction_that_ends_with_a_statement_is_committed_or_has_left_nothing(
+    database: Database,
+) -> None:
     first, second = await _admitted(database, _order(), _order())
     async with database.transactions() as stores:
         orders = await stores.orders.orders([first, second])
     leg = _leg(first.id)
-    await alone(database.transactions(), partial(_take, take(orders[first.id], [leg])))
+    await ending_with(database.transactions(), partial(_held, take(orders[first.id], [leg])))
     with pytest.raises(ConflictError, match="the record forbids it"):  # a name is given once
-        await alone(database.transactions(), partial(_take, take(orders[second.id], [leg])))
+        await ending_with(database.transactions(), partial(_held, take(orders[second.id], [leg])))
 
     @asynccontextmanager
     async def broken() -> AsyncIterator[Stores]:
@@ -268,9 +285,9 @@ async def test_a_statement_alone_is_committed_or_has_left_nothing(database: Data
             raise RuntimeError("before the commit")
 
     with pytest.raises(RuntimeError, match="before the commit"):
-        await alone(broken(), partial(_take, take(orders[second.id], [_leg(second.id)])))
+        await ending_with(broken(), partial(_held, take(orders[second.id], [_leg(second.id)])))
     async with database.transactions() as stores:
-        found = await stores.orders.lock([first.id, second.id])
+        found = [await stores.orders.get(one.id) for one in (first, second)]
     assert [(one.version, one.lease_owner) for one in found] == [(2, "b"), (1, None)]
 
 

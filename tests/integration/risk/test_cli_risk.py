@@ -46,6 +46,9 @@ def test_a_block_is_pulled_explained_and_reset(environment: dict[str, str]) -> N
         (("kill", "liquid", "--mode", "panic"), "mode must be one of no_new, reduce_only, flatten"),
         (("kill", "liquid", "--minutes", "-1"), "minutes must be 0 to 10080, was -1"),
         (("reset", "liquid", "--strategy", ""), "strategy must have 1 to 64 characters, had 0"),
+        (("reset", "liquid", "--reason", " "), "reason must have 1 to 256 characters, had 0"),
+        (("kill", "liquid", "--reason", "x" * 257), "reason must have 1 to 256 characters, had 257"),
+        (("flatten", "liquid", "--yes", "--reason", ""), "reason must have 1 to 256 characters, had 0"),
     ],
 )
 def test_wrong_words_are_refused(environment: dict[str, str], words: tuple[str, ...], message: str) -> None:

@@ -197,9 +197,10 @@ async def test_the_breaker_reads_prices_and_stops_the_track(
     assert (found.reason, found.triggered) == ("abnormal_volatility_circuit_breaker", True)
     assert 0 < found.remaining_seconds <= 60
     async with transactions() as stores:
-        (event,) = await stores.risk.page_events(EventFilter(), before_id=None, limit=9)
+        event, unknown = await stores.risk.page_events(EventFilter(), before_id=None, limit=9)
     assert (event.severity, event.code) == (Severity.CRITICAL, wild.codes[0])
     assert str(event.decision_id).startswith("risk-precheck-")
+    assert (unknown.severity, unknown.code) == (Severity.WARNING, calm.codes[0])
 
 
 async def test_a_price_that_was_not_known_does_not_count(

@@ -80,6 +80,7 @@ class Desk:
                 replace(system.risk, clock=self.clock, account=None),
                 venues,
                 paper_capital=Decimal(100_000),
+                holder=self.executor.holder,
             ),
             self.executor,
             replace(system.serving, clock=self.clock),

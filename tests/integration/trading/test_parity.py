@@ -1,12 +1,16 @@
 """A stored backtest traded again on paper through the whole stack: equal in weights, fills and equity (design D1)."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 
 from marketsentry.adapters.embedded import Engines
-from marketsentry.bootstrap import open_system
+from marketsentry.api.app import create_app
+from marketsentry.bootstrap import System, open_system
+from marketsentry.cli.parity import document
 from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.synthetic import make_market
 from marketsentry.ports.account_lists import Wanted
@@ -14,6 +18,7 @@ from marketsentry.settings import Settings
 from recorded_hours import load_hours
 from small_market import HOUR
 from traded_runs import SYMBOLS, run_eagerly, trade_run_again, train_small
+from verbs import ms, on_engines
 
 
 @pytest.fixture
@@ -32,6 +37,11 @@ async def test_a_paper_run_equals_its_backtest_and_tells_why_it_traded(settings:
         assert report.parity.n_fills > 50
         assert report.parity.is_equal, report.parity
         assert report.blocked == 0
+        told = document(report)
+        assert told.items() >= {"bars": report.parity.n_bars, "fills": report.parity.n_fills}.items()
+        assert told.keys() >= {"max_abs_diff", "from", "to"}
+        assert (told["passed"], told["strategy_id"]) == (True, report.strategy_id)
+        assert 0 <= report.parity.max_abs_diff <= 1e-9
         async with system.transactions() as stores:
             wanted = Wanted(strategy_id=report.strategy_id)
             (fill,) = await stores.account_lists.fills(
@@ -40,10 +50,43 @@ async def test_a_paper_run_equals_its_backtest_and_tells_why_it_traded(settings:
             order = await stores.orders.get(fill.order_id)
             signal = await stores.signals.get(order.signal_id or 0)
             prediction = await stores.predictions.get(signal.prediction_id or 0)
+        await _read_over_http(system, order.decision_id)
     assert prediction.model_id is not None
     assert prediction.feature_snapshot_id is not None
     assert prediction.decision_id == signal.decision_id == order.decision_id
     assert order.filled_qty == order.quantity > Decimal(0)
+
+
+async def _read_over_http(system: System, decision_id: str) -> None:
+    """What the trader stored is read back over HTTP, the audit chain of a decision whole (contract 3.7)."""
+    transport = httpx.ASGITransport(create_app(system))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as api:
+        for path in (
+            "signals",
+            "decisions",
+            "execution/orders",
+            "risk/events",
+            "positions",
+            "fills",
+            "ledger",
+        ):
+            page = await api.get(f"/api/v2/{path}")
+            assert page.status_code == 200, path
+            assert page.json()["items"] or path == "risk/events", path
+        audit = (await api.get(f"/api/v2/execution/audit/{decision_id}")).json()
+    chain = ("signals", "orders", "positions", "fills", "predictions", "feature_snapshots", "models")
+    assert {name: bool(audit[name]) for name in chain} == dict.fromkeys(chain, True)
+
+
+def test_a_run_that_is_not_there_and_a_parity_of_nothing_end_with_two(
+    engines: Engines, database_url: str, tmp_path: Path
+) -> None:
+    environment = on_engines(engines, database_url, tmp_path)
+    missing = ms(environment, "parity", "99", "--replay", "--json")
+    assert missing.returncode == 2
+    assert json.loads(missing.stdout) == {"status": "failed", "reason": "run_not_found"}
+    bare = ms(environment, "parity")
+    assert (bare.returncode, "parity needs --replay" in bare.stderr) == (2, True)
 
 
 @pytest.mark.realdata

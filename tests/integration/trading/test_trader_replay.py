@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from faulty_venue import CrashError
 from marketsentry.adapters.embedded import Engines
 from marketsentry.bootstrap import System, open_system
 from marketsentry.core.market.bars import BarSeries
@@ -14,6 +15,8 @@ from marketsentry.core.market.timestamps import utc_text
 from marketsentry.exceptions import InputError, NotFoundError
 from marketsentry.ports.orders import OrderFilter, StoredOrder
 from marketsentry.rehearsal import replayed_trader
+from marketsentry.services.execution_claim import DriveParts
+from marketsentry.services.executor import Executor
 from marketsentry.services.trader_live import LiveRules
 from marketsentry.services.trader_replay import ReplaySpan, ReplaySummary, replay_trader
 from marketsentry.settings import Settings
@@ -76,10 +79,34 @@ async def replayed(
         return await replay_trader(rules, span, parts, progress=progress)
 
 
+class DyingExecutor(Executor):
+    """Dies of the first orders that it is given."""
+
+    async def settle(self, orders: Sequence[object], **how: object) -> None:
+        raise CrashError
+
+
+async def killed_at_its_orders(system: System, span: ReplaySpan) -> None:
+    """Replay until there are orders, and end before they are executed."""
+    rules = LiveRules("1h", "unused", SYMBOLS, replay=EAGER)
+    async with replayed_trader(system, stop=asyncio.Event()) as parts:
+        admit = parts.live.admit
+        dying = DyingExecutor(DriveParts(admit.transactions, admit.venues, admit.clock))
+        with pytest.raises(CrashError):
+            await replay_trader(rules, span, replace(parts, live=replace(parts.live, executor=dying)))
+        await dying.close()
+
+
 async def orders_of(system: System, strategy_id: str) -> list[StoredOrder]:
     async with system.transactions() as stores:
         found = await stores.orders.page(OrderFilter(strategy_id=strategy_id), before_id=None, limit=1_000)
     return list(reversed(found))
+
+
+async def fills_of(system: System, strategy_id: str) -> list[tuple[object, ...]]:
+    async with system.transactions() as stores:
+        found = [one for one in await stores.orders.fills() if one.strategy_id == strategy_id]
+    return sorted((one.filled_at, one.target, one.side, one.qty, one.price, one.fee) for one in found)
 
 
 def decided(orders: Sequence[StoredOrder]) -> list[tuple[object, ...]]:
@@ -114,6 +141,21 @@ async def test_a_replay_trades_goes_on_after_a_stop_and_reads_nothing_later(
         accounts = await stores.accounts.list()
     assert accounts
     assert all(one.is_apart and one.adapter == "paper" for one in accounts)
+
+
+async def test_orders_that_a_killed_replay_left_are_filled_at_the_close_of_their_bar(
+    system: System, market: tuple[BarSeries, ...]
+) -> None:
+    """Killed at the orders of each bar, and started again, it comes to what it comes to in one go."""
+    await bars_come(system, market, 0, 10)
+    for _ in range(3):
+        await killed_at_its_orders(system, span_of(market, 8))
+    killed = await replayed(system, span_of(market, 8))
+    whole = await replayed(system, span_of(market, 9), stop_after=8)
+    assert killed.is_complete
+    assert killed.strategy_id != whole.strategy_id
+    assert (killed.orders, killed.equity_quote) == (whole.orders, whole.equity_quote)
+    assert await fills_of(system, killed.strategy_id) == await fills_of(system, whole.strategy_id) != []
 
 
 async def test_what_has_no_bar_is_lost_and_the_replay_goes_on(

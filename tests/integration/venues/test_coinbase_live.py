@@ -55,6 +55,7 @@ async def test_an_order_rests_is_found_by_both_ids_and_is_cancelled(venue):
 
 
 async def test_a_market_leg_is_bounded_and_its_fees_are_told_k17_k23(venue, exchange):
+    """K-17, K-23."""
     before = {one.asset: one for one in await venue.balances()}
     since = datetime.now(UTC) - timedelta(seconds=5)
     best = (await venue.quote("BTC")).ask

@@ -131,7 +131,25 @@ async def test_a_refusal_of_the_venue_is_the_reason(api: httpx.AsyncClient, exch
     assert exchange.truth()["orders"] == []
 
 
+async def test_a_key_that_has_ended_sends_nothing_and_loses_nothing(
+    api: httpx.AsyncClient, exchange: SimExchange
+) -> None:
+    assert (await executed(api))["status"] == "filled"
+    before = (len(exchange.truth()["orders"]), (await read(api, "/positions"))["items"])
+    exchange.end_key(exchange.key)
+    told = await executed(api)
+    assert (told["status"], told["filled_qty"], told["reject_reason"]) == ("rejected", 0.0, "venue_http_401")
+    (entry,) = told["lifecycle"]
+    assert (entry["status"], entry["reason"], entry["metrics"]["http_code"]) == (
+        "rejected",
+        "venue_http_401",
+        401.0,
+    )
+    assert (len(exchange.truth()["orders"]), (await read(api, "/positions"))["items"]) == before
+
+
 async def test_ledger_and_audit_say_what_the_venue_did(api: httpx.AsyncClient, exchange: SimExchange) -> None:
+    """K-23, K-29: fees and lots of every leg are the venue's, and the ledger agrees with its balances."""
     before = owned(exchange)
     decision_id = await entered(api)
     ran = (await api.post(RUN, json={"decision_id": decision_id, **LIVE})).json()
@@ -173,6 +191,8 @@ async def test_a_switch_pulled_while_an_order_rests_takes_it_from_the_venue(
         0.0,
         "kill_switch_triggered:liquid:global",
     )
+    (look,) = [one for one in told["lifecycle"] if one["event"] == "limit_poll"]
+    assert look["metrics"]["timeout_sec"] == 30.0
     truth = exchange.truth()
     assert [(one["status"], float(one["filled"])) for one in truth["orders"]] == [("cancelled", 0.0)]
     assert truth["fills"] == []
@@ -180,6 +200,7 @@ async def test_a_switch_pulled_while_an_order_rests_takes_it_from_the_venue(
 
 
 async def test_a_switch_lets_what_is_held_be_sold(api: httpx.AsyncClient, exchange: SimExchange) -> None:
+    """K-27: an exit is sold whole, where a live opening is made a tenth."""
     assert (await executed(api))["status"] == "filled"
     await api.post(SWITCH, json={"track": "liquid"})
     told = await executed(api, side="sell", quantity=SENT)

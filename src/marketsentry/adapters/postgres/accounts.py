@@ -193,9 +193,16 @@ class PostgresAccountStore:
         rows = await self._statements.rows(sql.OF_TRACK, {"track": track, "account_id": account_id})
         return [Account(**row) for row in rows]
 
-    async def move_marks(self, ledger: SubLedger, marks: Mapping[str, Decimal], *, at: datetime) -> None:
+    async def move_marks(
+        self, ledger: SubLedger, marks: Mapping[str, Decimal], times: Mapping[str, datetime]
+    ) -> None:
         """Set the last known prices of what is held, for all strategies; see `AccountStore.move_marks`."""
-        given = {**_key(ledger), "targets": list(marks), "prices": list(marks.values()), "at": at}
+        given = {
+            **_key(ledger),
+            "targets": list(marks),
+            "prices": list(marks.values()),
+            "times": [times[target] for target in marks],
+        }
         await self._statements.send(sql.MOVE_MARKS, given)
 
     async def known_prices(self, targets: Sequence[str], *, as_of: datetime) -> Sequence[KnownPrice]:

@@ -120,10 +120,10 @@ ORDER BY id
 
 MOVE_MARKS = """
 UPDATE positions
-SET mark_price = told.price, marked_at = %(at)s, updated_at = now()
-FROM unnest(%(targets)s::text[], %(prices)s::numeric[]) AS told (target, price)
+SET mark_price = told.price, marked_at = told.at, updated_at = now()
+FROM unnest(%(targets)s::text[], %(prices)s::numeric[], %(times)s::timestamptz[]) AS told (target, price, at)
 WHERE account_id = %(account_id)s AND track = %(track)s AND positions.target = told.target
-  AND (marked_at IS NULL OR marked_at <= %(at)s)
+  AND (marked_at IS NULL OR marked_at <= told.at)
 """
 
 KNOWN_PRICES = (

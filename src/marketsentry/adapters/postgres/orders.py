@@ -20,6 +20,7 @@ from marketsentry.ports.accounts import DRILL, PARITY
 from marketsentry.ports.orders import (
     BookedFill,
     Chain,
+    Holder,
     NewOrder,
     OrderFilter,
     OrderPatch,
@@ -38,7 +39,9 @@ class PostgresOrderStore:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    async def add(self, orders: Sequence[NewOrder], changes: Sequence[Change] = ()) -> Sequence[StoredOrder]:
+    async def add(
+        self, orders: Sequence[NewOrder], changes: Sequence[Change] = (), *, holder: Holder | None = None
+    ) -> Sequence[StoredOrder]:
         """Insert orders; see `OrderStore.add`."""
         if not orders:
             return []
@@ -47,7 +50,7 @@ class PostgresOrderStore:
             after = _after(change)
             for column in ("version", "status", "reject_reason"):
                 rows[change.before.id][column] = after[column]
-        given = {"orders": Jsonb(rows), "events": Jsonb(list(_event_rows(changes)))}
+        given = {"orders": Jsonb(rows), "events": Jsonb(list(_event_rows(changes))), **_lease(holder)}
         return await self._orders(sql.ADD, given)
 
     async def get(self, order_id: int) -> StoredOrder:
@@ -139,6 +142,7 @@ class PostgresOrderStore:
         *,
         owner: str | None = None,
         patches: Mapping[int, OrderPatch] | None = None,
+        holder: Holder | None = None,
     ) -> Sequence[StoredOrder]:
         """Write events and rows; see `OrderStore.append`."""
         changes = [one for one in changes if one.events]
@@ -150,6 +154,7 @@ class PostgresOrderStore:
             "orders": Jsonb(moved),
             "events": Jsonb(list(_event_rows(changes))),
             "owner": owner,
+            **_lease(holder),
         }
         after = await self._orders(sql.MOVE, given)
         found = {one.id for one in after}
@@ -164,15 +169,9 @@ class PostgresOrderStore:
         if not await self._statements.tuples(sql.MOVE_HELD, given):
             raise _moved_on(change)
 
-    async def take(self, change: Change, *, owner: str, lease_s: float) -> None:
-        """Take an order by moving it; see `OrderStore.take`."""
-        given = {**_driven_row(change), "owner": owner, "lease_s": lease_s, "metadata": Jsonb({})}
-        if not await self._statements.tuples(sql.TAKE, given):
-            raise _moved_on(change)
-
-    async def lock(self, order_ids: Sequence[int]) -> Sequence[StoredOrder]:
-        """Read orders and hold their rows; see `OrderStore.lock`."""
-        return await self._orders(sql.LOCK, {"order_ids": list(order_ids)})
+    async def lock(self, decision_id: str, *, limit: int) -> Sequence[StoredOrder]:
+        """Read the orders of a decision and hold their rows; see `OrderStore.lock`."""
+        return await self._orders(sql.LOCK, {"decision_id": decision_id, "limit": limit})
 
     async def claim(
         self, owner: str, *, lease_s: float, limit: int, order_ids: Sequence[int] | None = None
@@ -200,6 +199,13 @@ class PostgresOrderStore:
 
     async def _orders(self, query: LiteralString, given: Mapping[str, Any]) -> list[StoredOrder]:
         return [_stored(row) for row in await self._statements.rows(query, given)]
+
+
+def _lease(holder: Holder | None) -> dict[str, Any]:
+    return {
+        "holder": None if holder is None else holder.owner,
+        "lease_s": None if holder is None else holder.lease_s,
+    }
 
 
 def _text(value: Any) -> str | None:

@@ -40,7 +40,7 @@ ORDER BY ordinality
 ), moved AS (
 INSERT INTO orders_sim (id, decision_id, signal_id, target, track, side, quantity, base_quantity, notional, est_price,
                         price_ts, est_cost_bps, reduce_only, status, adapter, venue, time_in_force, max_slippage_bps,
-                        strategy_id, account_id, plan, reject_reason, metadata, version)
+                        strategy_id, account_id, plan, reject_reason, metadata, version, lease_owner, lease_until)
 OVERRIDING SYSTEM VALUE
 SELECT id, decision_id,
        CASE WHEN has_signal
@@ -48,8 +48,12 @@ SELECT id, decision_id,
                   WHERE told.decision_id = given.decision_id AND told.target = given.target)
             ELSE signal_id END,
        target, track, side, quantity, base_quantity, notional, est_price, price_ts, est_cost_bps, reduce_only, status,
-       adapter, venue, time_in_force, max_slippage_bps, strategy_id, account_id, plan, reject_reason, metadata, version
+       adapter, venue, time_in_force, max_slippage_bps, strategy_id, account_id, plan, reject_reason, metadata, version,
+       lease.owner, lease.until
 FROM given
+LEFT JOIN (SELECT %(holder)s::text AS owner,
+                  clock_timestamp() + make_interval(secs => %(lease_s)s::float8) AS until) AS lease
+     ON given.status = 'executing'
 ORDER BY id
 RETURNING *
 ), logged AS (
@@ -95,7 +99,7 @@ ORDER BY id
 """
 )
 
-LOCK = _SELECT + "WHERE id = ANY(%(order_ids)s) ORDER BY id FOR UPDATE"
+LOCK = OF_DECISION + " FOR UPDATE"
 
 EVENTS = """
 SELECT order_id, version, kind, at, payload
@@ -118,8 +122,10 @@ SET status = given.status, version = given.version, filled_qty = given.filled_qt
     notional = coalesce(given.notional, stored.notional),
     reduce_only = coalesce(given.reduce_only, stored.reduce_only),
     metadata = stored.metadata || given.metadata,
-    lease_owner = CASE WHEN given.is_over THEN NULL ELSE stored.lease_owner END,
-    lease_until = CASE WHEN given.is_over THEN NULL ELSE stored.lease_until END,
+    lease_owner = CASE WHEN given.is_over THEN NULL ELSE coalesce(%(holder)s, stored.lease_owner) END,
+    lease_until = CASE WHEN given.is_over THEN NULL
+                       ELSE coalesce(clock_timestamp() + make_interval(secs => %(lease_s)s::float8),
+                                     stored.lease_until) END,
     updated_at = clock_timestamp()
 FROM jsonb_to_recordset(%(orders)s) AS given(
     id bigint, before_version integer, version integer, status text, is_over boolean, filled_qty numeric,
@@ -172,18 +178,6 @@ WHERE id = %(id)s AND version = %(before_version)s AND lease_owner = %(owner)s A
     + "SELECT id FROM moved"
 )
 
-TAKE = (
-    "WITH moved AS (UPDATE orders_sim"  # noqa: S608 - fixed texts
-    + _DRIVE
-    + """
-    lease_owner = %(owner)s, lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
-WHERE id = %(id)s AND version = %(before_version)s AND status IN ('executing', 'unknown')
-  AND (lease_until IS NULL OR lease_until <= clock_timestamp())
-"""
-    + _DRIVEN
-    + "SELECT id, set_config('synchronous_commit', 'off', true) FROM moved"
-)
-
 _FILL_SHAPE = """
     id, order_id, account_id, decision_id, strategy_id, track, target, side, qty, price, fee, fee_currency, fee_quote,
     reference_price, liquidity, client_order_id, venue_trade_id, filled_at
@@ -201,21 +195,19 @@ ORDER BY id
 )
 
 OUTCOMES = """
-SELECT coalesce(sum(CASE newest.side WHEN 'buy' THEN 1 ELSE -1 END * newest.filled_qty
-                    * (newest.est_price - told.notional / nullif(told.qty, 0))), 0) AS edge_quote,
-       coalesce(sum(abs(newest.filled_qty * newest.est_price)), 0) AS notional_quote
+SELECT coalesce(sum(CASE newest.side WHEN 'buy' THEN told.qty ELSE -told.qty END
+                    * (newest.est_price - told.price)), 0) AS edge_quote,
+       coalesce(sum(told.qty * abs(newest.est_price)), 0) AS notional_quote
 FROM (
-    SELECT id, side, filled_qty, est_price
+    SELECT id, side, est_price
     FROM orders_sim
     WHERE track = %(track)s AND status IN ('filled', 'partially_filled') AND created_at >= %(since)s
           AND NOT (starts_with(venue, %(drill)s) OR starts_with(venue, %(parity)s))
     ORDER BY created_at DESC, id DESC
     LIMIT %(limit)s
 ) AS newest
-CROSS JOIN LATERAL (
-    SELECT sum(qty) AS qty, sum(qty * price) AS notional FROM fills WHERE order_id = newest.id
-) AS told
-"""
+JOIN fills AS told ON told.order_id = newest.id
+"""  # an order has filled what its fills add up to
 
 KNOWN_LEGS = """
 SELECT client_order_id, order_id
@@ -268,7 +260,8 @@ SET lease_owner = %(owner)s, lease_until = clock_timestamp() + make_interval(sec
 WHERE id IN (
     SELECT id
     FROM orders_sim
-    WHERE status IN ('executing', 'unknown') AND (lease_until IS NULL OR lease_until <= clock_timestamp())
+    WHERE status IN ('executing', 'unknown')
+      AND (lease_until IS NULL OR lease_until <= clock_timestamp() OR lease_owner = %(owner)s)
       AND (%(order_ids)s::bigint[] IS NULL OR id = ANY(%(order_ids)s::bigint[]))
     ORDER BY id
     FOR UPDATE SKIP LOCKED

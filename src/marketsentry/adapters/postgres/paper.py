@@ -11,7 +11,7 @@ from marketsentry.adapters.postgres.binary import array_of
 from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.orders.documents import fill_document, fill_of
 from marketsentry.core.orders.order import LegKind, Side, TimeInForce
-from marketsentry.ports.paper import Basis, KnownMarket, KnownPrice, PaperOrder
+from marketsentry.ports.paper import Basis, KnownMarket, KnownPrice, PaperOrder, Turnover
 from marketsentry.ports.venue import LegStatus
 
 _ADD = """
@@ -34,8 +34,22 @@ _OPEN = _SELECT + "WHERE venue = %(venue)s AND NOT is_over ORDER BY placed_at, c
 
 _WITH_FILLS = (
     _SELECT
-    + "WHERE venue = %(venue)s AND jsonb_array_length(state -> 'fills') > 0 ORDER BY placed_at, client_order_id"
+    + """WHERE venue = %(venue)s AND jsonb_array_length(state -> 'fills') > 0
+  AND (%(since)s::timestamptz IS NULL OR (state #>> '{fills,-1,at}')::timestamptz >= %(since)s)
+ORDER BY placed_at, client_order_id
+"""
 )
+
+_TURNOVER = """
+SELECT state ->> 'symbol' AS symbol, state ->> 'side' AS side, sum((fill ->> 'qty')::numeric) AS qty,
+       sum((fill ->> 'qty')::numeric * (fill ->> 'price')::numeric) AS notional,
+       sum((fill ->> 'fee')::numeric) AS fee
+FROM paper_orders
+CROSS JOIN LATERAL jsonb_array_elements(state -> 'fills') AS fill
+WHERE venue = %(venue)s
+GROUP BY 1, 2
+ORDER BY 1, 2
+"""
 
 _SYMBOLS = """
 WITH RECURSIVE priced AS (
@@ -132,9 +146,15 @@ class PostgresPaperStore:
         """List the orders that may still fill; see `PaperStore.open`."""
         return [_order(row) for row in await self._statements.rows(_OPEN, {"venue": venue})]
 
-    async def with_fills(self, venue: str) -> Sequence[PaperOrder]:
+    async def with_fills(self, venue: str, *, since: datetime | None = None) -> Sequence[PaperOrder]:
         """List the orders that have fills; see `PaperStore.with_fills`."""
-        return [_order(row) for row in await self._statements.rows(_WITH_FILLS, {"venue": venue})]
+        rows = await self._statements.rows(_WITH_FILLS, {"venue": venue, "since": since})
+        return [_order(row) for row in rows]
+
+    async def turnover(self, venue: str) -> Sequence[Turnover]:
+        """Add up all fills by symbol and side."""
+        rows = await self._statements.rows(_TURNOVER, {"venue": venue})
+        return [Turnover(**{**row, "side": Side(row["side"])}) for row in rows]
 
     async def hold_market(self, venue: str, symbol: str) -> None:
         """Let no other order of a market be matched; see `PaperStore.hold_market`."""

@@ -36,6 +36,11 @@ FROM (SELECT DISTINCT unnest(%(tracks)s::text[]) AS track ORDER BY track) AS ord
 
 _LOCK = "SELECT pg_advisory_xact_lock(%(space)s::int, hashtext(%(track)s))"
 
+_LOCK_DECISION = """
+SELECT pg_advisory_xact_lock(%(space)s::int, hashtext(track))
+FROM (SELECT DISTINCT track FROM orders_sim WHERE decision_id = %(decision_id)s ORDER BY track) AS ordered
+"""
+
 _ALL_SWITCHES = """
 SELECT clock.now, s.track, s.strategy_id AS scope, s.state, s.reason, s.source, s.mode, s.until_cleared, s.metadata,
        s.triggered_at, s.expires_at, s.updated_at
@@ -176,6 +181,10 @@ class PostgresRiskStore:
     async def lock_budget(self, track: str) -> None:
         """Hold the risk budget of a track alone; see `RiskStore.lock_budget`."""
         await self._statements.send(_LOCK, {"space": _BUDGET_LOCKS, "track": track})
+
+    async def lock_budgets_of(self, decision_id: str) -> None:
+        """Hold the risk budgets of the tracks of a decision alone; see `RiskStore.lock_budgets_of`."""
+        await self._statements.send(_LOCK_DECISION, {"space": _BUDGET_LOCKS, "decision_id": decision_id})
 
     async def read_switches(self, tracks: Sequence[str], strategy_ids: Sequence[str]) -> SwitchReading:
         """Read rows and clock by one statement; see `RiskStore.read_switches`."""

@@ -8,8 +8,9 @@ changing it under an open position is a decision of its owner. The cancel-all ti
 (`/api/v3/trade/countdown-cancel-all`) is one of unified accounts; classic ones have none.
 """
 
+import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -58,6 +59,7 @@ PRODUCT_TYPE = ProductType.USDT_FUTURES.value
 MARGIN_COIN = "USDT"
 _MAX_PAGES = 50
 _PAGE = 100
+_MODES_FOR_S = 60.0  # somebody may change them by hand
 _TRADES = ("trade", "spot", "stow", "contract", "mix", "future")
 
 
@@ -81,7 +83,7 @@ class BitgetLive(CcxtVenue):
 
     name = NAME
 
-    def __init__(self, access: VenueAccess) -> None:
+    def __init__(self, access: VenueAccess, *, now: Callable[[], float] = time.monotonic) -> None:
         keys = {"apiKey": access.api_key, "secret": access.api_secret, "password": access.passphrase}
         client = CcxtClient(
             "bitget",
@@ -91,7 +93,7 @@ class BitgetLive(CcxtVenue):
             budget=RateBudget(rate_per_s=8.0, burst=10, reserve=3),  # the venue allows 10 a second
             dialect=BitgetDialect(),
         )
-        super().__init__(access, client)
+        super().__init__(access, client, now=now)
 
     async def server_time(self) -> datetime:
         """Read the venue's clock."""
@@ -160,9 +162,8 @@ class BitgetLive(CcxtVenue):
 
     async def _fills(self, product: Product, venue_order_id: str) -> Sequence[VenueFill]:
         query = {**self._of(product), "orderId": venue_order_id}
-        return [
-            read_fill(row, product.symbol) async for row in self._pages(self._fills_door, query, "tradeId")
-        ]
+        pages = self._pages(self._fills_door, query, "tradeId")
+        return [one async for row in pages if (one := read_fill(row, product.symbol)) is not None]
 
     async def _data(self, endpoint: str, params: Mapping[str, object] | None = None) -> Any:  # Any: JSON
         return object_of(await self._client.call(endpoint, params), endpoint).get("data")
@@ -178,9 +179,7 @@ class BitgetLive(CcxtVenue):
         for _ in range(_MAX_PAGES):
             asked = {**query, "limit": str(_PAGE), **({"idLessThan": before} if before else {})}
             data = await self._data(endpoint, asked)
-            if isinstance(data, dict):
-                data = data.get("fillList", data.get("entrustedList"))
-            rows = rows_of(data, endpoint)
+            rows = rows_of(_listed(data, endpoint), endpoint)
             for row in rows:
                 yield row
             if len(rows) < _PAGE:
@@ -236,11 +235,11 @@ class BitgetSpot(BitgetLive):
 
     async def _fills_since(self, since: datetime) -> Sequence[VenueFill]:
         found: list[VenueFill] = []
-        for symbol in self._access.symbols:
-            product = await self.product(symbol)
+        known = [self._products[one] for one in self._access.symbols if one in self._products]
+        for product in known:  # one that the venue has no more has no fills of today
             query = {**self._of(product), "startTime": str(ms_of(since))}
             pages = self._pages(self._fills_door, query, "tradeId")
-            found += [read_fill(row, product.symbol) async for row in pages]
+            found += [one async for row in pages if (one := read_fill(row, product.symbol)) is not None]
         return found
 
     async def _read_products(self) -> Sequence[Product]:
@@ -259,10 +258,12 @@ class BitgetPerpetual(BitgetLive):
     _cancel_door = "privateMixPostV2MixOrderCancelOrder"
     _fills_door = "privateMixGetV2MixOrderFills"
 
-    def __init__(self, access: VenueAccess, contracts: Contracts) -> None:
-        super().__init__(access)
+    def __init__(
+        self, access: VenueAccess, contracts: Contracts, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(access, now=now)
         self._contracts = contracts
-        self._fit_modes: set[tuple[str, Terms]] = set()
+        self._fit_modes: dict[tuple[str, Terms], float] = {}  # when they were
 
     async def balances(self) -> Sequence[Balance]:
         """Read the margin account: its cash without the result of open positions, and what is free of it."""
@@ -282,7 +283,7 @@ class BitgetPerpetual(BitgetLive):
         return [
             VenuePosition(
                 symbol=self._symbol(text_of(row, "symbol").upper()),
-                qty=decimal_of(row, "total") * (1 if text_of(row, "holdSide") == "long" else -1),
+                qty=decimal_of(row, "total") * _sign_of(text_of(row, "holdSide")),
                 average_price=decimal_of(row, "openPriceAvg"),
                 leverage=decimal_of(row, "leverage") if row.get("leverage") else None,
             )
@@ -303,14 +304,15 @@ class BitgetPerpetual(BitgetLive):
             "marginMode": (request.terms.margin_mode or self._contracts.margin_mode).value,
             "side": request.side.value,
         }
-        return {**body, "reduceOnly": "YES"} if request.is_reduce_only else body
+        reduces = request.is_reduce_only and not request.is_netted
+        return {**body, "reduceOnly": "YES"} if reduces else body
 
     def _of(self, product: Product) -> dict[str, object]:
         return {"symbol": product.venue_symbol, "productType": PRODUCT_TYPE}
 
     async def _check_modes(self, request: LegRequest, product: Product) -> None:
-        terms = request.terms
-        if (product.symbol, terms) in self._fit_modes:
+        terms, now = request.terms, self._now()
+        if now - self._fit_modes.get((product.symbol, terms), -_MODES_FOR_S) < _MODES_FOR_S:
             return
         if terms.position_mode is PositionMode.HEDGE:
             raise VenueRefusedError(
@@ -334,7 +336,7 @@ class BitgetPerpetual(BitgetLive):
                     "venue_error:leverage",
                     f"{name} of {product.venue_symbol} must be {wanted}, was {leverage}",
                 )
-        self._fit_modes.add((product.symbol, terms))
+        self._fit_modes[product.symbol, terms] = now
 
     async def _open_orders(self) -> Sequence[SeenOrder]:
         pages = self._pages("privateMixGetV2MixOrderOrdersPending", {"productType": PRODUCT_TYPE}, "orderId")
@@ -343,9 +345,30 @@ class BitgetPerpetual(BitgetLive):
     async def _fills_since(self, since: datetime) -> Sequence[VenueFill]:
         query = {"productType": PRODUCT_TYPE, "startTime": str(ms_of(since))}
         pages = self._pages(self._fills_door, query, "tradeId")
-        return [read_fill(row, self._symbol(text_of(row, "symbol").upper())) async for row in pages]
+        return [
+            one
+            async for row in pages
+            if (one := read_fill(row, self._symbol(text_of(row, "symbol").upper()))) is not None
+        ]
 
     async def _read_products(self) -> Sequence[Product]:
         query = {"productType": PRODUCT_TYPE}
         rows = rows_of(await self._data("publicMixGetV2MixMarketContracts", query), "contracts")
         return [read_contract(row) for row in rows if row.get("symbolType") == "perpetual"]
+
+
+def _sign_of(side: str) -> int:
+    """Read which way a position is held; a word that is not known is not guessed."""
+    if side not in ("long", "short"):
+        raise OutcomeUnknownError(f"holdSide must be long or short, was {side!r}")
+    return 1 if side == "long" else -1
+
+
+def _listed(data: Any, endpoint: str) -> Any:  # Any: JSON
+    """Find the list in an answer; an object without one does not say that there is nothing."""
+    if not isinstance(data, dict):
+        return data
+    for name in ("fillList", "entrustedList"):
+        if name in data:
+            return data[name]
+    raise OutcomeUnknownError(f"{endpoint} must hold a list, was of {sorted(data)}")

@@ -1,10 +1,11 @@
 """How Bitget writes orders, fills, products and errors."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from marketsentry.adapters.venues.order_checks import SeenOrder, side_of
-from marketsentry.adapters.venues.wire import decimal_of, instant_of_ms, object_of, step_of, text_of
+from marketsentry.adapters.venues.wire import decimal_of, instant_of_ms, rows_of, step_of, text_of
 from marketsentry.core.market.symbols import Market, canonical_symbol
 from marketsentry.core.orders.order import ZERO, Fill
 from marketsentry.core.orders.product import Product
@@ -12,6 +13,7 @@ from marketsentry.exceptions import InputError
 from marketsentry.ports.venue import LegStatus, LegView, VenueFill, VenueRefusedError
 
 _OK = "00000"
+_OWN_COIN = "BGB"  # fees can be paid with it
 _DUPLICATE = frozenset({"40708", "40786", "43118", "45034", "50060"})
 _NOT_FOUND = frozenset({"40109", "40768", "43001", "43025"})
 _UNCERTAIN = frozenset(  # timed out, busy, abnormal, being upgraded, unknown
@@ -69,18 +71,23 @@ def read_order(row: Mapping[str, Any], symbol: str) -> SeenOrder:
     return SeenOrder(view, price or None, instant_of_ms(row, "cTime"))
 
 
-def read_fill(row: Mapping[str, Any], symbol: str) -> VenueFill:
-    """Read a fill of either market: spot says `priceAvg` and `size`, perpetuals `price` and `baseVolume`."""
+def read_fill(row: Mapping[str, Any], symbol: str) -> VenueFill | None:
+    """Read a fill of either market: spot says `priceAvg` and `size`, perpetuals `price` and `baseVolume`.
+
+    None for one of no quantity, which moves nothing.
+    """
     is_spot = "size" in row
-    details = row.get("feeDetail") or {}
-    detail = object_of(details[0] if isinstance(details, list) and details else details, "feeDetail")
+    qty = decimal_of(row, "size" if is_spot else "baseVolume")
+    if not qty:
+        return None
+    fee, fee_currency = _fee_of(row)
     scope = str(row.get("tradeScope") or "").lower()
     fill = Fill(
         trade_id=text_of(row, "tradeId"),
-        qty=decimal_of(row, "size" if is_spot else "baseVolume"),
+        qty=qty,
         price=decimal_of(row, "priceAvg" if is_spot else "price"),
-        fee=-decimal_of(detail, "totalFee", ZERO),
-        fee_currency=str(detail.get("feeCoin") or "").upper(),
+        fee=fee,
+        fee_currency=fee_currency,
         at=instant_of_ms(row, "cTime"),
         liquidity=scope if scope in ("maker", "taker") else "",
     )
@@ -102,6 +109,7 @@ def read_spot_product(row: Mapping[str, Any]) -> Product:
         min_qty=decimal_of(row, "minTradeAmount", ZERO),
         min_notional=decimal_of(row, "minTradeUSDT", ZERO),
         is_tradeable=row.get("status") == "online",
+        reach_frac=_reach_of(row),
     )
 
 
@@ -119,7 +127,34 @@ def read_contract(row: Mapping[str, Any]) -> Product:
         min_qty=decimal_of(row, "minTradeNum", ZERO),
         min_notional=decimal_of(row, "minTradeUSDT", ZERO),
         is_tradeable=row.get("symbolStatus") == "normal",
+        reach_frac=_reach_of(row),
+        is_closable=row.get("symbolStatus") == "limit_open",
     )
+
+
+def _fee_of(row: Mapping[str, Any]) -> tuple[Decimal, str]:
+    """Read what a fill cost, positive when paid, and in which coin.
+
+    Where the venue took its own coin instead, what it took is the deduction. When that coin ran out a part is paid in
+    each: the one that also moves what is traded counts, and the rest shows as a difference of that coin.
+    """
+    told = row.get("feeDetail") or []
+    paid: dict[str, Decimal] = {}
+    for one in rows_of(told if isinstance(told, list) else [told], "feeDetail"):
+        whole = decimal_of(one, "totalFee", ZERO)
+        is_deducted = str(one.get("deduction")).lower() in ("yes", "true")
+        taken = (decimal_of(one, "totalDeductionFee", ZERO) or whole) if is_deducted else whole
+        coin = str(one.get("feeCoin") or "").upper()
+        paid[coin] = paid.get(coin, ZERO) - taken
+    own_last = sorted(paid, key=lambda coin: (not paid[coin], coin == _OWN_COIN))
+    return (paid[own_last[0]], own_last[0]) if own_last else (ZERO, "")
+
+
+def _reach_of(row: Mapping[str, Any]) -> Decimal | None:
+    """Read how far from the market a limit may lie, either way."""
+    names = ("buyLimitPriceRatio", "sellLimitPriceRatio")
+    told = [reach for name in names if (reach := decimal_of(row, name, ZERO)) > 0]
+    return min(told, default=None)
 
 
 def _named(venue_symbol: str, pair: str, market: Market) -> str:

@@ -11,7 +11,7 @@ Nothing here repeats a request that may have been done.
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -42,6 +42,7 @@ from marketsentry.ports.venue import (
 )
 
 _PRODUCTS_FOR_S = 600.0
+_PRODUCTS_AGAIN_S = 10.0  # after an answer that did not come
 _CLOCK_FOR_S = 300.0
 _N_READ_BACKS = 2
 _MAX_CLIENT_IDS = 10_000
@@ -76,17 +77,20 @@ class DuplicateIdError(Exception):
 
 
 class CcxtVenue(ABC):
-    """`Venue` over a ccxt client."""
+    """`Venue` over a ccxt client; `now` counts seconds."""
 
     name: str
     market: Market = Market.SPOT
     watched_orders: Mapping[str, object] = MappingProxyType({})  # parameters of ccxt's `watch_orders`
 
-    def __init__(self, access: VenueAccess, client: CcxtClient) -> None:
+    def __init__(
+        self, access: VenueAccess, client: CcxtClient, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._access = access
+        self._now = now
         self._client = client
         self._products: dict[str, Product] = {}
-        self._products_at = -_PRODUCTS_FOR_S
+        self._products_at = self._products_due = 0.0
         self._key_is_fit = False
         self._clock_at = -_CLOCK_FOR_S
         self._skew_s = 0.0
@@ -118,7 +122,9 @@ class CcxtVenue(ABC):
         with _nothing_sent():
             product = await self.product(request.symbol)
             check_request(request, product)
-            await self._check_account(request, product)
+            if not request.is_reduce_only:
+                self._check_product(product)
+                await self._check_account(request, product)
         try:
             venue_order_id = await self._place(request, product)
         except DuplicateIdError:
@@ -134,7 +140,7 @@ class CcxtVenue(ABC):
 
     async def cancel(self, leg: LegRef) -> None:
         """Ask to cancel; see `Venue.cancel`."""
-        product = await self.product(leg.symbol)
+        product = await self._known(leg.symbol)
         venue_order_id = leg.venue_order_id
         if venue_order_id is None:
             seen = await self._ours(product, leg)
@@ -152,7 +158,7 @@ class CcxtVenue(ABC):
 
     async def order(self, leg: LegRef) -> LegView | None:
         """Look an order up; see `Venue.order`. One with our id that is older than our sending is not ours."""
-        seen = await self._ours(await self.product(leg.symbol), leg)
+        seen = await self._ours(await self._known(leg.symbol), leg)
         return None if seen is None else replace(seen.view, symbol=leg.symbol)
 
     async def open_orders(self) -> Sequence[LegView]:
@@ -162,7 +168,7 @@ class CcxtVenue(ABC):
 
     async def fills(self, leg: LegRef) -> Sequence[Fill]:
         """List all fills of one order."""
-        product = await self.product(leg.symbol)
+        product = await self._known(leg.symbol)
         venue_order_id = leg.venue_order_id
         if venue_order_id is None:
             seen = await self._ours(product, leg)
@@ -179,13 +185,29 @@ class CcxtVenue(ABC):
         return [replace(one, client_order_id=await self._client_id_of(one)) for one in found]
 
     async def products(self) -> Sequence[Product]:
-        """Read what can be traded, and its rules; an answer is kept for ten minutes."""
-        now = time.monotonic()
-        if now - self._products_at >= _PRODUCTS_FOR_S:
-            read = await self._read_products()
-            self._products = {one.symbol: one for one in read} | {one.venue_symbol: one for one in read}
-            self._products_at = now
-        return list({id(one): one for one in self._products.values()}.values())
+        """Read what can be traded, and its rules.
+
+        An answer is kept for ten minutes, and longer while no newer one comes: exits need rules, if old ones. What the
+        venue lists no more stays known, for orders in it must be seen and cancelled, and is not traded.
+        """
+        now = self._now()
+        if not self._products or now >= self._products_due:
+            self._products_due = now + _PRODUCTS_AGAIN_S
+            try:
+                read = await self._read_products()
+            except (OutcomeUnknownError, VenueRefusedError):
+                if not self._products:
+                    raise
+            else:
+                listed = {one.symbol: one for one in read} | {one.venue_symbol: one for one in read}
+                gone = {
+                    name: replace(one, is_tradeable=False, is_closable=False)
+                    for name, one in self._products.items()
+                    if name not in listed
+                }
+                self._products, self._products_at = gone | listed, now
+                self._products_due = now + _PRODUCTS_FOR_S
+        return list({one.venue_symbol: one for one in self._products.values()}.values())
 
     async def product(self, symbol: str) -> Product:
         """Find a product by our name or the venue's.
@@ -198,7 +220,7 @@ class CcxtVenue(ABC):
         Returns
         -------
         Product
-            Its rules, at most ten minutes old.
+            Its rules.
 
         Raises
         ------
@@ -210,6 +232,10 @@ class CcxtVenue(ABC):
         if found is None:
             raise VenueRefusedError("venue_error:unknown_product", f"{self.name} has no product {symbol}")
         return found
+
+    async def _known(self, symbol: str) -> Product:
+        """Find a product to ask for an order in it: of that no rule matters, and so none need be read."""
+        return self._products.get(symbol) or await self.product(symbol)
 
     async def clock_skew_s(self) -> float:
         """Measure how far the venue's clock is ahead of ours, beyond what the round trip leaves open.
@@ -303,7 +329,7 @@ class CcxtVenue(ABC):
         known = self._client_ids.get(fill.venue_order_id)
         if known is None:
             leg = LegRef(fill.symbol, "", fill.venue_order_id, fill.fill.at)
-            seen = await self._look_up(await self.product(fill.symbol), leg)
+            seen = await self._look_up(await self._known(fill.symbol), leg)
             known = "" if seen is None else seen.view.client_order_id
             if len(self._client_ids) >= _MAX_CLIENT_IDS:
                 self._client_ids.clear()
@@ -320,17 +346,27 @@ class CcxtVenue(ABC):
                 f"{self.name} trades {self.market} here, and {wanted} was asked for",
             )
 
+    def _check_product(self, product: Product) -> None:
+        """Refuse to open what the account cannot reckon with, or by rules that are old."""
+        if product.quote != self._access.quote_currency:
+            raise VenueRefusedError(
+                "venue_error:quote_currency",
+                f"the account counts in {self._access.quote_currency}, and {product.venue_symbol} in {product.quote}",
+            )
+        if self._now() - self._products_at >= 2 * _PRODUCTS_FOR_S:
+            raise VenueRefusedError(
+                "venue_error:not_ready", f"{self.name} has not told its rules for {2 * _PRODUCTS_FOR_S:g} s"
+            )
+
     async def _check_account(self, request: LegRequest, product: Product) -> None:
         """Check what stands against opening; what only closes is let through, the venue will judge it."""
-        if request.is_reduce_only:
-            return
         if not self._key_is_fit:
             await self.check_key()
             self._key_is_fit = True
         await self._check_modes(request, product)
-        if time.monotonic() - self._clock_at >= _CLOCK_FOR_S:
+        if self._now() - self._clock_at >= _CLOCK_FOR_S:
             self._skew_s = await self.clock_skew_s()
-            self._clock_at = time.monotonic()
+            self._clock_at = self._now()
         if not abs(self._skew_s) <= self._access.max_skew_s:
             self._clock_at = -_CLOCK_FOR_S
             raise VenueRefusedError(

@@ -7,7 +7,8 @@ is no cancel-all timer at the exchange and no cancel on disconnect over REST: an
 that watches it.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,6 +42,14 @@ _CONFIGURATIONS = {
     TimeInForce.IOC: "sor_limit_ioc",
     TimeInForce.FOK: "limit_limit_fok",
 }
+_UNCERTAIN = (
+    "unknown_error",
+    "internal",
+    "internal_server_error",
+    "canceled",
+    "deadline_exceeded",
+    "unavailable",
+)
 _STATUSES = {
     "FILLED": LegStatus.FILLED,
     "DONE": LegStatus.FILLED,
@@ -49,6 +58,7 @@ _STATUSES = {
     "FAILED": LegStatus.REJECTED,
     "REJECTED": LegStatus.REJECTED,
 }
+_EXECUTED = "FILL"
 _SAYS_NOTHING = (
     "",
     "UNKNOWN_FAILURE_REASON",
@@ -75,7 +85,7 @@ class CoinbaseDialect:
 
     def is_uncertain(self, code: str) -> bool:
         """Whether the code leaves open what was done: the venue does not say why, or was at fault itself."""
-        return code in ("UNKNOWN", "unknown_error") or code.lower() in ("internal", "internal_server_error")
+        return code == "UNKNOWN" or code.lower() in _UNCERTAIN
 
 
 class CoinbaseLive(CcxtVenue):
@@ -83,7 +93,7 @@ class CoinbaseLive(CcxtVenue):
 
     name = NAME
 
-    def __init__(self, access: VenueAccess) -> None:
+    def __init__(self, access: VenueAccess, *, now: Callable[[], float] = time.monotonic) -> None:
         keys = {"apiKey": access.api_key, "secret": access.api_secret} if access.has_key else {}
         client = CcxtClient(
             "coinbase",
@@ -93,7 +103,7 @@ class CoinbaseLive(CcxtVenue):
             budget=RateBudget(rate_per_s=20.0, burst=20, reserve=5),  # the venue allows 30 a second
             dialect=CoinbaseDialect(),
         )
-        super().__init__(access, client)
+        super().__init__(access, client, now=now)
 
     async def server_time(self) -> datetime:
         """Read the venue's clock."""
@@ -194,12 +204,13 @@ class CoinbaseLive(CcxtVenue):
     async def _fills(self, product: Product, venue_order_id: str) -> Sequence[VenueFill]:
         query = {"order_ids": [venue_order_id], "limit": _PAGE}
         pages = self._pages("v3PrivateGetBrokerageOrdersHistoricalFills", "fills", query)
-        return [self._fill(row) async for row in pages]
+        rows = [row async for row in pages if is_executed(row)]
+        return [one for row in rows if (one := self._fill(row)) is not None]
 
     async def _fills_since(self, since: datetime) -> Sequence[VenueFill]:
         query = {"start_sequence_timestamp": iso(since - timedelta(seconds=1)), "limit": _PAGE}
         pages = self._pages("v3PrivateGetBrokerageOrdersHistoricalFills", "fills", query)
-        return [self._fill(row) async for row in pages]
+        return [one async for row in pages if (one := self._fill(row)) is not None]
 
     async def _read_products(self) -> Sequence[Product]:
         body = object_of(await self._client.call("v3PublicGetBrokerageMarketProducts"), "products")
@@ -214,6 +225,8 @@ class CoinbaseLive(CcxtVenue):
         for _ in range(_MAX_PAGES):
             asked = {**query, **({"cursor": cursor} if cursor else {})}
             body = object_of(await self._client.call(endpoint, asked), name)
+            if not {name, "cursor", "has_next"} & body.keys():
+                raise OutcomeUnknownError(f"{self.name} must list {name}, was {sorted(body)}")
             for row in rows_of(body.get(name), name):
                 yield row
             following = str(body.get("cursor") or "")
@@ -225,7 +238,7 @@ class CoinbaseLive(CcxtVenue):
     def _seen(self, row: Mapping[str, Any]) -> SeenOrder:
         return read_order(row, self._symbol(text_of(row, "product_id")))
 
-    def _fill(self, row: Mapping[str, Any]) -> VenueFill:
+    def _fill(self, row: Mapping[str, Any]) -> VenueFill | None:
         venue_symbol = text_of(row, "product_id")
         product = self._products.get(venue_symbol)
         quote = venue_symbol.partition("-")[2] if product is None else product.quote
@@ -268,12 +281,24 @@ def read_order(row: Mapping[str, Any], symbol: str) -> SeenOrder:
     return SeenOrder(view, price, instant_of(row, "created_time"))
 
 
-def read_fill(row: Mapping[str, Any], symbol: str, quote: str) -> VenueFill:
-    """Read a fill; a size in quote currency becomes a quantity."""
+def is_executed(row: Mapping[str, Any]) -> bool:
+    """Whether a row tells of an execution: the venue lists what it took back or corrected later as fills too."""
+    return str(row.get("trade_type") or _EXECUTED) == _EXECUTED
+
+
+def read_fill(row: Mapping[str, Any], symbol: str, quote: str) -> VenueFill | None:
+    """Read a fill; a size in quote currency becomes a quantity. None for one of no quantity, which moves nothing.
+
+    What is no execution has the trade id of the one that it changes, so its kind is put behind it: nothing that was
+    booked has that id.
+    """
     price, size = decimal_of(row, "price"), decimal_of(row, "size")
+    if not size:
+        return None
+    trade_id = text_of(row, "trade_id")
     liquidity = str(row.get("liquidity_indicator") or "").lower()
     fill = Fill(
-        trade_id=text_of(row, "trade_id"),
+        trade_id=trade_id if is_executed(row) else f"{trade_id}:{row['trade_type']}",
         qty=size / price if row.get("size_in_quote") is True else size,
         price=price,
         fee=decimal_of(row, "commission", ZERO),

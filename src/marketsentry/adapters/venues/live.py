@@ -7,7 +7,7 @@ and no order goes out.
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from marketsentry.adapters.venues.bitget_live import Contracts, open_bitget
+from marketsentry.adapters.venues.bitget_live import MARGIN_COIN, Contracts, open_bitget
 from marketsentry.adapters.venues.ccxt_venue import CcxtVenue, VenueAccess
 from marketsentry.adapters.venues.coinbase_live import CoinbaseLive
 from marketsentry.core.market.symbols import Market
@@ -75,7 +75,7 @@ def open_live(settings: LiveSettings, *, is_public: bool = False) -> CcxtVenue:
         api_secret=settings.api_secret,
         passphrase=settings.passphrase,
         timeout_s=settings.timeout_s,
-        quote_currency=settings.quote_currency,
+        quote_currency=MARGIN_COIN if is_bitget else settings.quote_currency,
         symbols=_traded(settings),
         max_skew_s=settings.max_skew_s,
         trading_refusal=None if settings.is_unlocked else LOCKED,

@@ -60,7 +60,7 @@ def check_request(request: LegRequest, product: Product) -> None:
         `below_min_size`, `venue_error:precision`, `venue_error:product_not_tradeable`, `venue_error:no_limit_price`.
     """
     qty, price = request.qty, request.limit_price
-    if not product.is_tradeable:
+    if not product.takes(is_reduce_only=request.is_reduce_only):
         raise VenueRefusedError(
             "venue_error:product_not_tradeable", f"{product.venue_symbol} is not traded now"
         )

@@ -10,7 +10,7 @@ before the proxy in front of it gave up, before its answer was cut.
 | the request could not be signed | refused, `venue_error:not_signed` |
 | no answer: time-out, reset, closed, body cut | unknown |
 | 418, 429 | refused, `venue_http_{code}`, with the wait that the venue asks for |
-| 1xx, 3xx, 408, 5xx | unknown |
+| 1xx, 3xx, 408, 499, 5xx | unknown |
 | 401, 403, 404, 451 | refused, `venue_http_{code}` |
 | any other 4xx | refused, `venue_rejected:{code}` with the venue's own code, else `venue_http_{code}` |
 | 2xx that cannot be read | unknown |
@@ -30,7 +30,7 @@ from marketsentry.ports.venue import OutcomeUnknownError, VenueRefusedError
 
 _TOO_MANY = (418, 429)
 _DOOR = (401, 403, 404, 451)  # the account, the place or the address is refused, whatever was asked
-_REQUEST_TIMEOUT = 408
+_GAVE_UP = (408, 499)  # the venue, or something before it, stopped waiting: what it waited for may go on
 
 
 class Dialect(Protocol):
@@ -94,7 +94,7 @@ def judge(venue: str, exchange: Exchange, error: BaseException | None, dialect: 
     status, told = exchange.status, f"{venue} answered {exchange.status}: {_short(exchange.text)}"
     if status in _TOO_MANY:
         raise VenueRefusedError(f"venue_http_{status}", told, retry_after_s=exchange.retry_after_s)
-    if status == _REQUEST_TIMEOUT or not (200 <= status < 300 or 400 <= status < 500):
+    if status in _GAVE_UP or not (200 <= status < 300 or 400 <= status < 500):
         raise OutcomeUnknownError(told)
     body = _read(exchange.text)
     if body is None:

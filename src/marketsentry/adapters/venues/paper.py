@@ -1,7 +1,7 @@
 """The paper venue: a real order book of one, filled by the recorded market and by nothing else (K-14 to K-17).
 
 Its books are a table of the record that is its own, so that it outlives the program like a real venue and can be
-asked after a crash (ADR 0190); what it answers to an order commits with what is written of the answer (ADR 0255). Each
+asked after a crash (ADR 0190); what it answers to an order commits with what is written of the order (ADR 0256). Each
 look at the market may fill an order further, but one state of the market fills it only once. What fills an order is
 decided when it arrives: the recorded book where there is one that is young enough, else prices and bars; the status
 that it shows says which (ADR 0226).
@@ -165,7 +165,7 @@ class PaperVenue:
     async def fills_since(self, since: datetime) -> Sequence[VenueFill]:
         """List fills, oldest first; see `Venue.fills_since`."""
         async with self._parts.transactions() as stores:
-            orders = await stores.paper.with_fills(self._venue)
+            orders = await stores.paper.with_fills(self._venue, since=since)
         told = [
             VenueFill(one.symbol, _venue_id(one), one.client_order_id, one.side, fill)
             for one in orders
@@ -177,13 +177,12 @@ class PaperVenue:
     async def balances(self) -> Sequence[Balance]:
         """Read what the account holds: its capital, moved by all its fills."""
         async with self._parts.transactions() as stores:
-            orders = await stores.paper.with_fills(self._venue)
+            traded = await stores.paper.turnover(self._venue)
         held = {self._currency: self._parts.rules.capital}
-        for one in orders:
+        for one in traded:
             base = base_of(one.symbol)
-            for fill in one.fills:
-                held[base] = held.get(base, ZERO) + one.side.sign * fill.qty
-                held[self._currency] -= one.side.sign * fill.notional + fill.fee
+            held[base] = held.get(base, ZERO) + one.side.sign * one.qty
+            held[self._currency] -= one.side.sign * one.notional + one.fee
         return [Balance(asset, total, total) for asset, total in sorted(held.items())]
 
     async def positions(self) -> Sequence[VenuePosition]:

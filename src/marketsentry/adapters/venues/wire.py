@@ -1,5 +1,6 @@
 """Numbers and times as venues write them, to and from exact values. What cannot be read leaves the outcome unknown."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -7,6 +8,7 @@ from typing import Any
 
 from marketsentry.ports.venue import OutcomeUnknownError
 
+_FRACTION = re.compile(r"\.\d+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -66,11 +68,10 @@ def text_of(row: Mapping[str, Any], name: str) -> str:
 
 
 def instant_of(row: Mapping[str, Any], name: str) -> datetime:
-    """Read an ISO time with offset; digits beyond the microsecond are cut."""
+    """Read an ISO time, of UTC where it has no offset; digits beyond the microsecond are cut."""
     text = text_of(row, name)
-    whole, point, fraction = text.rstrip("Z").partition(".")
     try:
-        read = datetime.fromisoformat(f"{whole}{point}{fraction[:6].ljust(6, '0')}" if point else whole)
+        read = datetime.fromisoformat(_FRACTION.sub(lambda found: found[0][:7].ljust(7, "0"), text))
     except ValueError:
         raise OutcomeUnknownError(f"{name} must be a time like 2026-01-02T03:04:05Z, was {text!r}") from None
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)

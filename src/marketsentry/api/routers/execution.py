@@ -30,7 +30,7 @@ from marketsentry.api.schemas.texts import stored_text
 from marketsentry.core.lineage import hash_params
 from marketsentry.core.orders.order import OrderStatus, Side, TimeInForce
 from marketsentry.core.orders.terms import terms_of
-from marketsentry.exceptions import InputError
+from marketsentry.exceptions import InputError, LockedError
 from marketsentry.ports.decisions import Idempotency
 from marketsentry.ports.orders import OrderFilter, StoredOrder
 from marketsentry.services.execution import (
@@ -137,12 +137,13 @@ async def run(body: RunIn, system: SystemDep, metrics: MetricsDep, by: By) -> Ru
     A decision runs once: a repeated call answers the stored results. The execution goes on without its caller.
     """
     _check_market(body, system)
+    said = body.model_fields_set  # what a run does not say is as each order was entered
     request = RunRequest(
         decision_id=body.decision_id,
         adapter=body.adapter,
         venue=body.venue,
-        time_in_force=TimeInForce(body.time_in_force),
-        max_slippage_bps=body.max_slippage_bps,
+        time_in_force=TimeInForce(body.time_in_force) if "time_in_force" in said else None,
+        max_slippage_bps=body.max_slippage_bps if "max_slippage_bps" in said else None,
         max_orders=body.max_orders,
         limit_timeout_s=body.limit_timeout_sec,
         max_retries=body.max_retries,
@@ -150,7 +151,12 @@ async def run(body: RunIn, system: SystemDep, metrics: MetricsDep, by: By) -> Ru
         terms=body.terms(reduce_only=body.reduce_only),
     )
     started = perf_counter()
-    result = await run_decision(request, system.execution, by=by)
+    try:
+        result = await run_decision(request, system.execution, by=by)
+    except LockedError as locked:
+        for track in locked.hard_tracks:
+            metrics.risk_hard_blocks.labels(track).inc()
+        raise
     if result.executed_ids:
         metrics.execution_latency.labels(body.adapter).observe(perf_counter() - started)
     for told in result.orders:

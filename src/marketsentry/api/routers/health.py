@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
@@ -10,14 +11,18 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from marketsentry.adapters.machine import LocalMachine
 from marketsentry.adapters.probes import ping_postgres, ping_redis
 from marketsentry.api.deps import SystemDep
+from marketsentry.api.metrics import ApiMetrics
 from marketsentry.api.schemas.system import Gpu, GpuSection, HealthOut, HostMemory, LiveOut, ReadyOut
 from marketsentry.bootstrap import System
 from marketsentry.core.health import GpuMemory, judge_gpu_memory, judge_host_memory
 from marketsentry.exceptions import DependencyError
+from marketsentry.services.attribution import reject_rates
 from marketsentry.services.health import Probes, probe
 from marketsentry.services.risk_switch import active_switches
 
-SWITCHES_WITHIN_S = 1.0
+RECORD_WITHIN_S = 1.0
+REJECTS_OF = timedelta(hours=1)
+TRACKS = ("vc", "liquid")
 
 router = APIRouter(tags=["system"])
 
@@ -58,13 +63,20 @@ async def read_ready(system: SystemDep, response: Response) -> ReadyOut:
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def read_metrics(request: Request) -> Response:
-    """Answer the exposition text of every family, present from start-up; the switches are read now."""
+    """Answer the exposition text of every family, present from start-up; what the record tells is read now."""
+    system: System = request.app.state.system
+    metrics: ApiMetrics = request.app.state.metrics
     with suppress(DependencyError, TimeoutError):  # without the record the other families still count
-        async with asyncio.timeout(SWITCHES_WITHIN_S):
-            active = await active_switches(request.app.state.system.transactions)
+        async with asyncio.timeout(RECORD_WITHIN_S):
+            active = await active_switches(system.transactions)
+            rates = await reject_rates(
+                TRACKS, window=REJECTS_OF, transactions=system.transactions, clock=system.clock
+            )
         for (track, strategy), is_active in active.items():
-            request.app.state.metrics.kill_switch_active.labels(track, strategy).set(float(is_active))
-    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+            metrics.kill_switch_active.labels(track, strategy).set(float(is_active))
+        for track, rate in rates.items():
+            metrics.reject_rate.labels(track).set(rate)
+    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _probe(system: System) -> Probes:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from marketsentry.api.schemas.numbers import JsonNumber
-from marketsentry.api.schemas.order_terms import Name, TermsIn
+from marketsentry.api.schemas.order_terms import Name, Strategy, TermsIn
 from marketsentry.api.schemas.texts import JsonObject, stored_text
 from marketsentry.api.schemas.times import UtcTime
 from marketsentry.core.market.symbols import Market
@@ -42,7 +42,7 @@ class OrderIn(BaseModel):
     side: Side
     quantity: Amount = Field(description="base units")
     est_price: Amount | None = Field(None, description="what it is decided on; a limit leg goes first then")
-    strategy_id: Name = "default-liquid-v1"
+    strategy_id: Strategy = "default-liquid-v1"
     decision_id: Name | None = Field(
         None, description="joins this decision; all orders name the same or none"
     )
@@ -96,9 +96,11 @@ class RunIn(TermsIn):
     model_config = ConfigDict(json_schema_extra={"examples": [{"decision_id": "0" * 32}]})
 
     decision_id: Name
-    time_in_force: InForce = "IOC"
+    time_in_force: InForce = Field("IOC", description="when it is not said, that of each order")
     reduce_only: bool = Field(False, description="for every order of the run")
-    max_slippage_bps: Annotated[Bps, Field(le=2000)] = Decimal(20)
+    max_slippage_bps: Annotated[
+        Bps, Field(le=2000, description="when it is not said, that of each order")
+    ] = Decimal(20)
     max_orders: int = Field(100, ge=1, le=MAX_ORDERS)
     limit_timeout_sec: Annotated[
         Decimal, Field(ge=Decimal("0.1"), le=30, max_digits=40, allow_inf_nan=False), JsonNumber()

@@ -2,15 +2,26 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from marketsentry.api.schemas.texts import stored_text
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.terms import MAX_LEVERAGE, MarginMode, PositionMode, ProductType, Terms
+from marketsentry.core.risk.codes import GLOBAL
 
 Adapter = Literal["paper", "coinbase_live", "bitget_live"]
 Name = Annotated[str, stored_text(64)]
 _BITGET = "bitget_live"
+
+
+def _is_one(strategy_id: str) -> str:
+    if strategy_id == GLOBAL:
+        raise ValueError(f"strategy_id must not be {GLOBAL}, which means the whole track and holds nothing")
+    return strategy_id
+
+
+Strategy = Annotated[Name, AfterValidator(_is_one)]
+"""A strategy that can own orders and positions."""
 
 
 class TermsIn(BaseModel):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from marketsentry.api.schemas.ids import MAX_ID
+from marketsentry.api.schemas.order_terms import Strategy
 from marketsentry.api.schemas.risk import PositionIn, ViolationOut
 from marketsentry.api.schemas.signals import Action, Horizon, Name, Share, Track
 from marketsentry.api.schemas.texts import stored_text
@@ -113,7 +114,7 @@ class RebalanceIn(BaseModel):
         1.0, description="in quote currency"
     )
     risk_budget: Budget = Field(1.0, description="sum of absolute weights to use")
-    strategy_id: Name = "default-liquid-v1"
+    strategy_id: Strategy = "default-liquid-v1"
     cost_profile: Name = Field(
         "standard", description="`low`, `standard` or `high`: what orders are expected to cost"
     )

@@ -7,18 +7,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from marketsentry.api.schemas.texts import BLANK_IS_ABSENT, stored_text
 from marketsentry.api.schemas.times import UtcTime
 from marketsentry.core.risk.codes import GLOBAL
-from marketsentry.core.risk.positions import MAX_ABS_WEIGHT
-from marketsentry.services.risk_switch import MAX_MINUTES, MAX_STRATEGY_LENGTH
+from marketsentry.services.risk_switch import MAX_MINUTES, MAX_REASON_LENGTH, MAX_STRATEGY_LENGTH
 
 MAX_PAGE = 500
 MAX_POSITIONS = 2_000
+MAX_ABS_WEIGHT = 1e6
 
 Track = Literal["vc", "liquid"]
 State = Literal["armed", "triggered"]
 Mode = Literal["no_new", "reduce_only", "flatten"]
 Severity = Literal["info", "warning", "critical"]
 StrategyId = Annotated[str, stored_text(MAX_STRATEGY_LENGTH)]
-Reason = Annotated[str, stored_text(256)]
+Reason = Annotated[str, stored_text(MAX_REASON_LENGTH)]
 Label = Annotated[Annotated[str, stored_text(256, min_length=0)] | None, BLANK_IS_ABSENT]
 Loss = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]

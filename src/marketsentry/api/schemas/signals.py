@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from marketsentry.api.schemas.texts import stored_text
 from marketsentry.api.schemas.times import UtcTime
 from marketsentry.core.market.symbols import MAX_SYMBOL_LENGTH
+from marketsentry.ports.decisions import DecisionSource
 
 MAX_PAGE = 500
 
@@ -95,7 +96,7 @@ class DecisionOut(BaseModel):
     decision_id: str
     track: Track = Field(description="of the first thing decided on; `metadata` lists them all")
     strategy_id: str
-    source: Literal["rebalance", "orders", "signal", "trader"]
+    source: DecisionSource
     as_of: UtcTime
     is_approved: bool = Field(description="orders of a decision that is not approved are never run")
     capital: float | None

@@ -50,6 +50,7 @@ def account_figures(
     losing_streak: int,
     at: datetime,
     max_mark_age: timedelta,
+    market: Mapping[str, Decimal] | None = None,
 ) -> Figures:
     """Make the figures of one sub-ledger, or of a whole track.
 
@@ -69,6 +70,8 @@ def account_figures(
         Now.
     max_mark_age
         A mark may be this old.
+    market
+        Newest prices by target: what is on its way and not held counts at them where they are above its own price.
 
     Returns
     -------
@@ -87,7 +90,7 @@ def account_figures(
         notionals[target] = notionals.get(target, ZERO) + position.qty * prices[target]
     with_pending = dict(notionals)
     for one in pending:
-        price = prices.get(one.target, one.price)
+        price = prices.get(one.target) or _largest(one.price, (market or {}).get(one.target))
         if price is None or not price > 0:
             raise DataQualityError(f"an open order in {one.target} has no price")
         with_pending[one.target] = with_pending.get(one.target, ZERO) + one.qty * price
@@ -114,6 +117,10 @@ def losing_streak(gains: Iterable[Decimal]) -> int:
             break
         streak += 1
     return streak
+
+
+def _largest(*prices: Decimal | None) -> Decimal | None:
+    return max((price for price in prices if price is not None), default=None)
 
 
 def _fresh(target: str, position: Position, *, at: datetime, max_age: timedelta) -> Decimal:

@@ -31,7 +31,9 @@ _ANSWERS = (LegWorking, LegRefused, LegUnseen, LegAbsent, LegFilled, LegClosed)
 _FAILED = (LegRefused, LegAbsent)
 
 
-def execution_document(order: Order, events: Sequence[Event], *, base: str) -> dict[str, Any]:
+def execution_document(
+    order: Order, events: Sequence[Event], *, base: str, limit_timeout_s: float | None = None
+) -> dict[str, Any]:
     """Tell how an order was executed.
 
     Parameters
@@ -42,6 +44,8 @@ def execution_document(order: Order, events: Sequence[Event], *, base: str) -> d
         Its log, oldest first.
     base
         The asset traded: a fee in it counts at the price of its fill.
+    limit_timeout_s
+        How long a limit leg may work; None where the order has no plan yet.
 
     Returns
     -------
@@ -59,13 +63,19 @@ def execution_document(order: Order, events: Sequence[Event], *, base: str) -> d
         "fees_paid": _number(fees),
         "reject_reason": order.reject_reason,
         "venue_order_id": venue_ids[-1] if venue_ids else None,
-        "lifecycle": lifecycle(order, events),
+        "lifecycle": lifecycle(order, events, limit_timeout_s=limit_timeout_s),
     }
 
 
-def lifecycle(order: Order, events: Sequence[Event]) -> list[dict[str, Any]]:
-    """List what happened to an order, oldest first."""
-    legs = {event.client_order_id: _LegStory(event) for event in events if isinstance(event, LegSending)}
+def lifecycle(
+    order: Order, events: Sequence[Event], *, limit_timeout_s: float | None = None
+) -> list[dict[str, Any]]:
+    """List what happened to an order, oldest first; looks at a limit leg say how long it may work."""
+    legs = {
+        event.client_order_id: _LegStory(event, limit_timeout_s)
+        for event in events
+        if isinstance(event, LegSending)
+    }
     retries = {name: n for n, name in enumerate(k for k, s in legs.items() if not s.is_limit)}
     told: list[dict[str, Any]] = []
     filled = quote = ZERO
@@ -99,8 +109,8 @@ class _Totals:
 class _LegStory:
     """What was told of one leg so far."""
 
-    def __init__(self, sent: LegSending) -> None:
-        self.sent = sent
+    def __init__(self, sent: LegSending, limit_timeout_s: float | None) -> None:
+        self.sent, self.limit_timeout_s = sent, limit_timeout_s
         self.is_limit = sent.kind is LegKind.LIMIT
         self.was_submitted = self.cancel_sent = False
         self.filled = ZERO
@@ -129,7 +139,9 @@ class _LegStory:
             entries.append(self._entry(f"{kind}_submit", status, at, metrics, reason))
         else:
             status = closed.venue_status.lower() if closed else "unknown" if reason else "open"
-            entries.append(self._entry(f"{kind}_poll", status, at, metrics, reason))
+            waited = self.limit_timeout_s if self.is_limit else None
+            told = metrics if waited is None else {**metrics, "timeout_sec": waited}
+            entries.append(self._entry(f"{kind}_poll", status, at, told, reason))
         entries += self._cancelled(at, metrics, closed)
         return entries
 

@@ -35,6 +35,9 @@ _MAX_OFFSET_BPS = {False: Decimal(3), True: Decimal(2)}
 _MAX_PAPER_MARKET_BPS = Decimal(8)
 _LEG_ID = re.compile(r"^ms-(\d{1,18})-(?:l|m\d+)$")
 _WORTH_ANOTHER_TRY = ("venue_error:", "venue_http_429", "venue_http_5")
+# what is there may be ours after all: another leg could double it
+_NOT_AGAIN = "venue_error:client_id_collision"
+_REACH_USED = Decimal("0.9")  # of what the venue takes: its measure of the market is not ours to the tick
 
 
 class PlanStyle(StrEnum):
@@ -49,7 +52,8 @@ class Plan:
     """How an order is to be executed. Zeros mean zero (K-19).
 
     `limit_timeout_s` is how long a leg may work before it is cancelled. A market leg is tried again `max_retries`
-    times. `fee_bps` is what the paper venue takes. `terms` are passed on to the venue.
+    times. `fee_bps` is what the paper venue takes. `terms` are passed on to the venue. `is_netted` says that other
+    ledgers of the account hold the target the other way, so that the venue sees less of it, or none, to be closed.
     """
 
     style: PlanStyle = PlanStyle.LIMIT_FIRST
@@ -60,6 +64,7 @@ class Plan:
     fee_bps: Decimal = Decimal(5)
     is_live: bool = False
     terms: Terms = NO_TERMS
+    is_netted: bool = False
 
     def __post_init__(self) -> None:
         for name, most in (("max_slippage_bps", 2000), ("fee_bps", 1000), ("limit_timeout_s", 30)):
@@ -92,6 +97,7 @@ class Plan:
             "fee_bps": str(self.fee_bps),
             "is_live": self.is_live,
             **({"terms": said} if (said := self.terms.document()) else {}),
+            **({"is_netted": True} if self.is_netted else {}),
         }
 
 
@@ -106,6 +112,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         fee_bps=Decimal(document["fee_bps"]),
         is_live=document["is_live"],
         terms=terms_of(document.get("terms")),
+        is_netted=document.get("is_netted", False),
     )
 
 
@@ -255,7 +262,7 @@ def _give_up(order: Order, plan: Plan) -> Finish | None:
     refused = last.reason if last.state is LegState.REFUSED else None
     if refused is None and last.venue_status.upper() in ("REJECTED", "FAILED") and not last.fills:
         refused = f"venue_rejected:{last.venue_status.lower()}"
-    if refused is not None and not refused.startswith(_WORTH_ANOTHER_TRY):
+    if refused is not None and (refused == _NOT_AGAIN or not refused.startswith(_WORTH_ANOTHER_TRY)):
         return Finish(OrderStatus.REJECTED, refused)
     if plan.time_in_force is TimeInForce.FOK:
         return Finish(OrderStatus.REJECTED, refused or "fok_unfillable")
@@ -272,13 +279,14 @@ def _next_leg(order: Order, plan: Plan, market: Market | None, product: Product 
     reference = order.price if order.price is not None else (None if market is None else market.mid)
     if reference is None or product is None:
         return Finish(OrderStatus.REJECTED, "no_market_data")
-    if not product.is_tradeable:
+    if not product.takes(is_reduce_only=order.is_reduce_only):
         return Finish(OrderStatus.REJECTED, "venue_rejected:not_tradeable")
     is_all_or_nothing = plan.time_in_force is TimeInForce.FOK
     goes_first = not order.legs and (plan.style is PlanStyle.LIMIT_FIRST or is_all_or_nothing)
     is_limit = goes_first and (order.price is not None or is_all_or_nothing)
     reach = plan.limit_offset_bps if is_limit and order.price is not None else plan.market_bound_bps
-    limit_price = product.bound_price(bound(reference, order.side, reach), order.side)
+    limit = _within_reach(bound(reference, order.side, reach), order.side, market, product)
+    limit_price = product.bound_price(limit, order.side)
     qty = product.round_qty(order.remaining_qty)
     if limit_price <= ZERO or product.is_too_small(qty, limit_price):
         return Finish(OrderStatus.REJECTED, "residual_unfilled" if order.filled_qty else "below_min_size")
@@ -288,6 +296,14 @@ def _next_leg(order: Order, plan: Plan, market: Market | None, product: Product 
         return Finish(OrderStatus.REJECTED, "slippage_limit")
     name = market_leg_id(order.id, _n_market(order) + 1)
     return Send(name, LegKind.MARKET, qty, limit_price, TimeInForce.IOC)
+
+
+def _within_reach(limit: Decimal, side: Side, market: Market | None, product: Product) -> Decimal:
+    """Bring a limit nearer that the venue would refuse, since it lies too far beyond the market."""
+    if market is None or product.reach_frac is None:
+        return limit
+    farthest = market.mid * (1 + side.sign * product.reach_frac * _REACH_USED)
+    return min(limit, farthest) if side is Side.BUY else max(limit, farthest)
 
 
 def _n_market(order: Order) -> int:

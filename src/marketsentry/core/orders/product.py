@@ -12,7 +12,8 @@ class Product:
     """Rules of one product. `symbol` is our name, `venue_symbol` the venue's.
 
     `tick_size` of the price and `lot_size` of the quantity are steps; zero means that any value is taken.
-    `min_notional` is in quote currency.
+    `min_notional` is in quote currency. `reach_frac` is how far beyond the market the venue takes a limit, None where
+    it does not say. `is_closable` says that positions can be closed where nothing may be opened.
     """
 
     symbol: str
@@ -25,10 +26,16 @@ class Product:
     min_qty: Decimal = ZERO
     min_notional: Decimal = ZERO
     is_tradeable: bool = True
+    reach_frac: Decimal | None = None
+    is_closable: bool = False
 
     def round_qty(self, qty: Decimal) -> Decimal:
         """Round down to whole lots: never more than asked."""
         return whole_lots(qty, self.lot_size)
+
+    def takes(self, *, is_reduce_only: bool) -> bool:
+        """Whether the venue takes orders in it now, or those that only close."""
+        return self.is_tradeable or (is_reduce_only and self.is_closable)
 
     def bound_price(self, price: Decimal, side: Side) -> Decimal:
         """Round a limit to a tick on its safe side: down to buy, up to sell."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from marketsentry.exceptions import InputError
 
-MAX_ABS_WEIGHT = 1e6
+MAX_ABS_WEIGHT = 1e60
+"""Beyond it sums of weights might overflow; a weight that is only too large for its limits is judged by them."""
 LIQUID = "liquid"
 
 
@@ -19,7 +20,7 @@ class Position:
     target
         A liquid symbol is taken in upper case, a venture target as it is written.
     weight
-        Finite; at most a million times the capital, so that no sum overflows.
+        Finite, and within `MAX_ABS_WEIGHT`.
     track
         `liquid` or `vc`.
     sector, style_bucket

@@ -1,10 +1,13 @@
 """Which refusal comes first: an unknown venue, then missing keys, then the locks (contract 1.6)."""
 
+from decimal import Decimal
+
 import pytest
 
 from marketsentry.adapters.venues.ccxt_venue import VenueAccess
 from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.bootstrap import live_venue
+from marketsentry.exceptions import InputError
 from marketsentry.ports.venue import VenueRefusedError
 from marketsentry.settings import load_settings
 
@@ -51,6 +54,14 @@ def test_two_locks_stand_before_an_order(venue, environment, base_url, refusal):
         opened._access.trading_refusal == refusal
     )  # what submit refuses with is proved on a simulated venue
     assert "'s'" not in repr(opened._access)
+
+
+async def test_an_adapter_that_does_not_exist_raises():
+    registry = VenueRegistry(None)
+    with pytest.raises(InputError, match="unsupported adapter moon"):
+        registry.refusal("moon", "coinbase")
+    with pytest.raises(InputError, match="unsupported adapter moon"):
+        await registry.open("moon", "coinbase", fee_bps=Decimal(0))
 
 
 def test_keys_are_not_in_what_is_printed():

@@ -52,7 +52,7 @@ def bitget(code, status=200):
         (answered(418, "{}"), "venue_http_418"),
         *(
             (answered(status, "<html>"), UNKNOWN)
-            for status in (100, 301, 307, 408, 500, 502, 503, 504, 520, 599)
+            for status in (100, 301, 307, 408, 499, 500, 502, 503, 504, 520, 599)
         ),
         (bitget("43012", 500), UNKNOWN),
         *(
@@ -86,6 +86,8 @@ def test_an_answer_of_bitget(seen, expected):
         ({"success": False, "error_response": None}, 200, UNKNOWN),
         ({"error": "INVALID_ARGUMENT", "message": "m"}, 400, "INVALID_ARGUMENT"),
         ({"error": "INTERNAL", "message": "m"}, 400, UNKNOWN),
+        ({"error": "CANCELED", "message": "context canceled"}, 400, UNKNOWN),
+        ({"error": "UNAVAILABLE", "message": "m"}, 400, UNKNOWN),
         ({"errors": [{"id": "invalid_request"}]}, 400, "invalid_request"),
         ({"error": "unknown", "message": "order with this orderID was not found"}, 404, None),
     ],

@@ -69,6 +69,8 @@ def test_times_of_venues():
     assert instant_of(row, "nano") == datetime(2023, 1, 18, 1, 37, 38, 91377, tzinfo=UTC)
     assert instant_of(row, "short").microsecond == 300_000
     assert instant_of(row, "whole").tzinfo is UTC
+    for offset in ("2026-01-01T00:00:00.123456789-05:00", "2026-01-01T10:30:00.123456+05:30"):
+        assert instant_of({"t": offset}, "t") == datetime(2026, 1, 1, 5, 0, 0, 123456, tzinfo=UTC)
     at = datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
     assert iso(at) == "2026-01-01T00:00:00.000Z"
 

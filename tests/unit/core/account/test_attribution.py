@@ -58,6 +58,7 @@ def walked(
 def test_the_five_parts_add_up_to_the_change_of_equity(
     walk: Walk, held: dict[str, Decimal], price: Decimal
 ) -> None:
+    """K-25."""
     told = attribute(held, marks := dict.fromkeys(TARGETS, price), walked(walk, held, marks))
     assert abs(told.residual_quote) < Decimal("1e-15")
     by_target = sum((part.net for part in told.by_target.values()), Decimal(0))

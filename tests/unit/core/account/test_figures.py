@@ -31,6 +31,7 @@ def figures(
 
 
 def test_weights_are_notionals_over_equity_with_what_is_on_its_way() -> None:
+    """K-26, K-29."""
     pending = (Pending("BTC", Decimal(1), Decimal(7)), Pending("SOL", Decimal(-2), Decimal(50)))
     told = figures(
         ("BTC", held("2", "100")), ("BTC", held("-1", "100")), ("ETH", held("-5", "20")), pending=pending
@@ -40,6 +41,22 @@ def test_weights_are_notionals_over_equity_with_what_is_on_its_way() -> None:
     assert told.drawdown_frac == Decimal("0.2")
     assert told.daily_loss_frac == 1 - Decimal(1000) / 1100
     assert (told.losing_streak, told.oldest_mark_at) == (2, AT)
+
+
+def test_what_is_on_its_way_counts_at_the_market_where_its_own_price_is_lower() -> None:
+    worth = Equity(AT, Decimal(1000), Decimal(1000), Decimal(1000))
+    sale, buy = Pending("SOL", Decimal(-2), Decimal(1)), Pending("ADA", Decimal(1), Decimal(70))
+    told = account_figures(
+        worth,
+        Decimal(1000),
+        (("BTC", held("1", "100")),),
+        (sale, buy, Pending("BTC", Decimal(1), Decimal(1))),
+        losing_streak=0,
+        at=AT,
+        max_mark_age=AGE,
+        market={"SOL": Decimal(50), "ADA": Decimal(60), "BTC": Decimal(500)},
+    )
+    assert told.weights == {"BTC": Decimal("0.2"), "SOL": Decimal("-0.1"), "ADA": Decimal("0.07")}
 
 
 def test_nothing_held_needs_no_price() -> None:
@@ -56,6 +73,7 @@ def test_nothing_held_needs_no_price() -> None:
     ],
 )
 def test_a_price_that_is_missing_or_old_is_no_price(position: Position, reason: str) -> None:
+    """K-38."""
     with pytest.raises(DataQualityError, match=reason):
         figures(("BTC", position))
 

@@ -86,7 +86,9 @@ def test_a_rest_is_cancelled_and_goes_to_the_market() -> None:
     ]
     order = apply_all(SUBMITTED, events)
     assert [one["metrics"].get("retry") for one in lifecycle(order, events)][-2:] == [0.0, 1.0]
-    document = execution_document(order, events, base="BTC")
+    document = execution_document(order, events, base="BTC", limit_timeout_s=2.0)
+    waits = [one["metrics"].get("timeout_sec") for one in document["lifecycle"]]
+    assert waits == [None, 2.0, 2.0, None, None, None]
     assert (document["avg_fill_price"], document["venue_order_id"]) == (100.6, "v3")
 
 

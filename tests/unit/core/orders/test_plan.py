@@ -144,6 +144,40 @@ def test_a_refusal_for_good_is_told_and_one_of_the_transport_is_tried_again() ->
     assert isinstance(step_of(order, Plan()), Send)
 
 
+def test_an_id_that_another_order_has_is_not_followed_by_another_leg() -> None:
+    order = after(admitted(), limit(), LegRefused(at(0), "ms-7-l", "venue_error:client_id_collision"))
+    assert step_of(order, Plan()) == Finish(REJECTED, "venue_error:client_id_collision")
+    order = after(admitted(), limit(), LegRefused(at(0), "ms-7-l", "venue_error:not_connected"))
+    assert isinstance(step_of(order, Plan()), Send)
+
+
+@pytest.mark.parametrize(
+    ("side", "reach", "limit_price"),
+    [
+        (Side.BUY, None, "105.00"),
+        (Side.SELL, None, "95.00"),
+        (Side.BUY, "0.05", "104.50"),  # nine tenths of what the venue takes
+        (Side.SELL, "0.05", "95.50"),
+        (Side.BUY, "0.9", "105.00"),
+    ],
+)
+def test_a_limit_lies_within_what_the_venue_takes(side: Side, reach: str | None, limit_price: str) -> None:
+    plan = Plan(style=PlanStyle.MARKET, max_slippage_bps=Decimal(500), is_live=True)
+    product = replace(BTC, reach_frac=None if reach is None else Decimal(reach))
+    order = replace(admitted(side=side), price=None)
+    step = next_step(order, plan, now=at(0), market=MARKET, product=product)
+    assert isinstance(step, Send)
+    assert step.limit_price == Decimal(limit_price)
+
+
+@pytest.mark.parametrize(("is_exit", "is_sent"), [(True, True), (False, False)])
+def test_what_only_closes_is_sent_where_nothing_may_be_opened(is_exit: bool, is_sent: bool) -> None:
+    order = replace(admitted(side=Side.SELL), is_reduce_only=is_exit)
+    product = replace(BTC, is_tradeable=False, is_closable=True)
+    step = next_step(order, Plan(), now=at(0), market=MARKET, product=product)
+    assert isinstance(step, Send) is is_sent
+
+
 def test_an_unknown_leg_is_asked_for_and_one_proved_absent_is_replaced() -> None:
     order = after(admitted(), limit(), LegUnseen(at(0), "ms-7-l", "timeout"))
     assert order.status is OrderStatus.UNKNOWN
@@ -164,6 +198,7 @@ def test_an_unknown_leg_is_asked_for_and_one_proved_absent_is_replaced() -> None
     ],
 )
 def test_what_the_product_does_not_allow_is_not_sent(qty: str, product: None, reason: str) -> None:
+    """K-23."""
     step = next_step(admitted(qty), Plan(), now=at(0), market=MARKET, product=product)
     assert step == Finish(REJECTED, reason)
 

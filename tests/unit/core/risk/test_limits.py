@@ -33,3 +33,9 @@ def test_a_limit_that_is_none_is_refused(name, wrong):
 def test_the_block_time_is_bounded(wrong):
     with pytest.raises(InputError, match=r"hard_block_minutes must be 1\.\.1440"):
         RiskLimits(hard_block_minutes=wrong)
+
+
+def test_the_first_rule_that_covers_an_hour_counts():
+    limits = BreakerLimits(0.06, (("BTC", 0.05),), (HourRule(22, 3, 2.0), HourRule(0, 23, 0.5)))
+    assert [limits.threshold("ETH", hour) for hour in (22, 3, 4, 21)] == [0.12, 0.12, 0.03, 0.03]
+    assert limits.threshold("btc", 23) == 0.1
