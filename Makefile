@@ -4,11 +4,14 @@ BIN := .venv/bin
 ARGS ?=
 SEEDS ?= 200
 FROM ?= 0
+# Tests of the running product wait for programs and disks: a third worker fills what two leave idle.
+WORKERS ?= 3
+SIMULATE = PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --from $(FROM)
 # Set, it would make each of the many starts of the program compile all its modules again: 3.4 s instead of 1.4.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check types style unit integration simulate e2e format bench clean
+.PHONY: help demo test check types style unit integration on-engines simulate seeds e2e format bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,33 +19,39 @@ help: ## list the targets
 demo: .venv/.default ## run the main job offline on a market of its own (ARGS="--once --json --data DIR")
 	@$(BIN)/ms demo $(ARGS)
 
-test: check integration e2e ## everything that proves the product, as CI runs it
+# Two suites at a time, of two workers each: while one waits, the other computes. Each is printed whole when it ends.
+test: .venv/.dev ## everything that proves the product, as CI runs it
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target WORKERS=2 style types unit seeds on-engines e2e
 
 check: .venv/.dev ## ruff, mypy, import layers, docstrings against signatures, unit tests
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	@$(MAKE) --no-print-directory -j 2 types style
-	$(BIN)/pytest tests/unit -n 2 --dist worksteal -q $(ARGS)
+	@$(MAKE) --no-print-directory -j 2 style types
+	@$(MAKE) --no-print-directory unit
 
 types: .venv/.dev
 	$(BIN)/mypy
 
 style: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/flake8 src/marketsentry
 
 unit: .venv/.dev ## unit tests only
 	$(BIN)/pytest tests/unit -n 2 --dist worksteal -q $(ARGS)
 
-integration: .venv/.dev ## tests on real PostgreSQL, Redis, child processes and a venue on loopback; 200 simulated seeds
-	$(BIN)/pytest tests/integration tests/simulation -n 3 --dist worksteal -q $(ARGS)
-	@$(MAKE) --no-print-directory simulate ARGS=
+integration: on-engines seeds ## tests on real PostgreSQL, Redis, child processes and a venue on loopback; 200 simulated seeds
+
+on-engines: .venv/.dev
+	$(BIN)/pytest tests/integration tests/simulation -n $(WORKERS) --dist worksteal -q $(ARGS)
+
+seeds: .venv/.dev
+	@$(SIMULATE)
 
 simulate: .venv/.dev ## orders under faults and crashes on a virtual clock (SEEDS=200 FROM=0 ARGS="--trace")
-	@PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --from $(FROM) $(ARGS)
+	@$(SIMULATE) $(ARGS)
 
 e2e: .venv/.dev ## tests of the running program, its API and the whole main job
-	$(BIN)/pytest tests/e2e -n 3 --no-loadscope-reorder -q $(ARGS)
+	$(BIN)/pytest tests/e2e -n $(WORKERS) --no-loadscope-reorder -q $(ARGS)
 
 bench: .venv/.dev .venv-peers/.done ## measure the budgets beside limits and peers (ARGS="backtest-sma import --json")
 	$(BIN)/ms bench $(ARGS)

@@ -11,18 +11,19 @@ from xdist.scheduler import LoadScopeScheduling
 
 from programs import ms
 
+ONE_BY_ONE = ("test_examples_in_help.py", "test_howto_scripts.py")
 DEMO = ("demo", "--once", "--days", "120", "--interval", "15m")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Keep a file on one worker, for its tests share what they set up; examples of the help share next to nothing."""
+    """Keep a file on one worker, for its tests share what they set up; some files share next to nothing."""
     return _ByFile(config, log)
 
 
 class _ByFile(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return nodeid if file.endswith("test_examples_in_help.py") else file
+        return nodeid if file.endswith(ONE_BY_ONE) else file
 
 
 @dataclass(frozen=True)

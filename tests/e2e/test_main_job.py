@@ -1,8 +1,15 @@
-"""The main job verb by verb: a series with holes is blocked, and a user's own parts go all the way."""
+"""The main job verb by verb: a series with holes is blocked, and a user's own parts go all the way.
+
+Each part goes alone with all verbs in one process, and both together with a process for each verb, as a shell starts
+them: what a verb leaves to the next must be in the home.
+"""
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +19,10 @@ from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.interval import parse_interval
 from marketsentry.core.market.synthetic import make_market
 from programs import CHECKOUT, ms, ms_json
+from verbs import in_home
+from verbs import ms as called
+
+Verbs = Callable[..., CompletedProcess[str]]
 
 HOUR = parse_interval("1h")
 N_BARS = 24 * 150
@@ -33,6 +44,18 @@ FEATURES, MODEL = CHECKOUT / "examples" / "features_example.py", CHECKOUT / "exa
 PEEKING = CHECKOUT / "examples" / "peeking_features.py"
 
 
+def in_process(home: Path, *words: str | Path) -> CompletedProcess[str]:
+    """Run one verb to its end in this process."""
+    return called(in_home(home), *words)
+
+
+def told(verbs: Verbs, home: Path, *words: str | Path, code: int = 0) -> Any:
+    """Run one verb with `--json` and read its document."""
+    done = verbs(home, *words, "--json")
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A synthetic market of hours, with a signal that a market could have."""
@@ -47,54 +70,56 @@ def test_a_series_with_injected_gaps_is_blocked_and_nothing_is_registered(tmp_pa
     market = make_market(seed=9, symbols=("BTC", "ETH"), interval=HOUR, n_bars=N_BARS)
     _write(folder / "BTCUSDT.csv", market.series[0], holes=HOLES)
     _write(folder / "ETHUSDT.csv", market.series[1], holes=())
-    imported = ms_json(home, "data", "import", folder)
+    imported = told(in_process, home, "data", "import", folder)
     assert imported["rows"] == 2 * N_BARS - 200
-    audit = ms_json(home, "data", "audit", "BTC", "ETH", "--interval", "1h", code=2)
+    audit = told(in_process, home, "data", "audit", "BTC", "ETH", "--interval", "1h", code=2)
     assert {one["symbol"]: one["passed"] for one in audit["series"]} == {"BTC": False, "ETH": True}
     words = ("train", "--symbols", "BTC,ETH", "--interval", "1h", "--name", "holed", "--version", "v1")
-    blocked = ms_json(home, *words, code=2)
+    blocked = told(in_process, home, *words, code=2)
     assert blocked["status"] == "blocked_by_data_quality"
     assert blocked["model_id"] is None
     (row,) = [one for one in blocked["results"] if one["symbol"] == "BTC"]
     assert row["status"] == "blocked_by_data_quality"
     assert "missing" in json.dumps(row)
-    assert ms_json(home, "model", "list") == []
-    assert ms(home, "model", "show", "holed:v1").returncode == 3
-    shown = ms(home, *words)
+    assert told(in_process, home, "model", "list") == []
+    assert in_process(home, "model", "show", "holed:v1").returncode == 3
+    shown = in_process(home, *words)
     assert (shown.returncode, "blocked_by_data_quality" in shown.stdout + shown.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
-    ("name", "parts"),
+    ("name", "parts", "verbs"),
     [
-        ("own_features", ("--features", FEATURES, "--param", "n_trees=60")),
-        ("own_model", ("--model", MODEL)),
-        ("own_both", ("--features", FEATURES, "--model", MODEL)),
+        ("own_features", ("--features", FEATURES, "--param", "n_trees=60"), in_process),
+        ("own_model", ("--model", MODEL), in_process),
+        ("own_both", ("--features", FEATURES, "--model", MODEL), ms),
     ],
+    ids=("features", "model", "both"),
 )
 def test_own_parts_go_through_the_whole_main_job(
-    name: str, parts: tuple[str | Path, ...], home: Path, tmp_path: Path
+    name: str, parts: tuple[str | Path, ...], verbs: Verbs, home: Path, tmp_path: Path
 ) -> None:
     own_features = parts[parts.index("--features") :][:2] if "--features" in parts else ()
     own_model = ("--model-file", MODEL) if "--model" in parts else ()
-    built = ms_json(home, "features", "build", "--symbols", "BTC,ETH,SOL", "--interval", "1h", *own_features)
+    market = ("--symbols", "BTC,ETH,SOL", "--interval", "1h")
+    built = told(verbs, home, "features", "build", *market, *own_features)
     assert built["rows"] == 3 * N_BARS
-    train = ms(home, *TRAIN, "--name", name, "--version", "v1", *parts, "--json")
+    train = verbs(home, *TRAIN, "--name", name, "--version", "v1", *parts, "--json")
     assert train.returncode in (0, 2), train.stderr
     trained = json.loads(train.stdout)
     assert trained["status"] == "ok"
     checks = {check["name"]: check["passed"] for check in trained["verdict"]["checks"]}
     assert {proof: checks[proof] for proof in LEAK_PROOFS} == dict.fromkeys(LEAK_PROOFS, True)
     assert trained["state"] == "candidate"
-    run = ms_json(home, "backtest", "run", "--model", f"{name}:v1", *own_model)
+    run = told(verbs, home, "backtest", "run", "--model", f"{name}:v1", *own_model)
     assert run["status"] == "completed"
     assert run["metrics"]["samples"] > 1_000
     report = tmp_path / "report.html"
-    ms_json(home, "backtest", "report", str(run["run_id"]), "--out", report)
+    told(verbs, home, "backtest", "report", str(run["run_id"]), "--out", report)
     page = report.read_text()
     assert name in page
     assert run["content_hash"][:12] in page
-    replayed = ms_json(home, "replay", str(run["run_id"]), *own_model)
+    replayed = told(verbs, home, "replay", str(run["run_id"]), *own_model)
     assert replayed["same_content_hash"] is True
 
 

@@ -25,8 +25,11 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
-    """The engines of this test session."""
+    """The engines of this test session. Commits do not wait for the disk: nobody kills this PostgreSQL."""
     with EmbeddedEngines(tmp_path_factory.mktemp("engines")) as running:
+        administrate(
+            running.urls.database_url, sql.SQL("ALTER ROLE CURRENT_USER SET synchronous_commit = off")
+        )
         yield running.urls
 
 

@@ -81,6 +81,22 @@ def holder(home: Path, *prefix: str) -> Iterator[tuple["subprocess.Popen[str]", 
             process.kill()
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the engines have run and were stopped."""
+    home = tmp_path_factory.mktemp("stopped") / "home"
+    with EmbeddedEngines(home):
+        pass
+    return home
+
+
+@pytest.fixture
+def home(stopped: Path, tmp_path: Path) -> Path:
+    """A copy of it, for what does not ask how a cluster is made: making one is a second of processor time."""
+    subprocess.run(("cp", "-a", stopped, tmp_path / "home"), check=True)
+    return tmp_path / "home"
+
+
 def test_the_second_start_finds_what_the_first_one_stored(tmp_path: Path) -> None:
     with EmbeddedEngines(tmp_path / "home") as engines:
         remember(engines.urls)
@@ -100,8 +116,8 @@ def test_any_directory_name_works(tmp_path: Path, name: str) -> None:
     assert_remembered(tmp_path / name)
 
 
-def test_commits_are_durable_and_the_server_is_not_on_the_network(tmp_path: Path) -> None:
-    with EmbeddedEngines(tmp_path) as engines:
+def test_commits_are_durable_and_the_server_is_not_on_the_network(home: Path) -> None:
+    with EmbeddedEngines(home) as engines:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             assert query(engines.urls, f"SHOW {setting}") == [("on",)]
         assert query(engines.urls, "SHOW listen_addresses") == [("",)]
@@ -110,34 +126,32 @@ def test_commits_are_durable_and_the_server_is_not_on_the_network(tmp_path: Path
         assert [process.net_connections("inet") for process in processes] == [[], []]
 
 
-def test_engines_stop_when_their_program_is_killed(tmp_path: Path) -> None:
-    with holder(tmp_path) as (program, facts):
+def test_engines_stop_when_their_program_is_killed(home: Path) -> None:
+    with holder(home) as (program, facts):
         remember(Engines(str(facts["database_url"]), str(facts["redis_url"])))
         program.kill()
         assert all(eventually(lambda pid=pid: is_gone(pid)) for pid in facts["pids"].values())
-    assert_remembered(tmp_path)
+    assert_remembered(home)
 
 
 @pytest.mark.parametrize("killed", [(), ("postgres",), ("redis",), ("postgres", "redis")], ids=str)
-def test_the_next_start_cleans_up_after_a_kill_of(tmp_path: Path, killed: tuple[str, ...]) -> None:
-    with holder(tmp_path) as (program, facts):
+def test_the_next_start_cleans_up_after_a_kill_of(home: Path, killed: tuple[str, ...]) -> None:
+    with holder(home) as (program, facts):
         remember(Engines(str(facts["database_url"]), str(facts["redis_url"])))
         os.kill(facts["keeper"], signal.SIGKILL)  # else it would stop the engines in order
         program.kill()
         for engine in killed:
             os.kill(facts["pids"][engine], signal.SIGKILL)
-    assert_remembered(tmp_path, redis_too="redis" not in killed)
+    assert_remembered(home, redis_too="redis" not in killed)
     assert all(is_gone(pid) for pid in facts["pids"].values())
 
 
-def test_a_stale_pid_file_that_names_a_living_stranger_is_no_obstacle(tmp_path: Path) -> None:
-    with EmbeddedEngines(tmp_path) as engines:
+def test_a_stale_pid_file_that_names_a_living_stranger_is_no_obstacle(home: Path) -> None:
+    with EmbeddedEngines(home) as engines:
         remember(engines.urls)
-    data = tmp_path / "postgres"
-    (data / "postmaster.pid").write_text(
-        f"{os.getpid()}\n{data}\n1700000000\n5432\n{tmp_path}/run\n\n\nready\n"
-    )
-    assert_remembered(tmp_path)
+    data = home / "postgres"
+    (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n1700000000\n5432\n{home}/run\n\n\nready\n")
+    assert_remembered(home)
 
 
 def test_a_first_start_that_was_killed_half_way_is_begun_again(tmp_path: Path) -> None:
@@ -148,27 +162,25 @@ def test_a_first_start_that_was_killed_half_way_is_begun_again(tmp_path: Path) -
     assert not (tmp_path / "postgres.new").exists()
 
 
-def test_redis_starts_empty_when_its_file_is_unreadable_and_keeps_the_file(tmp_path: Path) -> None:
-    with EmbeddedEngines(tmp_path):
-        pass
-    (tmp_path / "redis" / "dump.rdb").write_bytes(b"REDIS9999 no such format")
-    with EmbeddedEngines(tmp_path) as engines, redis.from_url(engines.urls.redis_url) as client:
+def test_redis_starts_empty_when_its_file_is_unreadable_and_keeps_the_file(home: Path) -> None:
+    (home / "redis" / "dump.rdb").write_bytes(b"REDIS9999 no such format")
+    with EmbeddedEngines(home) as engines, redis.from_url(engines.urls.redis_url) as client:
         assert client.dbsize() == 0
-    assert [path.read_bytes() for path in (tmp_path / "redis").glob("dump.rdb.unreadable-*")] == [
+    assert [path.read_bytes() for path in (home / "redis").glob("dump.rdb.unreadable-*")] == [
         b"REDIS9999 no such format"
     ]
 
 
-def test_a_second_program_is_told_who_the_first_is_and_how_to_share(tmp_path: Path) -> None:
-    with holder(tmp_path) as (program, facts):
+def test_a_second_program_is_told_who_the_first_is_and_how_to_share(home: Path) -> None:
+    with holder(home) as (program, facts):
         with pytest.raises(ConflictError) as refused:
-            EmbeddedEngines(tmp_path).start()
+            EmbeddedEngines(home).start()
         message = str(refused.value)
         assert f"process {program.pid} since 20" in message
         assert "json.dumps" in message  # its command line
         assert f"DATABASE_URL='{facts['database_url']}'" in message
         shared = EmbeddedEngines(
-            tmp_path, database_url=str(facts["database_url"]), redis_url=str(facts["redis_url"])
+            home, database_url=str(facts["database_url"]), redis_url=str(facts["redis_url"])
         )
         with shared as engines:
             assert query(engines.urls, "SELECT 1") == [(1,)]
@@ -206,9 +218,9 @@ def test_a_strangers_socket_directory_is_not_used(tmp_path: Path) -> None:
         host.rmdir()
 
 
-def test_the_same_program_cannot_start_them_twice(tmp_path: Path) -> None:
-    with EmbeddedEngines(tmp_path), pytest.raises(ConflictError, match=f"process {os.getpid()} "):
-        EmbeddedEngines(tmp_path).start()
+def test_the_same_program_cannot_start_them_twice(home: Path) -> None:
+    with EmbeddedEngines(home), pytest.raises(ConflictError, match=f"process {os.getpid()} "):
+        EmbeddedEngines(home).start()
 
 
 def test_data_of_another_major_release_is_left_alone(tmp_path: Path) -> None:
@@ -241,8 +253,8 @@ def test_root_starts_them_as_an_ordinary_account_below_a_directory_of_its_own(tm
 
 
 @as_root
-def test_root_leaves_the_engines_no_capability_that_they_do_not_need(tmp_path: Path) -> None:
-    with EmbeddedEngines(tmp_path / "home") as engines:
+def test_root_leaves_the_engines_no_capability_that_they_do_not_need(home: Path) -> None:
+    with EmbeddedEngines(home) as engines:
         status = Path(f"/proc/{engines.pids['postgres']}/status").read_text()
     effective = int(status.partition("CapEff:")[2].split()[0], 16)
     assert effective & ~(1 << _CAP_DAC_READ_SEARCH) == 0
@@ -269,10 +281,7 @@ def test_an_ordinary_user_starts_them_too(tmp_path: Path) -> None:
 
 
 @as_root
-def test_an_ordinary_user_is_told_whose_the_data_is(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    with EmbeddedEngines(home):
-        pass
+def test_an_ordinary_user_is_told_whose_the_data_is(home: Path) -> None:
     os.chown(home / "postgres", 1, 1)
     shutil.chown(home, "nobody")
     for path in ("engines.lock", "logs"):
@@ -285,16 +294,14 @@ def test_an_ordinary_user_is_told_whose_the_data_is(tmp_path: Path) -> None:
 
 
 @as_root
-def test_an_ordinary_user_is_told_when_the_directory_is_not_his(tmp_path: Path) -> None:
-    with EmbeddedEngines(tmp_path / "home"):
-        pass
+def test_an_ordinary_user_is_told_when_the_directory_is_not_his(home: Path) -> None:
     refusal = pytest.raises(AssertionError, match=r"MS_HOME .*/home cannot be used: Permission denied")
-    with refusal, holder(tmp_path / "home", *as_ordinary_user()):
+    with refusal, holder(home, *as_ordinary_user()):
         pass
 
 
-def test_engines_that_died_are_revived_until_they_are_stopped(tmp_path: Path) -> None:
-    with EmbeddedEngines(tmp_path) as engines:
+def test_engines_that_died_are_revived_until_they_are_stopped(home: Path) -> None:
+    with EmbeddedEngines(home) as engines:
         remember(engines.urls)
         assert engines.revive() == []
         for pid in engines.pids.values():

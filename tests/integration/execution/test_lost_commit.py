@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.core.orders.order import OrderStatus
 from marketsentry.exceptions import ConflictError
+from marketsentry.services.execution_claim import DriveRules
 from marketsentry.services.execution_drive import begin
 from programs import eventually
 
@@ -79,7 +81,8 @@ async def test_an_order_whose_claim_was_lost_is_claimed_again_and_filled_once(mo
         (stored,) = await world.admitted("10")
         admitted = await _seen(world, stored.id)
         mortal.stop_writing()
-        first = await begin(stored, world.drive_parts(keeps_record=True), owner="first")
+        patient = replace(world.drive_parts(keeps_record=True), rules=DriveRules(call_s=25.0))
+        first = await begin(stored, patient, owner="first")
         assert first is not None
         with pytest.raises(ConflictError):  # it goes on from a claim that is gone
             await first.run()

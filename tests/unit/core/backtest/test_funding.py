@@ -1,7 +1,7 @@
 import math
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from markets import random_panel
@@ -18,7 +18,7 @@ def naive_funding(panel, charges):
     stop = int(panel.known_at_ns[-1]) + 1
     due = set()
     anchor = known[0] if known else -(-stop // EIGHT_NS) * EIGHT_NS
-    due |= {anchor - k * EIGHT_NS for k in range(1, 3 * panel.n_bars + 2)}
+    due |= {anchor - k * EIGHT_NS for k in range(1, 3 * panel.n_bars + 99)}
     for one, following in zip(known, [*known, stop][1:], strict=True):
         due |= {t for k in range(1, 3 * panel.n_bars + 99) if (t := one + k * EIGHT_NS) < following}
     column = []
@@ -41,6 +41,7 @@ def naive_funding(panel, charges):
     interval=st.sampled_from(["1h", "4h", "1d"]),
     hours=st.sets(st.integers(-30, 100)),
 )
+@example(n_bars=1, interval="1h", hours={57})  # the first known rate is days after the bars
 def test_rates_are_laid_on_bars_as_counted_by_hand(n_bars, interval, hours):
     panel = random_panel(1, n_bars, 1, interval=interval)
     start = int(panel.ts_ns[0])
