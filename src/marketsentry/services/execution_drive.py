@@ -326,17 +326,15 @@ class Driver:
     ) -> Sequence[Event]:
         """Tell what a view and fills come to; one that is no proof ends no leg: its total may be behind the fills."""
         evidence, now, grace = None, self.parts.clock.now(), timedelta(seconds=self.parts.rules.grace_s)
-        if (
-            view is None and self.in_record is not None
-        ):  # nobody but who holds the order can hand a leg in there
-            grace = timedelta(0)
-        elif view is None:  # back from an outage it may not know yet what it took: it is asked twice
-            self.missed_at = self.missed_at or now
-            grace = grace if now - self.missed_at >= _NOT_THERE_FOR else timedelta.max
-        else:
+        if view is not None:
             self.missed_at = None
             is_over = view.status.is_over and is_proof
             evidence = Evidence(view.venue_order_id, is_over, view.filled_qty, view.venue_status)
+        elif self.in_record is not None:  # only who holds the order hands a leg in there
+            grace = timedelta(0)
+        else:  # back from an outage it may not know yet what it took: it is asked twice
+            self.missed_at = self.missed_at or now
+            grace = grace if now - self.missed_at >= _NOT_THERE_FOR else timedelta.max
         return reconcile(order, client_order_id, evidence, fills, now=now, grace=grace)
 
     async def _write(self, events: Iterable[Event]) -> None:

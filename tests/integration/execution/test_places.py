@@ -16,14 +16,21 @@ SILENT = Decimal("0.5")
 class SilentVenue(FaultyVenue):
     """Answers nothing of orders of one size."""
 
+    def __init__(self, inner: Venue, faults: Faults) -> None:
+        super().__init__(inner, faults)
+        self._silent = set[str]()
+
     async def submit(self, request: LegRequest) -> LegView:
         view = await super().submit(request)
         if request.qty == SILENT:
+            self._silent.add(request.client_order_id)
             raise OutcomeUnknownError("no answer")
         return view
 
     async def order(self, leg: LegRef) -> LegView | None:
-        raise OutcomeUnknownError("no answer")
+        if leg.client_order_id in self._silent:
+            raise OutcomeUnknownError("no answer")
+        return await super().order(leg)
 
 
 class SilentVenues(FaultyVenues):

@@ -6,6 +6,7 @@ The sleep of the executor never ends here: what moves an order on is the stream 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -71,7 +72,8 @@ class Desk:
             max_slippage_bps=Decimal(0),
             max_retries=0,
         )
-        (order,) = await admit(request, self.system.execution.admit, by=BY)
+        ours = replace(self.system.execution.admit, holder=self.executor.holder)
+        (order,) = await admit(request, ours, by=BY)
         self.executor.start([order.id])
         await eventually(lambda: any(one["status"] == "open" for one in self.exchange.truth()["orders"]))
         return order
