@@ -1,6 +1,8 @@
 """What every kind of test shares."""
 
 import os
+from collections.abc import Iterator
+from decimal import ROUND_HALF_EVEN, Underflow, getcontext
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,11 @@ def realdata() -> Path:
             pytest.fail(f"CI needs the recorded data, and {data} is not there")
         pytest.skip(f"no recorded data at {data}")
     return data
+
+
+@pytest.fixture(autouse=True)
+def _decimals() -> Iterator[None]:
+    """Undo what a test does to the rounding of decimals that drives ccxt itself: the next test may add up money."""
+    yield
+    context = getcontext()
+    context.rounding, context.traps[Underflow] = ROUND_HALF_EVEN, False

@@ -9,6 +9,7 @@ order), send a reduce-only order on Coinbase as a market order without a bound, 
 import asyncio
 from collections.abc import Mapping
 from contextvars import ContextVar
+from decimal import localcontext
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -98,7 +99,8 @@ class CcxtClient:
         token = _exchange.set(exchange)
         error: Exception | None = None
         try:
-            await getattr(self._ccxt, endpoint)(dict(params or {}))
+            with localcontext():  # ccxt changes how decimals are rounded where it is called
+                await getattr(self._ccxt, endpoint)(dict(params or {}))
         except Exception as raised:  # noqa: BLE001 - ccxt raises what it likes; `judge` goes by what was on the wire
             error = raised
         finally:

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from decimal import localcontext
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -95,6 +96,16 @@ async def keep_listening(
     patience
         How soon the next try is made.
     """
+    with localcontext():  # ccxt changes how decimals are rounded where it is called
+        await _keep_listening(client, watch, on_broken, patience)
+
+
+async def _keep_listening(
+    client: Any,
+    watch: Callable[[], Awaitable[object]],
+    on_broken: Callable[[str], None],
+    patience: Patience,
+) -> None:
     failures, beating = 0, None
     try:
         while True:
