@@ -19,7 +19,7 @@ help: ## list the targets
 demo: .venv/.default ## run the main job offline on a market of its own (ARGS="--once --json --data DIR")
 	@$(BIN)/ms demo $(ARGS)
 
-# Two suites at a time, of two workers each: while one waits, the other computes. Each is printed whole when it ends.
+# Two suites at a time: while one waits, the other computes. Each is printed whole when it ends.
 test: .venv/.dev ## everything that proves the product, as CI runs it
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target WORKERS=2 style types unit seeds on-engines e2e
 
@@ -42,7 +42,7 @@ unit: .venv/.dev ## unit tests only
 integration: on-engines seeds ## tests on real PostgreSQL, Redis, child processes and a venue on loopback; 200 simulated seeds
 
 on-engines: .venv/.dev
-	$(BIN)/pytest tests/integration tests/simulation -n $(WORKERS) --dist worksteal -q $(ARGS)
+	$(BIN)/pytest tests/simulation tests/integration -n 3 --dist worksteal -q $(ARGS)
 
 seeds: .venv/.dev
 	@$(SIMULATE)

@@ -72,10 +72,6 @@ __all__ = [
 class Stores(Protocol):
     """The repositories of one open transaction; they are of no use after it."""
 
-    async def sent(self) -> None:
-        """Wait until what others are beginning now has left for the record."""
-        ...
-
     @property
     def accounts(self) -> AccountStore:
         """Accounts: positions, cash, fills, ledger, equity."""

@@ -23,7 +23,6 @@ from marketsentry.core.trading.orders import wanted_orders
 from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Stores
 from marketsentry.ports.accounts import Account, LedgerState, SubLedger
-from marketsentry.ports.behind import behind
 from marketsentry.ports.costs import CostFit
 from marketsentry.ports.orders import NewOrder, drafted, order_of, patched
 from marketsentry.ports.risk import ChangedBy
@@ -220,29 +219,27 @@ class Trader:
     async def _write(self, stores: Stores, plan: BarPlan, opened: "_Opened") -> Coroutine[Any, Any, BarStep]:
         """Write a decision and its orders as risk admits them; returns what is left to be sent with the commit.
 
-        Two round trips: one for what has to be known before the orders are admitted, one for all that is written. The
-        predictions are stored while the orders are admitted, behind the switches: lineages are the last lock.
+        Two round trips: one for what has to be known before the orders are admitted, one for all that is written.
         """
-        async with behind(stores, lambda same: self._prediction_ids(same, plan)) as stored:
-            _, states, switches, judged, facts = await together(
-                self._put_state(stores, plan),
-                self._charge(stores, plan, opened),
-                self._hold_switches(stores, plan),
-                judge_market(stores, plan.openings, self._parts),
-                self._read_facts(stores, plan, opened),
-            )
-            marked = await self._mark(stores, plan, states)
-            new = self._records.orders(plan, opened.fits)
-            changes: Sequence[Change] = ()
-            if plan.wanted:
-                known = Known(marked[self.ledger.whole], facts)
-                new, changes = await self._admitted(stores, plan, new, switches, judged, known)
-            ids = await stored
+        _, states, switches, judged, facts, ids = await together(
+            self._put_state(stores, plan),
+            self._charge(stores, plan, opened),
+            self._hold_switches(stores, plan),
+            judge_market(stores, plan.openings, self._parts),
+            self._read_facts(stores, plan, opened),
+            self._prediction_ids(stores, plan),  # after the switches: lineages are the last lock
+        )
+        marked = await self._mark(stores, plan, states)
         equity = marked[self.ledger].mark.equity.equity_quote
+        records = self._records
         if plan.is_decision:
-            records = self._records
             await stores.decisions.put(records.decision(plan, equity), records.book(plan))
         await stores.signals.put_many(signals_of(plan.decision_id, plan.bar, plan.every, self._source, ids))
+        new = records.orders(plan, opened.fits)
+        changes: Sequence[Change] = ()
+        if plan.wanted:
+            known = Known(marked[self.ledger.whole], facts)
+            new, changes = await self._admitted(stores, plan, new, switches, judged, known)
         return self._step(stores, plan, equity, new, changes)
 
     async def _step(

@@ -184,12 +184,6 @@ class PipelinedStatements:
         async with self._connection.cursor() as cursor, cursor.copy(query.encode(), given) as copy:
             yield copy
 
-    async def sent(self) -> None:
-        """Wait until nothing is kept back for an answer that is waited for."""
-        await asyncio.sleep(0)  # what others begin in this turn of the loop is kept after it
-        while self._is_due:
-            await asyncio.sleep(0)
-
     async def commit(self) -> None:
         """End the transaction; raises what failed in it and was not told before, or was."""
         if self._is_begun and self._error is None:

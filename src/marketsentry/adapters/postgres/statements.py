@@ -47,10 +47,6 @@ class Statements(Protocol):
         """Begin a COPY."""
         ...
 
-    async def sent(self) -> None:
-        """Wait until what others are beginning now has left for the server."""
-        ...
-
 
 class StatementsInTurn:
     """Statements that are each waited for, on a connection as the driver has it."""
@@ -92,6 +88,3 @@ class StatementsInTurn:
         """Begin a COPY."""
         async with self._connection.cursor() as cursor, cursor.copy(query.encode(), given) as copy:
             yield copy
-
-    async def sent(self) -> None:
-        """Wait for nothing: each has left when it is begun."""

@@ -45,10 +45,6 @@ class PostgresStores:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    async def sent(self) -> None:
-        """Wait until what others are beginning now has left; see `Stores.sent`."""
-        await self._statements.sent()
-
     @cached_property
     def accounts(self) -> AccountStore:
         """Accounts: positions, cash, fills, ledger, equity."""
