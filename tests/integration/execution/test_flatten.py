@@ -215,7 +215,8 @@ async def test_a_crash_in_the_middle_is_taken_up(world: World) -> None:
         parts = FlattenParts(world.admit, dying, world.entropy, world.clock.sleep)
         with contextlib.suppress(CrashError):
             await flatten(WHOLE, parts, rules=FlattenRules(settle_s=0.5, max_attempts=1))
-        await dying.close()
+        with contextlib.suppress(CrashError):  # the step may be one of those that give orders back
+            await dying.close()
         await world.end_leases()
         living = FlattenParts(world.admit, Executor(world.drive_parts()), world.entropy)
         report = await flatten(WHOLE, living)
