@@ -1,8 +1,9 @@
 """A bound on the size of a request's body (K-09): 413 before more than that is read."""
 
-import orjson
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from marketsentry.api.refusal import CLOSE, refuse
 
 
 class BodyLimit:
@@ -42,11 +43,4 @@ class BodyLimit:
         await self.app(scope, receive_bounded, send_unless_refused)
 
     async def _refuse(self, send: Send) -> None:
-        body = orjson.dumps({"detail": f"request body must be at most {self._max_bytes} bytes"})
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await refuse(send, 413, f"request body must be at most {self._max_bytes} bytes", CLOSE)

@@ -2,8 +2,9 @@
 
 from asyncio import CancelledError
 
-import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from marketsentry.api.refusal import CLOSE, refuse
 
 DETAIL = "the server is going down; what was asked may have been done, ask again"
 
@@ -27,11 +28,4 @@ class GoingDown:
         except CancelledError:
             if scope["type"] != "http" or has_begun:
                 raise
-            body = orjson.dumps({"detail": DETAIL})
-            headers = [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-                (b"connection", b"close"),
-            ]
-            await send({"type": "http.response.start", "status": 503, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+            await refuse(send, 503, DETAIL, CLOSE)

@@ -7,9 +7,10 @@ from this machine too (no cross-site posts).
 
 from urllib.parse import urlsplit
 
-import orjson
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from marketsentry.api.refusal import refuse
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -27,10 +28,7 @@ class LoopbackGuard:
         if refusal is None:
             await self.app(scope, receive, send)
             return
-        body = orjson.dumps({"detail": refusal})
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 403, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await refuse(send, 403, refusal)
 
     def _refusal(self, scope: Scope) -> str | None:
         headers = Headers(scope=scope)

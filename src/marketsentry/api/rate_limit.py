@@ -9,8 +9,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 
-import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from marketsentry.api.refusal import refuse
 
 MIN_BURST = 60
 BURST_S = 5.0
@@ -44,16 +45,8 @@ class RateLimit:
         if wait_s <= 0:
             await self.app(scope, receive, send)
             return
-        body = orjson.dumps(
-            {"detail": f"at most {self._per_second:g} calls a second, and {self._burst:g} at once"}
-        )
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"retry-after", str(math.ceil(wait_s)).encode()),
-        ]
-        await send({"type": "http.response.start", "status": 429, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        detail = f"at most {self._per_second:g} calls a second, and {self._burst:g} at once"
+        await refuse(send, 429, detail, (b"retry-after", str(math.ceil(wait_s)).encode()))
 
     def _take(self, client: str) -> float:
         """Take one call out of the client's bucket; seconds to wait when it is empty."""

@@ -30,30 +30,18 @@ COPY market_bars (symbol, timeframe, ts, open, high, low, close, volume, trades_
 FROM STDIN (FORMAT BINARY)
 """
 
-READ = """
-SELECT array_send(array_agg(ts)), array_send(array_agg(open)), array_send(array_agg(high)),
+_KNOWN = """ array_send(array_agg(ts)), array_send(array_agg(open)), array_send(array_agg(high)),
        array_send(array_agg(low)), array_send(array_agg(close)), array_send(array_agg(volume))
 FROM (
     SELECT ts, open, high, low, close, volume
     FROM market_bars
     WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND ts >= %(start)s AND ts < %(stop)s
       AND known_at <= %(as_of)s
-    ORDER BY ts
-) AS bars
 """
 
-READ_LAST = """
-SELECT array_send(array_agg(ts)), array_send(array_agg(open)), array_send(array_agg(high)),
-       array_send(array_agg(low)), array_send(array_agg(close)), array_send(array_agg(volume))
-FROM (
-    SELECT ts, open, high, low, close, volume
-    FROM market_bars
-    WHERE symbol = %(symbol)s AND timeframe = %(timeframe)s AND ts >= %(start)s AND ts < %(stop)s
-      AND known_at <= %(as_of)s
-    ORDER BY ts DESC
-    LIMIT %(n_bars)s
-) AS bars
-"""
+READ = "SELECT" + _KNOWN + "ORDER BY ts) AS bars"
+
+READ_LAST = "SELECT" + _KNOWN + "ORDER BY ts DESC LIMIT %(n_bars)s) AS bars"
 
 UPDATE = """
 UPDATE market_bars AS bar
