@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from marketsentry.core.account.rounding import in_money
 from marketsentry.core.market.symbols import Market, base_of, market_of_symbol
 from marketsentry.core.orders.order import ZERO, Fill, Side
 from marketsentry.exceptions import InputError
@@ -78,6 +79,7 @@ class Settlement:
         return trade, fee
 
 
+@in_money
 def settle(fill: Fill, side: Side, target: str, *, quote: str) -> Settlement:
     """Tell what a fill of a target does to an account in `quote`.
 

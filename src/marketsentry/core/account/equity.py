@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from marketsentry.core.account.rounding import in_money
 from marketsentry.core.orders.order import ZERO
 
 
@@ -30,6 +31,7 @@ class Equity:
         return max(ZERO, _loss(self.equity_quote, self.day_start_quote))
 
 
+@in_money
 def next_equity(
     before: Equity | None, equity_quote: Decimal, at: datetime, *, flow_quote: Decimal = ZERO
 ) -> Equity:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from marketsentry.core.account.rounding import in_money
 from marketsentry.core.orders.order import ZERO, Side
 from marketsentry.exceptions import InputError
 
@@ -65,6 +66,7 @@ def apply_fill(position: Position, side: Side, qty: Decimal, price: Decimal, fee
     return take_fill(position, side, qty, price, fee_quote).position
 
 
+@in_money
 def take_fill(position: Position, side: Side, qty: Decimal, price: Decimal, fee_quote: Decimal) -> Moved:
     """Move a position by a fill, and tell the gain of a round trip that ended with it.
 
@@ -117,6 +119,7 @@ def take_fill(position: Position, side: Side, qty: Decimal, price: Decimal, fee_
     return Moved(begun, trip)
 
 
+@in_money
 def apply_funding(position: Position, paid_quote: Decimal) -> Position:
     """Charge funding or borrowing: positive when paid, negative when received."""
     if not paid_quote.is_finite():

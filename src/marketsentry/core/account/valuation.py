@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from marketsentry.core.account.position import Position
+from marketsentry.core.account.rounding import in_money
 from marketsentry.core.orders.order import ZERO
 from marketsentry.exceptions import DataQualityError
 
@@ -24,6 +25,7 @@ class Worth:
     rates: Mapping[str, Decimal]
 
 
+@in_money
 def value(
     positions: Iterable[tuple[str, Position]],
     cash: Mapping[str, Decimal],
