@@ -140,6 +140,12 @@ class LedgerState:
     open_orders: tuple[OpenOrder, ...]
     trips: Mapping[str, tuple[Decimal, ...]]
 
+    @property
+    def on_their_way(self) -> tuple[str, ...]:
+        """Targets that open orders may still trade and that are not held, in order: no mark says what they cost."""
+        held = {one.target for one in self.positions}
+        return tuple(dict.fromkeys(one.target for one in self.open_orders if one.target not in held))
+
 
 @dataclass(frozen=True, slots=True)
 class KnownPrice:

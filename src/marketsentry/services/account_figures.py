@@ -12,7 +12,7 @@ from marketsentry.core.risk.hard_rules import LossFigures
 from marketsentry.core.risk.positions import Position
 from marketsentry.exceptions import DataQualityError, DependencyError
 from marketsentry.ports import Clock, Stores
-from marketsentry.ports.accounts import GLOBAL, Account, EquityMark, LedgerState, SubLedger
+from marketsentry.ports.accounts import GLOBAL, Account, EquityMark, KnownPrice, LedgerState, SubLedger
 from marketsentry.ports.risk import AccountState
 from marketsentry.services.ledger import PAPER, equity_of
 
@@ -148,11 +148,7 @@ async def current_state(stores: Stores, account: Account, ledger: SubLedger, *, 
     )
     if not older:
         return state
-    known = {
-        one.target: one
-        for one in await stores.accounts.known_prices(older, as_of=at)
-        if account.adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)
-    }
+    known = {one.target: one for one in await record_prices(stores, account.adapter, older, at=at)}
     moved = [
         replace(one, position=marked_later(one.position, known[one.target].price, known[one.target].at))
         if one.target in known
@@ -160,6 +156,14 @@ async def current_state(stores: Stores, account: Account, ledger: SubLedger, *, 
         for one in state.positions
     ]
     return replace(state, positions=tuple(moved))
+
+
+async def record_prices(
+    stores: Stores, adapter: str, targets: Sequence[str], *, at: datetime
+) -> Sequence[KnownPrice]:
+    """Read the newest price of each target, where there is one; what was made up prices paper alone."""
+    found = await stores.accounts.known_prices(targets, as_of=at) if targets else ()
+    return [one for one in found if adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)]
 
 
 async def accounts_of_track(
@@ -187,7 +191,9 @@ async def _figures(
 ) -> Figures:
     state = await current_state(stores, account, ledger, at=at)
     now = equity_of(state, quote=account.currency, rates={}, at=at)
-    return figures_of(state, now, strategy_id, at=at, max_mark_age=max_mark_age)
+    found = await record_prices(stores, account.adapter, state.on_their_way, at=at)
+    market = {one.target: one.price for one in found}
+    return figures_of(state, now, strategy_id, at=at, max_mark_age=max_mark_age, market=market)
 
 
 def figures_of(
@@ -197,7 +203,7 @@ def figures_of(
     *,
     at: datetime,
     max_mark_age: timedelta,
-    market: Mapping[str, Decimal] | None = None,
+    market: Mapping[str, Decimal],
 ) -> Figures:
     """Tell the figures of a state and what it is worth, with the streak of a strategy (`global`: the longest).
 

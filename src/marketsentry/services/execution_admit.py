@@ -12,7 +12,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from marketsentry.core.market.symbols import SYNTHETIC_SOURCE
 from marketsentry.core.orders.change import Change, take
 from marketsentry.core.orders.events import Admitted, Event, Finished
 from marketsentry.core.orders.order import Order, OrderStatus
@@ -25,7 +24,7 @@ from marketsentry.ports.orders import OrderPatch, StoredOrder
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.ports.together import together
 from marketsentry.ports.with_commit import ending_with
-from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW
+from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW, record_prices
 from marketsentry.services.execution_booking import executed_qty, result_of
 from marketsentry.services.execution_holdings import Holdings, intent_of, which_open
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts, RunRequest, Sized
@@ -38,7 +37,7 @@ from marketsentry.services.execution_risk import (
     read_track_facts,
     tell_refusal,
 )
-from marketsentry.services.ledger import PAPER, Marked
+from marketsentry.services.ledger import Marked
 from marketsentry.services.risk_switch import effective_switches, hold_switches
 
 Admitting = Coroutine[Any, Any, Sequence[StoredOrder]]
@@ -172,10 +171,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a track was just marked at by the prices of the orders, and what was read beside it where one opens."""
+    """What a track was just marked at by the prices of the orders, and what was read beside it where one opens.
+
+    `prices` are of what is on its way and not held.
+    """
 
     marked: Marked
     facts: TrackFacts | None
+    prices: Sequence[KnownPrice] = ()
 
     @property
     def states(self) -> Mapping[SubLedger, LedgerState]:
@@ -302,7 +305,8 @@ async def _market(
     """Ask the breaker, read what risk asks for and take the last lock, by one round trip where nothing is known."""
     if held.known is not None and held.judged is not None:
         facts = held.known.facts
-        return _Market(held.judged, (), {} if facts is None else {held.orders[0].track: facts}, held.switches)
+        read_facts = {} if facts is None else {held.orders[0].track: facts}
+        return _Market(held.judged, held.known.prices, read_facts, held.switches)
     if not openers:
         return _Market(frozenset(), (), {}, ())
     targets = tuple(
@@ -312,7 +316,7 @@ async def _market(
     opening = [(one.track, one.target) for one in openers] if held.judged is None else []
     passed, prices, read, switches = await together(
         judge_market(stores, opening, parts),
-        _prices(stores, request, targets, parts),
+        record_prices(stores, request.adapter, targets, at=parts.clock.now()),
         together(*(read_track_facts(stores, track, targets, parts) for track in tracks)),
         hold_switches(stores, dict.fromkeys((one.track, one.strategy_id) for one in openers)),
     )
@@ -361,14 +365,6 @@ async def _sized(
         qty = None if order.base_quantity is None else executed_qty(order.base_quantity, stage)
         sized.append(Sized(order, qty, opens, stage, not opens and holdings.is_netted(intent_of(order))))
     return sized
-
-
-async def _prices(
-    stores: Stores, request: RunRequest, targets: Sequence[str], parts: AdmitParts
-) -> Sequence[KnownPrice]:
-    """Newest prices; what was made up prices paper alone."""
-    found = await stores.accounts.known_prices(targets, as_of=parts.clock.now())
-    return [one for one in found if request.adapter == PAPER or not one.source.startswith(SYNTHETIC_SOURCE)]
 
 
 def _scaled(one: Sized) -> Decimal | None:

@@ -22,14 +22,14 @@ from marketsentry.core.trading.decider import Decider, Holdings
 from marketsentry.core.trading.orders import wanted_orders
 from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Stores
-from marketsentry.ports.accounts import Account, LedgerState, SubLedger
+from marketsentry.ports.accounts import Account, KnownPrice, LedgerState, SubLedger
 from marketsentry.ports.costs import CostFit
 from marketsentry.ports.orders import NewOrder, drafted, order_of, patched
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.ports.together import together
 from marketsentry.ports.trader import TraderState
 from marketsentry.ports.with_commit import ending_with
-from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW
+from marketsentry.services.account_figures import MAX_TRIPS, STREAK_WINDOW, record_prices
 from marketsentry.services.execution_admit import Held, Known, judge_held
 from marketsentry.services.execution_request import ACCOUNT, AdmitParts
 from marketsentry.services.execution_risk import (
@@ -221,7 +221,7 @@ class Trader:
 
         Two round trips: one for what has to be known before the orders are admitted, one for all that is written.
         """
-        _, states, switches, judged, facts, ids = await together(
+        _, states, switches, judged, (facts, prices), ids = await together(
             self._put_state(stores, plan),
             self._charge(stores, plan, opened),
             self._hold_switches(stores, plan),
@@ -238,7 +238,7 @@ class Trader:
         new = records.orders(plan, opened.fits)
         changes: Sequence[Change] = ()
         if plan.wanted:
-            known = Known(marked[self.ledger.whole], facts)
+            known = Known(marked[self.ledger.whole], facts, prices)
             new, changes = await self._admitted(stores, plan, new, switches, judged, known)
         return self._step(stores, plan, equity, new, changes)
 
@@ -282,12 +282,18 @@ class Trader:
         """Lock the switches, after every other lock, where something is opened."""
         return await hold_switches(stores, [self._pair]) if plan.openings else ()
 
-    async def _read_facts(self, stores: Stores, plan: BarPlan, opened: "_Opened") -> TrackFacts | None:
-        """Read of what is traded, and of what anybody holds, what risk must know where something is opened."""
+    async def _read_facts(
+        self, stores: Stores, plan: BarPlan, opened: "_Opened"
+    ) -> tuple[TrackFacts | None, Sequence[KnownPrice]]:
+        """Read what risk must know, where something is opened, of all that anybody trades, holds or has on its way."""
         if not plan.openings:
-            return None
-        held = (one.target for one in opened.states[1].positions)
-        return await read_track_facts(stores, TRACK, (*self._decider.symbols, *held), self._parts)
+            return None, ()
+        whole = opened.states[1]
+        targets = (*self._decider.symbols, *(one.target for one in whole.positions), *whole.on_their_way)
+        return await together(
+            read_track_facts(stores, TRACK, targets, self._parts),
+            record_prices(stores, self._rules.adapter, whole.on_their_way, at=self._parts.clock.now()),
+        )
 
     async def _prediction_ids(self, stores: Stores, plan: BarPlan) -> Mapping[str, int]:
         """Store the predictions, those of a replay where something is ordered; names them by their targets."""

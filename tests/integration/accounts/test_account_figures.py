@@ -17,6 +17,7 @@ from marketsentry.ports.accounts import SubLedger
 from marketsentry.ports.risk import AccountState
 from marketsentry.services.account_figures import LedgerFigures, read_figures, read_track_figures
 from marketsentry.services.ledger import book_fills, mark, open_ledger
+from recorded_prices import add_prices
 
 AGE = timedelta(minutes=10)
 
@@ -57,6 +58,19 @@ async def test_losses_and_weights_of_a_track_and_the_streak_of_a_strategy(
     assert (trend.losing_streak, event.losing_streak, whole.losing_streak) == (0, 1, 1)
     assert alone.equity_quote == -100
     assert alone.drawdown_frac == 1
+
+
+async def test_what_is_on_its_way_counts_at_the_market_where_its_estimate_is_low(
+    database: Database, ledger: SubLedger, booking: MakeBooking
+) -> None:
+    await add_prices(database, "SOL-USD", 70.0, until=AT)
+    async with database.transactions() as stores:
+        await booking(ledger, target="SOL-USD", est_price="0.01", status="executing", side=Side.SELL)
+        await booking(ledger, target="ADA-USD", est_price="3", status="executing")
+        await mark(stores, [ledger], {}, at=AT)
+        told = await read_track_figures(stores, track="liquid", strategy_id="global", at=AT, max_mark_age=AGE)
+    assert told is not None
+    assert told.weights == {"SOL-USD": -70 / CAPITAL, "ADA-USD": 3 / CAPITAL}
 
 
 async def test_an_old_price_stops_the_figures(

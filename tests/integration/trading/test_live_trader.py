@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from account_fills import make_booking
 from marketsentry.adapters.embedded import Engines
 from marketsentry.adapters.postgres.pipelined import sent_statements
 from marketsentry.adapters.venues.paper import PaperParts, PaperRules
@@ -17,19 +18,21 @@ from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.bootstrap import System, open_system
 from marketsentry.core.market.bars import BarSeries
 from marketsentry.core.market.timestamps import datetime_to_ns, ns_to_datetime, utc_text
-from marketsentry.core.orders.order import OrderStatus
+from marketsentry.core.orders.order import OrderStatus, Side
 from marketsentry.exceptions import ConflictError
 from marketsentry.ports.account_lists import Wanted
+from marketsentry.ports.accounts import SubLedger
 from marketsentry.ports.orders import OrderFilter, StoredOrder
 from marketsentry.ports.predictions import StoredPrediction
 from marketsentry.ports.risk import ChangedBy
 from marketsentry.services.execution_claim import DriveParts
-from marketsentry.services.execution_request import AdmitParts
+from marketsentry.services.execution_request import ACCOUNT, AdmitParts
 from marketsentry.services.executor import Executor
 from marketsentry.services.risk_switch import ManualTrigger, reset_switch, trigger_switch
 from marketsentry.services.trader_live import LiveParts, LiveRules, LiveTrader, Waiting
 from marketsentry.services.trader_parts import BarStep
 from marketsentry.settings import Settings
+from recorded_prices import add_prices
 from small_market import HOUR, FixedClock
 from traded_runs import SYMBOLS
 from trader_market import N_BARS, N_LIVE, part, trader_market, trained_record
@@ -265,3 +268,21 @@ async def test_a_bar_and_an_order_cost_few_statements(system: System, market: tu
 
 def _note(handed: list[int], sent: Sequence[str]) -> None:
     handed.append(len(sent))
+
+
+async def test_what_others_have_on_their_way_counts_at_the_market(
+    system: System, market: tuple[BarSeries, ...]
+) -> None:
+    """A sale that was estimated at a cent fills at the market: the trader opens nothing beside it."""
+    desk = Desk(system, market, "beside")
+    await desk.trade(0)
+    async with desk.transactions() as stores:
+        account = await stores.accounts.find(adapter="paper", venue="beside", name=ACCOUNT)
+    assert account is not None
+    await add_prices(system.database, "XRP", 1e7, until=desk.clock.at)
+    other = SubLedger(account.id, "other", "liquid")
+    await make_booking(system.database)(
+        other, target="XRP", est_price="0.01", status="executing", side=Side.SELL, at=desk.clock.at
+    )
+    codes = [code for n in range(1, 8) for code in (await desk.trade(n)).codes]
+    assert "gross_exposure" in " ".join(codes), codes

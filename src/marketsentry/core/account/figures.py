@@ -50,7 +50,7 @@ def account_figures(
     losing_streak: int,
     at: datetime,
     max_mark_age: timedelta,
-    market: Mapping[str, Decimal] | None = None,
+    market: Mapping[str, Decimal],
 ) -> Figures:
     """Make the figures of one sub-ledger, or of a whole track.
 
@@ -90,7 +90,7 @@ def account_figures(
         notionals[target] = notionals.get(target, ZERO) + position.qty * prices[target]
     with_pending = dict(notionals)
     for one in pending:
-        price = prices.get(one.target) or _largest(one.price, (market or {}).get(one.target))
+        price = prices.get(one.target) or _largest(one.price, market.get(one.target))
         if price is None or not price > 0:
             raise DataQualityError(f"an open order in {one.target} has no price")
         with_pending[one.target] = with_pending.get(one.target, ZERO) + one.qty * price

@@ -27,7 +27,9 @@ def figures(
     *positions: tuple[str, Position], pending: tuple[Pending, ...] = (), equity: str = "1000"
 ) -> Figures:
     worth = Equity(AT, Decimal(equity), Decimal(1250), Decimal(1100))
-    return account_figures(worth, Decimal(500), positions, pending, losing_streak=2, at=AT, max_mark_age=AGE)
+    return account_figures(
+        worth, Decimal(500), positions, pending, losing_streak=2, at=AT, max_mark_age=AGE, market={}
+    )
 
 
 def test_weights_are_notionals_over_equity_with_what_is_on_its_way() -> None:
