@@ -14,6 +14,7 @@ from marketsentry.api.deps import SystemDep
 from marketsentry.api.metrics import ApiMetrics
 from marketsentry.api.schemas.system import Gpu, GpuSection, HealthOut, HostMemory, LiveOut, ReadyOut
 from marketsentry.bootstrap import System
+from marketsentry.core.backtest.request import TRACKS
 from marketsentry.core.health import GpuMemory, judge_gpu_memory, judge_host_memory
 from marketsentry.exceptions import DependencyError
 from marketsentry.services.attribution import reject_rates
@@ -22,7 +23,6 @@ from marketsentry.services.risk_switch import active_switches
 
 RECORD_WITHIN_S = 1.0
 REJECTS_OF = timedelta(hours=1)
-TRACKS = ("vc", "liquid")
 
 router = APIRouter(tags=["system"])
 
