@@ -1,7 +1,7 @@
 """One run: clients, an operator and processes that die, over the real services, the real record and a venue that fails.
 
-First comes a while in which everything may fail. Then faults end, a fresh process starts as after any crash, and what
-is still open has to come to its end by itself.
+First comes a while in which everything may fail. Then faults end, a fresh process starts as after any crash, at once or
+much later, and what is still open has to come to its end by itself.
 """
 
 import asyncio
@@ -44,6 +44,7 @@ N_CLIENTS = 3
 N_DECISIONS = 3  # of each client
 CHAOS_S = 60.0
 CALM_S = 900.0
+_NIGHTS_S = (0.0, 0.0, 150.0, 3600.0)  # so long nobody runs before the last process comes
 
 
 async def play(world: World) -> None:
@@ -70,6 +71,7 @@ async def play(world: World) -> None:
     world.note("faults end")
     for span in world.blocked:
         span.after = span.after if span.after is not None else world.admitted(span.scope)
+    await asyncio.sleep(world.chance.of("night").choice(_NIGHTS_S))
     last = world.start_process(is_mortal=False)
     await world.within(last, _reset_all(last))
     await _until_over(world, last)

@@ -38,10 +38,9 @@ from marketsentry.core.orders.reconcile import Evidence, reconcile
 from marketsentry.core.risk.kill_switch import effective_switch
 from marketsentry.exceptions import ConflictError, DependencyError
 from marketsentry.ports import Stores
-from marketsentry.ports.orders import StoredOrder, order_of
+from marketsentry.ports.orders import order_of
 from marketsentry.ports.record_venue import Offer
 from marketsentry.ports.risk import SwitchReading
-from marketsentry.ports.together import together
 from marketsentry.ports.venue import (
     LegRef,
     LegRequest,
@@ -51,7 +50,7 @@ from marketsentry.ports.venue import (
     VenueRefusedError,
 )
 from marketsentry.services.execution_booking import write_change
-from marketsentry.services.execution_claim import Claimed, Claims, DriveParts
+from marketsentry.services.execution_claim import Claimed, DriveParts
 
 _SWITCHES_KNOWN_S = 0.1  # as long as a reading counts
 _LEASE_TO_ACT = 0.5
@@ -85,47 +84,6 @@ async def drive(claimed: Claimed, parts: DriveParts, *, owner: str) -> Order:
         If the record is away; the order stays as it was written last.
     """
     return await Driver(claimed, parts, owner).run()
-
-
-async def begin(
-    order: StoredOrder | int, parts: DriveParts, *, owner: str, claims: Claims | None = None
-) -> "Driver | None":
-    """Take an open order that nobody else holds, to run it; None where there is nothing to take.
-
-    One that was admitted into the hands of `owner` is given by its row, and only looked at. With `claims`, orders that
-    wait for their turn are taken with it.
-    """
-    if isinstance(order, StoredOrder):
-        if order.lease_owner == owner and (driver := await _begin_held(order, parts, owner)) is not None:
-            return driver
-        order = order.id
-    claimed = await (claims or Claims(parts, owner)).take(order)
-    return None if claimed is None else Driver(claimed, parts, owner)
-
-
-async def _begin_held(stored: StoredOrder, parts: DriveParts, owner: str) -> "Driver | None":
-    """Look at an order that is held for us since its row was written; None where that is over."""
-    started = asyncio.get_running_loop().time()
-    venue = parts.venues.in_record(stored.adapter, stored.venue, fee_bps=plan_of(stored.plan or {}).fee_bps)
-    async with parts.transactions() as stores:
-        logs, switches, offer = await together(
-            stores.orders.events([stored.id]),
-            stores.risk.all_switches(),
-            _no_offer() if venue is None else venue.offer(stores, stored.target),
-        )
-    log = [one.event for one in logs[stored.id]]
-    assert stored.lease_until is not None
-    left_s = (stored.lease_until - switches.now).total_seconds()
-    if len(log) != stored.version or left_s <= 0:
-        return None
-    driver = Driver(Claimed(stored, log, switches, started + left_s), parts, owner)
-    if offer is not None:
-        driver.plan_leg(offer)
-    return driver
-
-
-async def _no_offer() -> None:
-    return None
 
 
 class Driver:
@@ -296,7 +254,7 @@ class Driver:
                 view, fills = await self._look(leg)
         except (OutcomeUnknownError, VenueRefusedError, TimeoutError) as error:
             log.info("look_failed", order_id=self.stored.id, leg=leg.client_order_id, reason=str(error))
-            await self.parts.sleep(step.wait_s)
+            await self._wait(step)
             return
         before = self.order
         await self._write(self._evidence(before, step.client_order_id, view, fills))
@@ -304,7 +262,13 @@ class Driver:
             return
         if step.cancels_again and view is not None and not view.status.is_over:
             await self._cancel(leg)
-        await self.parts.sleep(step.wait_s)
+        await self._wait(step)
+
+    async def _wait(self, step: Ask) -> None:
+        """Let the venue have its time, but no more than is left of the lease after calls: who lost it begins anew."""
+        rules = self.parts.rules
+        bearable_s = max(rules.lease_s * _LEASE_TO_WAIT - rules.call_s, rules.lease_s * (1 - _LEASE_TO_WAIT))
+        await self.parts.sleep(min(step.wait_s, bearable_s))
 
     async def _look(self, leg: Leg) -> tuple[LegView | None, Sequence[Fill]]:
         view = await self.venue.order(self._ref(leg))

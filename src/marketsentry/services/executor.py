@@ -16,8 +16,8 @@ import structlog
 from marketsentry.exceptions import DependencyError, MarketSentryError
 from marketsentry.ports.accounts import is_apart
 from marketsentry.ports.orders import Holder, StoredOrder
+from marketsentry.services.execution_begin import begin
 from marketsentry.services.execution_claim import Claims, DriveParts
-from marketsentry.services.execution_drive import begin
 from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
 from marketsentry.services.order_stream import Wakes
 

@@ -36,8 +36,8 @@ from marketsentry.services.backtest_inputs import Pin
 from marketsentry.services.backtest_model import Refusal
 from marketsentry.services.backtest_outcome import profiles_of, score_window
 from marketsentry.services.backtest_policy import recorded_policy
+from marketsentry.services.execution_begin import begin
 from marketsentry.services.execution_claim import DriveParts
-from marketsentry.services.execution_drive import begin
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.trader import Trader
 from marketsentry.services.trader_parts import BarStep, ClosedBar, TradedModel, TraderRules

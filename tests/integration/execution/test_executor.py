@@ -14,8 +14,9 @@ from marketsentry.core.orders.plan import PlanStyle
 from marketsentry.exceptions import ConflictError, LockedError
 from marketsentry.ports.venue import LegRequest, OutcomeUnknownError
 from marketsentry.services.execution_admit import admit
+from marketsentry.services.execution_begin import begin
 from marketsentry.services.execution_claim import Claimed, DriveParts, claim
-from marketsentry.services.execution_drive import begin, drive
+from marketsentry.services.execution_drive import drive
 from marketsentry.services.execution_request import RunRequest
 from marketsentry.services.executor import Executor
 from marketsentry.services.risk_switch import ManualTrigger, trigger_switch

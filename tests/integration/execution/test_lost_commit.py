@@ -17,8 +17,8 @@ from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.core.orders.order import OrderStatus
 from marketsentry.exceptions import ConflictError
+from marketsentry.services.execution_begin import begin
 from marketsentry.services.execution_claim import DriveRules
-from marketsentry.services.execution_drive import begin
 from programs import eventually
 
 _WAL_WRITER = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"

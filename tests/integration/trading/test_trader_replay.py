@@ -15,8 +15,8 @@ from marketsentry.core.market.timestamps import utc_text
 from marketsentry.exceptions import InputError, NotFoundError
 from marketsentry.ports.orders import OrderFilter, StoredOrder
 from marketsentry.rehearsal import replayed_trader
+from marketsentry.services.execution_begin import begin
 from marketsentry.services.execution_claim import DriveParts, DriveRules
-from marketsentry.services.execution_drive import begin
 from marketsentry.services.executor import Executor
 from marketsentry.services.trader_live import LiveRules
 from marketsentry.services.trader_replay import ReplaySpan, ReplaySummary, replay_trader
