@@ -20,13 +20,19 @@ async def stop_event(*, watch_stdin: bool = False) -> AsyncIterator[asyncio.Even
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal, number)
+    stdin = sys.stdin.fileno() if watch_stdin else -1
+
+    def on_stdin() -> None:
+        if not os.read(stdin, 1):
+            stop.set()
+            loop.remove_reader(stdin)  # its end can be read again and again, and nothing else would run
+
     if watch_stdin:
-        stdin = sys.stdin.fileno()
-        loop.add_reader(stdin, lambda: None if os.read(stdin, 1) else stop.set())
+        loop.add_reader(stdin, on_stdin)
     try:
         yield stop
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
         if watch_stdin:
-            loop.remove_reader(sys.stdin.fileno())
+            loop.remove_reader(stdin)
