@@ -1,14 +1,15 @@
 """Compares the ledger of an account with its venue: read both, tell the differences, change nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from marketsentry.core.account.netting import Mismatch, expected_holdings, mismatches, net_quantities
+from marketsentry.core.account.position import Position
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.product import Product
 from marketsentry.ports import Stores, Transactions
 from marketsentry.ports.accounts import GLOBAL, Account, HeldPosition, SubLedger
-from marketsentry.ports.venue import Venue
+from marketsentry.ports.venue import Venue, VenuePosition
 
 
 async def net_positions(stores: Stores, account_id: int) -> dict[str, Decimal]:
@@ -45,14 +46,35 @@ async def compare_with_venue(
         If the venue cannot be read.
     """
     shown = {balance.asset: balance.total for balance in await venue.balances()}
-    shown |= {position.symbol: position.qty for position in await venue.positions()}
+    contracts = await venue.positions()
+    shown |= {position.symbol: position.qty for position in contracts}
     dust = dust_of(await venue.products(), has_contracts=has_contracts)
     async with transactions() as stores:
         await stores.accounts.lock(account.id)
         held = [(one.target, one.position) for one in await _positions(stores, account.id)]
         cash = await cash_of(stores, account.id)
-    expected = expected_holdings(held, cash, quote=account.currency, has_contracts=has_contracts)
+    averages = _averages(net_quantities(held), held, contracts)
+    digits = sum((_last_digit(one.average_price) * abs(one.qty) for one in contracts), Decimal(0))
+    dust[account.currency] = dust.get(account.currency, Decimal(0)) + digits
+    expected = expected_holdings(
+        held, cash, quote=account.currency, has_contracts=has_contracts, averages=averages
+    )
     return mismatches(expected, shown, dust)
+
+
+def _averages(
+    net: Mapping[str, Decimal], held: Iterable[tuple[str, Position]], contracts: Iterable[VenuePosition]
+) -> dict[str, Decimal]:
+    """Take the venue's price of a net that is as large there; of nothing any price will do."""
+    there = {one.symbol: one for one in contracts}
+    flat = {target: Decimal(0) for target, _ in held if target not in net and target not in there}
+    return flat | {name: one.average_price for name, one in there.items() if net.get(name) == one.qty}
+
+
+def _last_digit(price: Decimal) -> Decimal:
+    """By how much a price may be off that was rounded to its last digit."""
+    exponent = price.as_tuple().exponent
+    return Decimal(1).scaleb(exponent) if isinstance(exponent, int) and exponent < 0 else Decimal(0)
 
 
 async def cash_of(stores: Stores, account_id: int) -> dict[str, Decimal]:

@@ -26,7 +26,7 @@ class ShownVenue:
         return [Balance(asset, Decimal(total), Decimal(0)) for asset, total in self.shown.items()]
 
     async def positions(self) -> list[VenuePosition]:
-        return [VenuePosition(symbol, Decimal(qty), Decimal(1)) for symbol, qty in self.held.items()]
+        return [VenuePosition(symbol, Decimal(qty), Decimal(100)) for symbol, qty in self.held.items()]
 
     async def products(self) -> list[Product]:
         lot = Decimal("0.001")

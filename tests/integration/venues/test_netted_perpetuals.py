@@ -8,9 +8,11 @@ import pytest
 from live_desk import CAPITAL, QTY, Account, Desk
 from live_venues import SHAPE, access_to
 from marketsentry.adapters.postgres.database import Database
-from marketsentry.adapters.venues.bitget_live import Contracts, open_bitget
+from marketsentry.adapters.venues.bitget_live import open_bitget
+from marketsentry.adapters.venues.bitget_perpetual import Contracts
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import Side
+from marketsentry.services.execution import EnteredOrder
 from marketsentry.services.flat_proof import Scope
 from marketsentry.services.flatten import flatten
 from marketsentry.services.holdings_check import check_accounts
@@ -50,3 +52,11 @@ async def test_both_of_two_that_net_to_nothing_are_closed(desk: Desk) -> None:
     report = await flatten(Scope("liquid"), desk.flatten)
     assert report.proof.is_flat, report.document()
     assert await desk.held() == {}
+
+
+async def test_what_netting_has_earned_at_the_venue_is_no_difference(desk: Desk) -> None:
+    (check,) = await check_accounts(desk.admit)
+    assert check.agrees, check.document()
+    await desk.trade([EnteredOrder(TARGET, Side.SELL, QTY, strategy_id="s1", est_price=Decimal(str(MID)))])
+    (check,) = await check_accounts(desk.admit)
+    assert check.agrees, check.document()

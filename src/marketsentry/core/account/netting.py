@@ -1,7 +1,8 @@
 """The net of all strategies against what the venue says: facts for a person, never a silent correction.
 
 A perpetual's notional is not paid: the venue's balance is the margin, so the cash that it should show is ours with the
-entry cost of perpetual positions put back.
+entry cost of perpetual positions put back. That is the venue's own cost of the net: where strategies hold a contract
+against each other, or close parts of it at different times, the venue has earned what no ledger has yet.
 """
 
 from collections.abc import Iterable, Mapping
@@ -51,6 +52,7 @@ def expected_holdings(
     *,
     quote: str,
     has_contracts: bool = True,
+    averages: Mapping[str, Decimal] | None = None,
 ) -> dict[str, Decimal]:
     """Tell what the venue should show, by asset, and by symbol for perpetuals.
 
@@ -64,6 +66,8 @@ def expected_holdings(
         Currency of the account.
     has_contracts
         See `held_as`.
+    averages
+        At which price the venue opened the net of a perpetual, by symbol; that of each ledger where it does not say.
 
     Returns
     -------
@@ -75,7 +79,8 @@ def expected_holdings(
         name = held_as(target, has_contracts=has_contracts)
         held[name] = held.get(name, ZERO) + position.qty
         if has_contracts and market_of_symbol(target) is Market.PERP:
-            held[quote] = held.get(quote, ZERO) + position.qty * position.average_price
+            price = (averages or {}).get(target, position.average_price)
+            held[quote] = held.get(quote, ZERO) + position.qty * price
     return {name: qty for name, qty in sorted(held.items()) if qty}
 
 

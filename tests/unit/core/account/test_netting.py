@@ -25,6 +25,18 @@ def test_spot_counts_to_its_asset_and_a_perpetual_to_its_margin() -> None:
     assert expected == {"BTC": Decimal("2.1"), "BTC-PERP": Decimal(-3), "USD": Decimal(1000)}
 
 
+def test_a_net_costs_what_the_venue_says() -> None:
+    positions = [
+        ("BTC-PERP", held("2", "101")),
+        ("BTC-PERP", held("-1", "99")),
+        ("ETH-PERP", held("1", "10")),
+    ]
+    expected = expected_holdings(
+        positions, {"USD": Decimal(1000)}, quote="USD", averages={"BTC-PERP": Decimal(102)}
+    )
+    assert expected == {"BTC-PERP": Decimal(1), "ETH-PERP": Decimal(1), "USD": Decimal(1112)}
+
+
 def test_only_what_is_more_than_dust_differs() -> None:
     expected = {"BTC": Decimal(2), "USD": Decimal(100)}
     venue = {"BTC": Decimal("1.999"), "USD": Decimal("99.5"), "DOGE": Decimal(7)}
