@@ -15,6 +15,7 @@ from marketsentry.ports import Stores, Transactions
 from marketsentry.ports.record_venue import Note, Offer
 from marketsentry.ports.venue import (
     Balance,
+    FundingPayment,
     LegRef,
     LegRequest,
     LegView,
@@ -80,6 +81,9 @@ class FaultyVenue:
 
     async def fills_since(self, since: datetime) -> Sequence[VenueFill]:
         return await self._inner.fills_since(since)
+
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
+        return await self._inner.funding_since(since)
 
     async def balances(self) -> Sequence[Balance]:
         return await self._inner.balances()

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from marketsentry.adapters.venues.bitget_live import Contracts, open_bitget
-from marketsentry.adapters.venues.ccxt_venue import CcxtVenue, VenueAccess
+from marketsentry.adapters.venues.bitget_live import open_bitget
+from marketsentry.adapters.venues.bitget_perpetual import Contracts
+from marketsentry.adapters.venues.ccxt_venue import CcxtVenue
 from marketsentry.adapters.venues.coinbase_live import CoinbaseLive
+from marketsentry.adapters.venues.venue_access import VenueAccess
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import LegKind, Side, TimeInForce
 from marketsentry.ports.venue import LegRef, LegRequest

@@ -14,6 +14,7 @@ from marketsentry.core.orders.product import Product
 from marketsentry.ports import Clock
 from marketsentry.ports.venue import (
     Balance,
+    FundingPayment,
     LegRef,
     LegRequest,
     LegView,
@@ -90,6 +91,10 @@ class VenueLine:
         """List fills, oldest first; see `Venue.fills_since`."""
         found: Sequence[VenueFill] = await self._call("all fills", lambda: self._exchange.fills_since(since))
         return found
+
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
+        """There are no payments on spot."""
+        return ()
 
     async def balances(self) -> Sequence[Balance]:
         """Read what the account holds."""

@@ -19,6 +19,7 @@ from marketsentry.ports.entities import EntityStore
 from marketsentry.ports.entropy import Entropy
 from marketsentry.ports.event_quality import EventQualityStore
 from marketsentry.ports.events import EventStore
+from marketsentry.ports.funding import FundingStore
 from marketsentry.ports.imports import ImportStore
 from marketsentry.ports.lineage import LineageStore
 from marketsentry.ports.models import ModelStore
@@ -51,6 +52,7 @@ __all__ = [
     "Entropy",
     "EventQualityStore",
     "EventStore",
+    "FundingStore",
     "ImportStore",
     "LineageStore",
     "ModelStore",
@@ -110,6 +112,11 @@ class Stores(Protocol):
     @property
     def events(self) -> EventStore:
         """Events with their entities, funding rates, trades."""
+        ...
+
+    @property
+    def funding(self) -> FundingStore:
+        """Payments for positions, and who held them."""
         ...
 
     @property

@@ -125,6 +125,17 @@ class VenuePosition:
 
 
 @dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """What an account paid for a perpetual position that it held; `amount` of `currency` is negative when paid."""
+
+    symbol: str
+    payment_id: str
+    amount: Decimal
+    currency: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """Best prices; `at` is when the venue made them."""
 
@@ -177,6 +188,10 @@ class Venue(Protocol):
 
     async def fills_since(self, since: datetime) -> Sequence[VenueFill]:
         """List the fills of the account from `since` on, oldest first."""
+        ...
+
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
+        """List what perpetual positions paid and got for being held from `since` on, oldest first; none on spot."""
         ...
 
     async def balances(self) -> Sequence[Balance]:

@@ -13,11 +13,12 @@ from decimal import Decimal
 import structlog
 
 from marketsentry.exceptions import DependencyError
-from marketsentry.ports import Clock, Stores, Transactions
+from marketsentry.ports import Clock, Transactions
 from marketsentry.ports.accounts import Account
 from marketsentry.ports.execution import Venues
-from marketsentry.ports.risk import EventFilter, RiskEvent, Severity
+from marketsentry.ports.risk import RiskEvent, Severity
 from marketsentry.ports.venue import Venue
+from marketsentry.services.tell_once import tell_once
 
 UNKNOWN_ORDER = "unknown_venue_order"
 UNBOOKED_FILL = "unbooked_venue_fill"
@@ -74,7 +75,8 @@ async def reconcile_all(parts: ReconcileParts) -> Sequence[Difference]:
             found += await _compare(account, venue, parts)
         except DependencyError as error:
             log.warning("account_not_reconciled", venue=account.venue, reason=str(error))
-    await _tell(found, parts)
+    now = parts.clock.now()
+    await tell_once([_event(one, now) for one in found], transactions=parts.transactions)
     return found
 
 
@@ -107,18 +109,6 @@ async def _compare(account: Account, venue: Venue, parts: ReconcileParts) -> lis
                 )
             )
     return found
-
-
-async def _tell(found: Sequence[Difference], parts: ReconcileParts) -> None:
-    if not found:
-        return
-    async with parts.transactions() as stores:
-        new = [one for one in found if not await _is_told(stores, one)]
-        await stores.risk.add_events([_event(one, parts.clock.now()) for one in new])
-
-
-async def _is_told(stores: Stores, one: Difference) -> bool:
-    return bool(await stores.risk.page_events(EventFilter(code=one.event_code), before_id=None, limit=1))
 
 
 def _event(one: Difference, at: datetime) -> RiskEvent:

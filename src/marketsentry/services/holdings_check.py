@@ -1,7 +1,8 @@
 """Hold the ledgers against the venues: does each account hold what its ledgers say (K-29, ADR 0216).
 
-Nothing is booked, bought or sold here: a difference is a fact with an alert, and a person decides. What differs only
-because something is on its way goes away by itself, so a difference is looked at twice before it is told.
+Nothing is corrected, bought or sold here: a difference is a fact with an alert, and a person decides. What differs only
+because something is on its way goes away by itself, so a difference is looked at twice before it is told; and what the
+venue moved by itself, payments for perpetual positions, is booked before the watch looks.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from marketsentry.ports.execution import Sleep
 from marketsentry.ports.risk import RiskEvent, Severity
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.flat_proof import CALL_S
+from marketsentry.services.funding import FundingParts, book_funding
 from marketsentry.services.ledger import PAPER
 from marketsentry.services.netting import compare_with_venue
 
@@ -164,6 +166,7 @@ class HoldingsWatch:
 
         An order that is stuck is told too: while it is open, what it trades is not compared.
         """
+        await book_funding(FundingParts(self.parts.transactions, self.parts.venues, self.parts.clock))
         checks = await check_accounts(self.parts, sleep=self.sleep)
         new = self._stuck(checks)
         for check in checks:

@@ -199,18 +199,41 @@ async def charge_holding(
     if not costs:
         return states
     own = states[0]
-    entries = _holding_entries(costs, account, at=at, kind=kind)
     held = {one.target: one.position for one in own.positions}
-    if all(one.target in held for one in costs):
-        new = await stores.accounts.add_entries(own.ledger, entries)
-    else:  # a state lacks positions that are flat
+    known = (
+        held if all(one.target in held for one in costs) else None
+    )  # a state lacks positions that are flat
+    charged, newest = await _charge(
+        stores, own.ledger, costs, _holding_entries(costs, account, at=at, kind=kind), known
+    )
+    return [_charged(state, charged, newest) for state in states]
+
+
+async def charge_funding(
+    stores: Stores, account: Account, ledger: SubLedger, cost: HoldingCost, *, at: datetime
+) -> None:
+    """Charge one strategy its part of a payment for a position, once; the account is locked by the caller."""
+    entries = _holding_entries((cost,), account, at=at, kind=EntryKind.FUNDING)
+    await _charge(stores, ledger, (cost,), entries, None)
+
+
+async def _charge(
+    stores: Stores,
+    ledger: SubLedger,
+    costs: Sequence[HoldingCost],
+    entries: Sequence[Entry],
+    held: Mapping[str, Position] | None,
+) -> tuple[Sequence[Entry], int]:
+    """Write entries and tell positions, which are read where they are not known; the new entries, and their newest."""
+    if held is not None:
+        new = await stores.accounts.add_entries(ledger, entries)
+    else:
         positions, new = await together(
-            stores.accounts.positions(own.ledger), stores.accounts.add_entries(own.ledger, entries)
+            stores.accounts.positions(ledger), stores.accounts.add_entries(ledger, entries)
         )
         held = {one.target: one.position for one in positions}
-    await _charge_positions(stores, own.ledger, costs, held, new)
-    charged = [one for one in entries if one.reference in new]
-    return [_charged(state, charged, max(new.values(), default=0)) for state in states]
+    await _charge_positions(stores, ledger, costs, held, new)
+    return [one for one in entries if one.reference in new], max(new.values(), default=0)
 
 
 def _holding_entries(

@@ -12,6 +12,7 @@ from marketsentry.simexchange.orders import HoldSide, NewOrder, Order, OrderType
 from marketsentry.simexchange.products import Product
 
 _CASH_STEP = Decimal("1e-12")  # gains are moved in such steps: sums of money stay exact
+_FIRST_BILL = 1_500_000_000
 
 
 class Permission(StrEnum):
@@ -169,6 +170,17 @@ class ContractSettings:
     leverage: dict[HoldSide, Decimal] = field(default_factory=lambda: {leg: Decimal(20) for leg in HoldSide})
 
 
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one owner's position paid, negative, or got for being held, in the quote coin of its product."""
+
+    id: str
+    owner: str
+    product: Product
+    amount: Decimal
+    at_s: float
+
+
 class MarginAccounts:
     """USDT-margined perpetuals: one margin balance, positions by product and leg."""
 
@@ -176,6 +188,7 @@ class MarginAccounts:
         self.ledger = Ledger()
         self.positions: dict[tuple[str, str, HoldSide], Position] = defaultdict(Position)
         self.is_hedged: dict[str, bool] = defaultdict(bool)
+        self.bills: list[Bill] = []
         self._settings: dict[tuple[str, str], ContractSettings] = defaultdict(ContractSettings)
         self._mark = mark
 
@@ -260,6 +273,19 @@ class MarginAccounts:
         position.fees += fee
         self.ledger.move(owner, FEES, product.quote, fee)
         return Settled(fee, product.quote, gain)
+
+    def settle_funding(self, product: Product, rate: Decimal, at_s: float) -> list[Bill]:
+        """Let who is long pay a rate of the notional at the mark, and who is short get it; negative the other way."""
+        paid = self._mark(product.key) * rate
+        new: list[Bill] = []
+        for (owner, name, _), position in sorted(self.positions.items()):
+            if name == product.key and position.quantity and owner not in HOUSE:
+                amount = -(position.quantity * paid).quantize(_CASH_STEP)
+                self.ledger.move(CLEARING, owner, product.quote, amount)
+                bill_id = str(_FIRST_BILL + len(self.bills) + len(new))
+                new.append(Bill(bill_id, owner, product, amount, at_s))
+        self.bills += new
+        return new
 
     def stamp(self, asked: NewOrder, at_s: float) -> None:
         """Note when the position that an order moved has changed, and when it was opened."""

@@ -17,8 +17,8 @@ def answer_admin(exchange: "SimExchange", request: Request) -> Response:
     """Do what a drill asks of the venue. A page of another origin has no way in: the Host must be loopback.
 
     `GET truth`, `GET faults`; `POST faults` {"clear", "rules": [...]}, `deposit` {"coin", "amount", "owner",
-    "is_margin"}, `halt` {"product", "is_halted"}, `move` {"product", "price"}, `step` {"n"}, `disconnect`, `keys`
-    {"owner", "permissions"}.
+    "is_margin"}, `halt` {"product", "is_halted"}, `move` {"product", "price"}, `funding` {"product", "rate"}, `step`
+    {"n"}, `disconnect`, `keys` {"owner", "permissions"}.
     """
     host = request.headers.get("host", "").rsplit(":", 1)[0]
     if host not in _LOOPBACK or "origin" in request.headers:
@@ -61,6 +61,11 @@ def _do(exchange: "SimExchange", what: str, body: dict[str, Any]) -> Any:
             exchange.set_halted(body["product"], is_halted=bool(body.get("is_halted", True)))
         case "POST move":
             exchange.move_price(body["product"], float(body["price"]))
+        case "POST funding":
+            rate = number(body["rate"])
+            if rate is None:
+                raise ValueError(f"rate {body['rate']} is no number")
+            return {"n_paid": len(exchange.settle_funding(body["product"], rate))}
         case "POST step":
             for _ in range(int(body.get("n", 1))):
                 exchange.step()

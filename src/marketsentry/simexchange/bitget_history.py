@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from marketsentry.simexchange import bitget_wire as bg
+from marketsentry.simexchange.accounts import Bill
 from marketsentry.simexchange.http import Request
 from marketsentry.simexchange.orders import (
     Fill,
@@ -18,7 +19,7 @@ from marketsentry.simexchange.orders import (
 from marketsentry.simexchange.products import Product
 from marketsentry.simexchange.venue import Venue
 
-Row = TypeVar("Row", Order, Fill)
+Row = TypeVar("Row", Order, Fill, Bill)
 _FORCES = {
     "gtc": TimeInForce.GTC,
     "ioc": TimeInForce.IOC,
@@ -86,6 +87,21 @@ def choose_fills(venue: Venue, owner: str, request: Request, *, is_perpetual: bo
         )
 
     return _newest(venue.fills, keep, request, lambda one: int(one.trade_id), most)
+
+
+def choose_bills(venue: Venue, owner: str, request: Request, *, most: int) -> list[Bill]:
+    """List what an owner's positions paid and got."""
+    wanted = request.query
+
+    def keep(one: Bill) -> bool:
+        return (
+            one.owner == owner
+            and wanted.get("symbol", "").upper() in ("", bg.symbol(one.product))
+            and wanted.get("businessType", bg.FUNDING) == bg.FUNDING
+            and _is_between(request, one.at_s)
+        )
+
+    return _newest(venue.margin.bills, keep, request, lambda one: int(one.id), most)
 
 
 def side_of(word: str) -> Side:

@@ -10,7 +10,16 @@ from marketsentry.simexchange.accounts import ApiKey
 from marketsentry.simexchange.candles import Refusal
 from marketsentry.simexchange.floor import Floor
 from marketsentry.simexchange.http import Request
-from marketsentry.simexchange.orders import HoldSide, NewOrder, Order, OrderType, Reject, Rejected, Side
+from marketsentry.simexchange.orders import (
+    HoldSide,
+    NewOrder,
+    Order,
+    OrderType,
+    Reject,
+    Rejected,
+    SelfTrade,
+    Side,
+)
 from marketsentry.simexchange.products import Product
 from marketsentry.simexchange.wire import number, text
 
@@ -37,6 +46,7 @@ class BitgetMix:
             "GET mix/order/fill-history": self._fills,
             "GET mix/account/account": self._account,
             "GET mix/account/accounts": self._accounts,
+            "GET mix/account/bill": self._bills,
             "GET mix/position/all-position": self._positions,
             "GET mix/position/single-position": self._positions,
             "POST mix/account/set-leverage": self._set_leverage,
@@ -64,6 +74,7 @@ class BitgetMix:
             price=number(body.get("price")) if kind is OrderType.LIMIT else None,
             time_in_force=force,
             post_only=post_only,
+            self_trade=SelfTrade(str(body.get("stpMode", "none"))),
             client_id=str(body.get("clientOid", "")),
             reduce_only=reduce_only,
             hold_side=leg,
@@ -106,6 +117,12 @@ class BitgetMix:
         pairs = zip(chosen, orders, strict=True)
         rows = [bg.mix_fill_json(fill, order, self._product(order)) for fill, order in pairs]
         return {"fillList": rows, "endId": chosen[-1].trade_id if chosen else None}
+
+    def _bills(self, request: Request, key: ApiKey) -> Any:
+        if str(request.query["productType"]).upper() != "USDT-FUTURES":
+            return {"bills": [], "endId": None}
+        chosen = history.choose_bills(self.floor.venue, key.owner, request, most=MOST)
+        return {"bills": [bg.bill_json(one) for one in chosen], "endId": chosen[-1].id if chosen else None}
 
     def _accounts(self, request: Request, key: ApiKey) -> Any:
         if request.query.get("productType", "").upper() != "USDT-FUTURES":

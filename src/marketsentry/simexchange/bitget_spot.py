@@ -9,7 +9,7 @@ from marketsentry.simexchange import bitget_wire as bg
 from marketsentry.simexchange.accounts import ApiKey
 from marketsentry.simexchange.floor import Floor
 from marketsentry.simexchange.http import Request
-from marketsentry.simexchange.orders import NewOrder, Order, OrderType, Rejected, Side
+from marketsentry.simexchange.orders import NewOrder, Order, OrderType, Rejected, SelfTrade, Side
 from marketsentry.simexchange.products import Product
 from marketsentry.simexchange.wire import number
 
@@ -52,6 +52,7 @@ class BitgetSpot:
             price=number(body.get("price")) if kind is OrderType.LIMIT else None,
             time_in_force=force,
             post_only=post_only,
+            self_trade=SelfTrade(str(body.get("stpMode", "none"))),
             client_id=str(body.get("clientOid", "")),
         )
         return _named(self.floor.place(asked, f"{request.method} {request.path}"))

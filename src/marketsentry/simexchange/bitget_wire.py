@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from marketsentry.simexchange.accounts import MarginAccounts, Position
+from marketsentry.simexchange.accounts import Bill, MarginAccounts, Position
 from marketsentry.simexchange.ledger import Ledger
 from marketsentry.simexchange.orders import Fill, HoldSide, Order, OrderStatus, OrderType, Reject, Side, Trade
 from marketsentry.simexchange.products import Product
@@ -12,6 +12,7 @@ from marketsentry.simexchange.venue import Venue
 from marketsentry.simexchange.wire import millis, text
 
 MAINTENANCE_RATE = Decimal("0.004")
+FUNDING = "contract_settle_fee"  # what the venue calls a payment for a position
 
 # What the venue answers a refusal with: (code, message) for spot and for perpetuals.
 REFUSALS: dict[Reject, tuple[tuple[str, str], tuple[str, str]]] = {
@@ -272,6 +273,20 @@ def mix_fill_json(fill: Fill, order: Order, product: Product) -> dict[str, Any]:
         "posMode": "one_way_mode" if order.asked.hold_side is HoldSide.NET else "hedge_mode",
         "tradeScope": "maker" if fill.is_maker else "taker",
         "cTime": millis(fill.at_s),
+    }
+
+
+def bill_json(bill: Bill) -> dict[str, str]:
+    """One payment for a position; what is paid is negative."""
+    return {
+        "billId": bill.id,
+        "symbol": symbol(bill.product),
+        "amount": text(bill.amount),
+        "fee": "0",
+        "feeByCoupon": "",
+        "businessType": FUNDING,
+        "coin": bill.product.quote,
+        "cTime": millis(bill.at_s),
     }
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from marketsentry.simexchange import admin
-from marketsentry.simexchange.accounts import ApiKey, Permission
+from marketsentry.simexchange.accounts import ApiKey, Bill, Permission
 from marketsentry.simexchange.bitget_stream import BitgetVenue
 from marketsentry.simexchange.candles import TIMEOUT_HOLD_S, Listing
 from marketsentry.simexchange.coinbase_stream import CoinbaseVenue
@@ -248,6 +248,10 @@ class SimExchange:
     def move_price(self, product: str, mid: float) -> None:
         """Jump to a middle price; orders that it crosses are filled."""
         self._floor.feeds[product].move_to(mid)
+
+    def settle_funding(self, product: str, rate: Decimal) -> list[Bill]:
+        """Let the positions in a perpetual pay each other, once."""
+        return self.venue.margin.settle_funding(self.venue.products[product], rate, self.venue.now_s())
 
     def step(self) -> None:
         """Let every market move once, orders expire and heartbeats beat."""

@@ -84,6 +84,15 @@ class HoldSide(StrEnum):
     SHORT = "short"
 
 
+class SelfTrade(StrEnum):
+    """What becomes of an order that meets one of its own owner."""
+
+    ALLOWED = "none"
+    CANCEL_TAKER = "cancel_taker"
+    CANCEL_MAKER = "cancel_maker"
+    CANCEL_BOTH = "cancel_both"
+
+
 @dataclass(frozen=True, slots=True)
 class NewOrder:
     """What a client asks for.
@@ -107,6 +116,7 @@ class NewOrder:
     reduce_only: bool = False
     hold_side: HoldSide = HoldSide.NET
     margin_mode: str = "crossed"
+    self_trade: SelfTrade = SelfTrade.CANCEL_TAKER
 
 
 @dataclass(slots=True)

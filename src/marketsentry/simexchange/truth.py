@@ -12,7 +12,7 @@ def tell_truth(venue: Venue) -> dict[str, Any]:
     """Write down what the venue knows.
 
     `orders` and `fills` come oldest first; `balances` and `margin_balances` hold `available` and `held` by owner and
-    coin; `positions` are those that are open, their quantity signed.
+    coin; `positions` are those that are open, their quantity signed; `funding` is what positions paid and got.
     """
     return {
         "now_s": venue.now_s(),
@@ -32,6 +32,16 @@ def tell_truth(venue: Venue) -> dict[str, Any]:
             for owner in sorted(venue.margin.ledger.owners())
             if not is_house(owner)
             for name, leg, position in venue.margin.open_positions(owner)
+        ],
+        "funding": [
+            {
+                "id": one.id,
+                "owner": one.owner,
+                "product": one.product.key,
+                "amount": text(one.amount),
+                "at_s": one.at_s,
+            }
+            for one in venue.margin.bills
         ],
         "halted": sorted(venue.halted),
     }

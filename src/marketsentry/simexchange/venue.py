@@ -19,6 +19,7 @@ from marketsentry.simexchange.orders import (
     OrderType,
     Reject,
     Rejected,
+    SelfTrade,
     Side,
     TimeInForce,
     Trade,
@@ -26,6 +27,7 @@ from marketsentry.simexchange.orders import (
 from marketsentry.simexchange.products import Product
 
 MAX_TRADES_KEPT = 1_000
+_MET_ITSELF = "self trade prevented"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +262,9 @@ class Venue:
     def _match(self, order: Order, product: Product, book: Book) -> bool:
         """Execute against the book; tell whether the walk ended at an order of the same owner."""
         asked = order.asked
+        passed_over = "" if asked.self_trade is SelfTrade.ALLOWED else asked.owner
         if asked.time_in_force is TimeInForce.FOK:
-            there = book.available(asked.side, asked.owner, asked.price)
+            there = book.available(asked.side, passed_over, asked.price)
             if there < (asked.quantity or Decimal(0)):
                 return False
         fee = product.taker_rate if asked.budget_has_fees else Decimal(0)
@@ -272,10 +275,16 @@ class Venue:
             left = asked.quote_budget - order.filled_quote * (1 + fee)
             return product.down_to_lot(left / (price * (1 + fee)))
 
-        for execution in book.take(asked.side, asked.owner, asked.price, wanted):
-            self._book_trade(product, asked.side, execution, order)
-        front = book.front(asked.side, asked.price)
-        return front is not None and front.owner == asked.owner and wanted(front.price) > 0
+        while True:
+            for execution in book.take(asked.side, passed_over, asked.price, wanted):
+                self._book_trade(product, asked.side, execution, order)
+            front = book.front(asked.side, asked.price)
+            if front is None or front.owner != passed_over or wanted(front.price) <= 0:
+                return False
+            if asked.self_trade is not SelfTrade.CANCEL_TAKER:
+                self._end(self._resting_clients[front.order_id], OrderStatus.CANCELLED, _MET_ITSELF)
+            if asked.self_trade is not SelfTrade.CANCEL_MAKER:
+                return True
 
     def _finish_taking(self, order: Order, book: Book, met_itself: bool) -> None:
         asked = order.asked
@@ -288,7 +297,7 @@ class Venue:
             is_spent = asked.quote_budget is not None and order.filled > 0 and not met_itself
             self._end(order, OrderStatus.FILLED if is_spent else OrderStatus.CANCELLED, "no liquidity")
         elif met_itself:
-            self._end(order, OrderStatus.CANCELLED, "self trade prevented")
+            self._end(order, OrderStatus.CANCELLED, _MET_ITSELF)
         elif asked.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
             self._end(order, OrderStatus.CANCELLED, "not filled at once")
         else:

@@ -210,3 +210,14 @@ async def test_the_book_that_is_streamed_is_the_book_that_is_asked_for(
     await settled(lambda: trades[-1] and trades[-1][-1]["amount"] == 0.25)
     assert trades[-1][-1]["side"] == "buy"
     await settled(lambda: tickers[-1]["last"] == trades[-1][-1]["price"])
+
+
+async def test_positions_pay_each_other_and_bills_tell_it(client, venue):
+    await client.create_order(PERP, "market", "buy", 0.5)
+    before = (await client.fetch_balance({"type": "swap"}))["USDT"]["total"]
+    (bill,) = venue.settle_funding(KEYS[PERP], Decimal("0.0001"))
+    (told,) = await client.fetch_funding_history(PERP)
+    assert told["amount"] == float(bill.amount) == pytest.approx(-0.5 * 60_000 * 0.0001, rel=1e-3)
+    after = (await client.fetch_balance({"type": "swap"}))["USDT"]["total"]
+    assert after - before == pytest.approx(told["amount"])
+    assert [one["id"] for one in venue.truth()["funding"]] == [told["id"]]

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from live_venues import bitget, bitget_exchange, limit, market, ref
-from marketsentry.adapters.venues.bitget_live import Contracts
+from marketsentry.adapters.venues.bitget_perpetual import Contracts
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import Side, TimeInForce
 from marketsentry.core.orders.terms import MarginMode, Terms
@@ -255,3 +255,15 @@ async def test_an_order_for_the_other_market_is_not_sent(exchange, venue, at, ki
     assert exchange.truth()["orders"] == []
     placed = await venue.submit(at(replace(limit(), terms=Terms(market_type=kind))))
     assert placed.status is LegStatus.OPEN
+
+
+async def test_an_order_that_meets_one_of_ours_goes_on_and_the_other_is_cancelled(venue, at, exchange):
+    best = (await venue.quote(at(limit()).symbol)).bid
+    waiting = at(limit(price=str(best + 1), qty="0.1"))
+    placed = await venue.submit(waiting)
+    assert placed.status is LegStatus.OPEN
+    done = await venue.submit(at(market(Side.SELL, "0.3", str(best - 50), client_order_id="ms-2-m1")))
+    assert (done.status, done.filled_qty) == (LegStatus.FILLED, Decimal("0.3"))
+    assert all(one.price <= best for one in await venue.fills(ref(at(market(client_order_id="ms-2-m1")))))
+    ended = await venue.order(ref(waiting, placed.venue_order_id))
+    assert (ended.status, ended.filled_qty) == (LegStatus.CANCELED, 0)

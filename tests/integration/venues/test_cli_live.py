@@ -85,7 +85,7 @@ async def test_a_venue_of_ones_own_is_tried_after_asking(tmp_path, exchange):
     key = exchange.key
     path = tmp_path / "my_venue.py"
     path.write_text(
-        "from marketsentry.adapters.venues.ccxt_venue import VenueAccess\n"
+        "from marketsentry.adapters.venues.venue_access import VenueAccess\n"
         "from marketsentry.adapters.venues.coinbase_live import CoinbaseLive\n"
         "async def opened():\n"
         f"    return CoinbaseLive(VenueAccess({exchange.url!r}, {key.key!r}, {key.secret!r}))\n"

@@ -8,7 +8,8 @@ import pytest
 from live_desk import CAPITAL, QTY, Account, Desk
 from live_venues import SHAPE, access_to
 from marketsentry.adapters.postgres.database import Database
-from marketsentry.adapters.venues.bitget_live import Contracts, open_bitget
+from marketsentry.adapters.venues.bitget_live import open_bitget
+from marketsentry.adapters.venues.bitget_perpetual import Contracts
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import LegKind, Side, TimeInForce
 from marketsentry.ports.venue import LegRequest

@@ -9,7 +9,7 @@ import pytest
 
 from live_venues import bitget, bitget_exchange, coinbase, coinbase_exchange
 from marketsentry.adapters.clock import SystemClock
-from marketsentry.adapters.venues.bitget_live import Contracts
+from marketsentry.adapters.venues.bitget_perpetual import Contracts
 from marketsentry.adapters.venues.paper import PaperParts, PaperRules, PaperVenue
 from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.core.market.symbols import Market

@@ -18,7 +18,7 @@ from live_venues import (
     ref,
     still,
 )
-from marketsentry.adapters.venues.bitget_live import BitgetPerpetual, Contracts
+from marketsentry.adapters.venues.bitget_perpetual import BitgetPerpetual, Contracts
 from marketsentry.adapters.venues.coinbase_live import CoinbaseLive
 from marketsentry.core.orders.order import Side
 from marketsentry.ports.venue import LegStatus, OutcomeUnknownError, VenueRefusedError

@@ -13,6 +13,7 @@ from marketsentry.simexchange.orders import (
     OrderType,
     Reject,
     Rejected,
+    SelfTrade,
     Side,
     TimeInForce,
 )
@@ -131,6 +132,23 @@ def test_a_self_trade_cancels_the_newer_order():
     older = venue.place(limit(Side.SELL, 1, 101))
     newer = venue.place(limit(Side.BUY, 1, 101))
     assert (older.status, newer.status, newer.filled) == (OrderStatus.OPEN, OrderStatus.CANCELLED, 0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "older_ends", "newer_fills"),
+    [
+        (SelfTrade.ALLOWED, OrderStatus.FILLED, 3),
+        (SelfTrade.CANCEL_MAKER, OrderStatus.CANCELLED, 2),
+        (SelfTrade.CANCEL_BOTH, OrderStatus.CANCELLED, 1),
+        (SelfTrade.CANCEL_TAKER, OrderStatus.OPEN, 1),
+    ],
+)
+def test_what_meets_its_own_ends_as_was_asked(mode, older_ends, newer_fills):
+    venue = opened(asks=((101, 1), (103, 1)))
+    older = venue.place(limit(Side.SELL, 1, 102))
+    newer = venue.place(limit(Side.BUY, 3, 103, self_trade=mode))
+    assert (older.status, newer.filled) == (older_ends, newer_fills)
+    assert bool(venue.spot.ledger.held("ann", "USD")) is (newer.status is OrderStatus.OPEN)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from marketsentry.ports import (
     EntityStore,
     EventQualityStore,
     EventStore,
+    FundingStore,
     ImportStore,
     LineageStore,
     ModelStore,
@@ -100,6 +101,13 @@ class PostgresStores:
         from marketsentry.adapters.postgres.events import PostgresEventStore
 
         return PostgresEventStore(self._statements)
+
+    @cached_property
+    def funding(self) -> FundingStore:
+        """Payments for positions, and who held them."""
+        from marketsentry.adapters.postgres.funding import PostgresFundingStore
+
+        return PostgresFundingStore(self._statements)
 
     @cached_property
     def entities(self) -> EntityStore:

@@ -10,7 +10,7 @@ from marketsentry.core.market.symbols import Market, canonical_symbol
 from marketsentry.core.orders.order import ZERO, Fill
 from marketsentry.core.orders.product import Product
 from marketsentry.exceptions import InputError
-from marketsentry.ports.venue import LegStatus, LegView, VenueFill, VenueRefusedError
+from marketsentry.ports.venue import FundingPayment, LegStatus, LegView, VenueFill, VenueRefusedError
 
 _OK = "00000"
 _OWN_COIN = "BGB"  # fees can be paid with it
@@ -93,6 +93,17 @@ def read_fill(row: Mapping[str, Any], symbol: str) -> VenueFill | None:
     )
     client_id = str(row.get("clientOid") or "") or None
     return VenueFill(symbol, text_of(row, "orderId"), client_id, side_of(text_of(row, "side")), fill)
+
+
+def read_funding(row: Mapping[str, Any], symbol: str) -> FundingPayment:
+    """Read a bill of what a position paid, negative, or got for being held."""
+    return FundingPayment(
+        symbol=symbol,
+        payment_id=text_of(row, "billId"),
+        amount=decimal_of(row, "amount"),
+        currency=text_of(row, "coin").upper(),
+        at=instant_of_ms(row, "cTime"),
+    )
 
 
 def read_spot_product(row: Mapping[str, Any]) -> Product:

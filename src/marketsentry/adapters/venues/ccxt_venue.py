@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -26,11 +26,13 @@ from marketsentry.adapters.venues.order_checks import (
     fits,
     in_order,
 )
+from marketsentry.adapters.venues.venue_access import VenueAccess
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import Fill
 from marketsentry.core.orders.product import Product
 from marketsentry.ports.venue import (
     Balance,
+    FundingPayment,
     LegRef,
     LegRequest,
     LegView,
@@ -46,30 +48,6 @@ _PRODUCTS_AGAIN_S = 10.0  # after an answer that did not come
 _CLOCK_FOR_S = 300.0
 _N_READ_BACKS = 2
 _MAX_CLIENT_IDS = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class VenueAccess:
-    """Where a venue is, with which key, and what the adapter may do there.
-
-    `trading_refusal` is the code that every order is refused with while a lock is closed; None opens both. `symbols`
-    is the universe, for venues that tell fills by product only.
-    """
-
-    base_url: str
-    api_key: str = field(default="", repr=False)
-    api_secret: str = field(default="", repr=False)
-    passphrase: str = field(default="", repr=False)
-    timeout_s: float = 5.0
-    quote_currency: str = "USD"
-    symbols: tuple[str, ...] = ()
-    max_skew_s: float = 5.0
-    trading_refusal: str | None = None
-
-    @property
-    def has_key(self) -> bool:
-        """Whether it can sign."""
-        return bool(self.api_key and self.api_secret)
 
 
 class DuplicateIdError(Exception):
@@ -183,6 +161,10 @@ class CcxtVenue(ABC):
         await self.products()
         found = [one for one in in_order(await self._fills_since(since)) if one.fill.at >= since]
         return [replace(one, client_order_id=await self._client_id_of(one)) for one in found]
+
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
+        """List payments for perpetual positions; spot has none."""
+        return ()
 
     async def products(self) -> Sequence[Product]:
         """Read what can be traded, and its rules.

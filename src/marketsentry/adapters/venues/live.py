@@ -7,9 +7,11 @@ and no order goes out.
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from marketsentry.adapters.venues.bitget_live import MARGIN_COIN, Contracts, open_bitget
-from marketsentry.adapters.venues.ccxt_venue import CcxtVenue, VenueAccess
+from marketsentry.adapters.venues.bitget_live import open_bitget
+from marketsentry.adapters.venues.bitget_perpetual import MARGIN_COIN, Contracts
+from marketsentry.adapters.venues.ccxt_venue import CcxtVenue
 from marketsentry.adapters.venues.coinbase_live import CoinbaseLive
+from marketsentry.adapters.venues.venue_access import VenueAccess
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.terms import MarginMode
 from marketsentry.ports.venue import VenueRefusedError

@@ -28,6 +28,7 @@ from marketsentry.ports.record_venue import Note, Offer
 from marketsentry.ports.together import together
 from marketsentry.ports.venue import (
     Balance,
+    FundingPayment,
     LegRef,
     LegRequest,
     LegStatus,
@@ -173,6 +174,10 @@ class PaperVenue:
             if fill.at >= since
         ]
         return sorted(told, key=lambda one: (one.fill.at, one.fill.trade_id))
+
+    async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:
+        """List payments for positions: there are none, a perpetual is held like its asset here."""
+        return ()
 
     async def balances(self) -> Sequence[Balance]:
         """Read what the account holds: its capital, moved by all its fills."""

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from marketsentry.adapters.venues.ccxt_venue import VenueAccess
 from marketsentry.adapters.venues.registry import VenueRegistry
+from marketsentry.adapters.venues.venue_access import VenueAccess
 from marketsentry.bootstrap import live_venue
 from marketsentry.exceptions import InputError
 from marketsentry.ports.venue import VenueRefusedError
