@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
 import psycopg
 
 from marketsentry.core.orders.order import ZERO, Fill, LegState, Order, OrderStatus
+from marketsentry.core.orders.plan import OPENS_WITHIN
 from marketsentry.core.risk.codes import GLOBAL
 from marketsentry.ports import Stores, Transactions
 from marketsentry.ports.accounts import SubLedger
@@ -26,6 +28,15 @@ SELECT d.idempotency_key, count(*)::int
 FROM decisions AS d JOIN orders_sim AS o USING (decision_id)
 WHERE %(adapter)s::text IS NULL OR o.adapter = %(adapter)s GROUP BY d.idempotency_key, d.decision_id
 """
+
+_LATE = """
+SELECT DISTINCT sent.client_order_id
+FROM order_events AS sent
+JOIN order_events AS admitted ON admitted.order_id = sent.order_id AND admitted.kind = 'admitted'
+JOIN orders_sim AS o ON o.id = sent.order_id
+WHERE sent.kind = 'leg_sending' AND NOT o.reduce_only AND sent.at - admitted.at > %(longest)s
+"""
+_LONGEST = OPENS_WITHIN + timedelta(minutes=1)  # what was in time may wait for a quote
 
 
 class Ordered(Protocol):
@@ -97,6 +108,7 @@ class Found:
     accounts: Sequence[AccountRebuild]
     published: dict[str, tuple[str, int]]
     entered: dict[str, int]
+    late: Sequence[str]
 
 
 async def read_record(
@@ -123,6 +135,7 @@ async def read_record(
         accounts=await rebuild_accounts(transactions=record),
         published={key: (status, version) for key, status, version in look(_PUBLISHED).fetchall()},
         entered=dict(look(_ENTERED, {"adapter": adapter}).fetchall()),
+        late=[row[0] for row in look(_LATE, {"longest": _LONGEST}).fetchall()],
     )
 
 
@@ -191,6 +204,11 @@ def nothing_is_opened_while_blocked(told: Told, found: Found) -> list[str]:
         for span in told.blocked
         if span.after is not None and span.after - span.before
     ]
+
+
+def nothing_is_opened_long_after_it_was_admitted(told: Told, found: Found) -> list[str]:
+    """What nobody ran for a while is not sent any more, unless it closes."""
+    return [f"{name} was sent later than {_LONGEST} after it was admitted" for name in found.late]
 
 
 def nothing_is_left_open(told: Told, found: Found) -> list[str]:
@@ -262,6 +280,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     ledger_is_the_venues_balance,
     accounts_add_up,
     nothing_is_opened_while_blocked,
+    nothing_is_opened_long_after_it_was_admitted,
     nothing_is_left_open,
     no_order_is_handed_in_twice,
     nothing_is_filled_beyond_what_was_asked,

@@ -12,6 +12,7 @@ from marketsentry.bootstrap import System
 from marketsentry.exceptions import ConflictError
 from marketsentry.services.holdings_check import HoldingsWatch
 from marketsentry.services.own_costs import CostWatch
+from marketsentry.services.passes import beside
 from marketsentry.services.risk import record_limits
 from marketsentry.services.risk_watch import RiskWatch
 
@@ -83,22 +84,23 @@ async def serve_api(system: System, listening: socket.socket, *, stop: asyncio.E
         timeout_graceful_shutdown=STOP_WITHIN_S,
     )
     server = _Server(config)
+    loops = [
+        system.executor.run(stop),
+        system.order_watch.run(stop),
+        RiskWatch(system.flatten).run(stop),
+        HoldingsWatch(system.execution.admit).run(stop),
+        CostWatch(system.transactions, system.clock).run(stop),
+    ]
+    await beside(_serve(server, listening, stop), loops, stop=stop)
+
+
+async def _serve(server: _Server, listening: socket.socket, stop: asyncio.Event) -> None:
     serving = asyncio.create_task(server.serve([listening]))
     stopping = asyncio.create_task(stop.wait())
-    working = {
-        asyncio.create_task(system.executor.run(stop)),
-        asyncio.create_task(system.order_watch.run(stop)),
-        asyncio.create_task(RiskWatch(system.flatten).run(stop)),
-        asyncio.create_task(HoldingsWatch(system.execution.admit).run(stop)),
-        asyncio.create_task(CostWatch(system.transactions, system.clock).run(stop)),
-    }
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     server.should_exit = True
     await serving
-    for task in working:
-        task.cancel()
-    await asyncio.wait(working)
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -362,7 +362,10 @@ class OrderStore(Protocol):
         ...
 
     async def renew(self, owner: str, order_ids: Sequence[int], *, lease_s: float) -> Sequence[int]:
-        """Hold orders longer; returns the ids that this owner still held. Its commit is that of `claim`."""
+        """Hold orders longer; returns the ids that this owner holds, or held and nobody has taken since.
+
+        Its commit is that of `claim`.
+        """
         ...
 
     async def release(self, owner: str, order_ids: Sequence[int]) -> None:

@@ -16,6 +16,7 @@ import structlog
 
 from marketsentry.bootstrap import System
 from marketsentry.exceptions import MarketSentryError, NotFoundError
+from marketsentry.services.passes import beside
 from marketsentry.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,18 +38,14 @@ async def run_trader(system: System, *, stop: asyncio.Event) -> None:
     stop
         Set it to return after the bar under way.
     """
-    executing = {
-        asyncio.create_task(system.executor.run(stop)),
-        asyncio.create_task(system.order_watch.run(stop)),
-    }
-    try:
-        if await _model_is_there(system, stop):
-            async with live_bars(system) as bars:
-                await trade(make_live_trader(system, bars), stop=stop)
-    finally:
-        for task in executing:
-            task.cancel()
-        await asyncio.wait(executing)
+    loops = [system.executor.run(stop), system.order_watch.run(stop)]
+    await beside(_trade_when_there(system, stop), loops, stop=stop)
+
+
+async def _trade_when_there(system: System, stop: asyncio.Event) -> None:
+    if await _model_is_there(system, stop):
+        async with live_bars(system) as bars:
+            await trade(make_live_trader(system, bars), stop=stop)
 
 
 def make_live_trader(system: System, bars: "LiveBars | None" = None) -> "LiveTrader":

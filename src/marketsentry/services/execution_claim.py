@@ -1,7 +1,8 @@
 """Take an order to execute it: who holds its lease drives it (K-24)."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -38,7 +39,7 @@ class DriveRules:
 
 @dataclass(frozen=True, slots=True)
 class DriveParts:
-    """What driving needs."""
+    """What driving needs. What a venue is asked about an order is waited for `aside`, so that others go on."""
 
     transactions: Transactions
     venues: Venues
@@ -46,6 +47,7 @@ class DriveParts:
     sleep: Sleep = asyncio.sleep
     rules: DriveRules = field(default_factory=DriveRules)
     accounts: KnownAccounts = field(default_factory=dict)
+    aside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True, slots=True)

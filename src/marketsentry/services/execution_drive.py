@@ -7,13 +7,15 @@ answers in the transaction that writes the leg (ADR 0256).
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import structlog
 
 from marketsentry.core.orders.change import Change, take
 from marketsentry.core.orders.events import (
+    Admitted,
     CancelSending,
     Event,
     Finished,
@@ -30,6 +32,7 @@ from marketsentry.core.orders.plan import (
     Plan,
     PlanStyle,
     Send,
+    expiry,
     next_step,
     plan_of,
 )
@@ -41,6 +44,7 @@ from marketsentry.ports import Stores
 from marketsentry.ports.orders import order_of
 from marketsentry.ports.record_venue import Offer
 from marketsentry.ports.risk import SwitchReading
+from marketsentry.ports.urgency import Urgency, asking_as
 from marketsentry.ports.venue import (
     LegRef,
     LegRequest,
@@ -53,6 +57,7 @@ from marketsentry.services.execution_booking import write_change
 from marketsentry.services.execution_claim import Claimed, DriveParts
 
 _SWITCHES_KNOWN_S = 0.1  # as long as a reading counts
+_ANSWERS_WITHIN_S = 0.5
 _LEASE_TO_ACT = 0.5
 _NOT_THERE_FOR = timedelta(seconds=10)  # so long a venue must say that it has no such order
 _LEASE_TO_WAIT = 0.75  # what must be left of a lease: a wait is calls of the venue and a pause
@@ -96,6 +101,7 @@ class Driver:
         self.plan: Plan = plan_of(self.stored.plan or {})
         self.log = list(claimed.log)
         self.order = order_of(self.stored, self.log)
+        self.admitted_at = next((one.at for one in self.log if isinstance(one, Admitted)), None)
         self.held_until = claimed.held_until
         self.switches: SwitchReading | None = claimed.switches  # until they are used once
         self.in_record = parts.venues.in_record(
@@ -118,7 +124,11 @@ class Driver:
             self.due, self.switches = step, None
 
     async def run(self) -> Order:
-        """Execute the order to its end; see `drive`."""
+        """Execute the order to its end; see `drive`. What only closes is asked for before everything else."""
+        with asking_as(Urgency.EXIT if self.order.is_reduce_only else Urgency.OTHER):
+            return await self._run()
+
+    async def _run(self) -> Order:
         self.venue = self.in_record or await self.parts.venues.open(
             self.stored.adapter, self.stored.venue, fee_bps=self.plan.fee_bps
         )
@@ -129,10 +139,13 @@ class Driver:
         return self.order
 
     async def step(self) -> None:
-        stop = await self._hold()
+        stop = await self._hold() or self._expired()
         market, product = None, None
         if self.order.open_leg is None and self.order.remaining_qty and stop is None:
+            asked = asyncio.get_running_loop().time()
             market, product = await asyncio.gather(self._market(), self._product())
+            if asyncio.get_running_loop().time() - asked > _ANSWERS_WITHIN_S:
+                stop = await self._hold()  # a switch may have been pulled while the venue took its time
         now = self.parts.clock.now()
         step = next_step(self.order, self.plan, now=now, market=market, product=product, stop=stop)
         match step:
@@ -145,6 +158,11 @@ class Driver:
                 await self._ask(step)
             case Finish(if_unfilled=status, reason=reason):
                 await self._write([Finished(now, status, reason)])
+
+    def _expired(self) -> str | None:
+        if self.admitted_at is None:
+            return None
+        return expiry(self.order, admitted_at=self.admitted_at, now=self.parts.clock.now())
 
     async def _hold(self) -> str | None:
         """Hold the order longer when half of its lease is over, and earlier where it is waited for.
@@ -240,9 +258,19 @@ class Driver:
         self.moved(noted)
         return ()
 
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """Bound what the venue is asked about a leg; the record is no venue to be waited for aside."""
+        if self.in_record is not None:
+            async with asyncio.timeout(self.parts.rules.call_s):
+                yield
+        else:
+            async with self.parts.aside(), asyncio.timeout(self.parts.rules.call_s):
+                yield
+
     async def _cancel(self, leg: Leg) -> None:
         try:
-            async with asyncio.timeout(self.parts.rules.call_s):
+            async with self._asking():
                 await self.venue.cancel(self._ref(leg))
         except (OutcomeUnknownError, VenueRefusedError, TimeoutError) as error:
             log.info("cancel_unproved", order_id=self.stored.id, leg=leg.client_order_id, reason=str(error))
@@ -250,7 +278,7 @@ class Driver:
     async def _ask(self, step: Ask) -> None:
         leg = self._leg(step.client_order_id)
         try:
-            async with asyncio.timeout(self.parts.rules.call_s):
+            async with self._asking():
                 view, fills = await self._look(leg)
         except (OutcomeUnknownError, VenueRefusedError, TimeoutError) as error:
             log.info("look_failed", order_id=self.stored.id, leg=leg.client_order_id, reason=str(error))

@@ -5,10 +5,11 @@ nothing, and a start after a crash is an ordinary start: what is open and held b
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -20,13 +21,25 @@ from marketsentry.services.execution_begin import begin
 from marketsentry.services.execution_claim import Claims, DriveParts
 from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
 from marketsentry.services.order_stream import Wakes
+from marketsentry.services.passes import keep_passing
 
 MAX_AT_ONCE = 16
+MAX_EXITS_AT_ONCE = 8  # beside the others: what closes never waits for what opens
 CLAIM_EVERY_S = 2.0
 RECONCILE_EVERY_S = 60.0
+_LONGEST_PAUSE_S = 10.0
 _RECONCILE_SOONEST_S = 5.0
 _LOOK_EVERY_S = 0.1
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why an order could not be driven on; it is left alone until `again_at`, by the clock of the event loop."""
+
+    reason: str
+    pause_s: float
+    again_at: float
 
 
 class Executor:
@@ -42,11 +55,16 @@ class Executor:
 
     def __init__(self, parts: DriveParts, *, owner: str | None = None) -> None:
         self.owner = owner or f"executor-{uuid4().hex[:12]}"
-        self._parts = replace(parts, sleep=self._rest)
+        self._parts = replace(parts, sleep=self._rest, aside=self._aside)
         self._tasks: dict[int, asyncio.Task[bool]] = {}
+        self._failures: dict[int, _Failure] = {}
         self._wakes = Wakes(parts.sleep)
         self._looks_around = True
+        self._reconcile_at = self._reconcile_soonest = 0.0
+        self._differences: frozenset[str] = frozenset()
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
+        self._exit_slots = asyncio.Semaphore(MAX_EXITS_AT_ONCE)
+        self._slots_of: dict[asyncio.Task[Any], asyncio.Semaphore] = {}
         self._claims = Claims(self._parts, self.owner)
 
     @property
@@ -105,37 +123,54 @@ class Executor:
     async def claim_open(self) -> Sequence[int]:
         """Drive the open orders that nobody holds; returns their ids.
 
-        Those of a replay or a drill are left to it: it has a clock and a market of its own.
+        Those of a replay or a drill are left to it: it has a clock and a market of its own. One that could not be
+        driven on is left alone for a while.
         """
+        now = asyncio.get_running_loop().time()
         async with self._parts.transactions() as stores:
-            found = [
-                one
-                for one in await stores.orders.open()
-                if one.id not in self._tasks and not is_apart(one.venue)
-            ]
-        ids = [one.id for one in found]
+            found = [one.id for one in await stores.orders.open() if not is_apart(one.venue)]
+        self._failures = {one: known for one in found if (known := self._failures.get(one)) is not None}
+        ids = [
+            one
+            for one in found
+            if one not in self._tasks and (one not in self._failures or self._failures[one].again_at <= now)
+        ]
         self.start(ids)
         return ids
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Claim open orders until `stop` is set, and reconcile: at start, after an outage, when told to, on a timer."""
+        """Claim open orders until `stop` is set, and reconcile: at start, after an outage, when told to, on a timer.
+
+        The two go on beside each other: a venue that answers late must not hold back an order that nobody drives.
+        """
+        keep = partial(keep_passing, every_s=CLAIM_EVERY_S, stop=stop, transactions=self._parts.transactions)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(keep(self._claim, name="claim"))
+            group.create_task(keep(self._reconcile, name="reconcile"))
+
+    async def _claim(self) -> None:
+        try:
+            await self.claim_open()
+        except DependencyError:
+            self._looks_around = True
+            raise
+
+    async def _reconcile(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < (self._reconcile_soonest if self._looks_around else self._reconcile_at):
+            return
+        self._looks_around = False
+        self._reconcile_at, self._reconcile_soonest = now + RECONCILE_EVERY_S, now + _RECONCILE_SOONEST_S
         parts = ReconcileParts(self._parts.transactions, self._parts.venues, self._parts.clock)
-        reconcile_at = soonest = 0.0
-        while not stop.is_set():
-            try:
-                await self.claim_open()
-                now = asyncio.get_running_loop().time()
-                if now >= (soonest if self._looks_around else reconcile_at):
-                    self._looks_around = False
-                    reconcile_at, soonest = now + RECONCILE_EVERY_S, now + _RECONCILE_SOONEST_S
-                    for one in await reconcile_all(parts):
-                        log.error("venue_differs", code=one.event_code, symbol=one.symbol, qty=str(one.qty))
-            except DependencyError as error:
-                log.warning("claim_failed", reason=str(error))
-                self._looks_around = True
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLAIM_EVERY_S):
-                    await stop.wait()
+        try:
+            found = {one.event_code: one for one in await reconcile_all(parts)}
+        except DependencyError:
+            self._looks_around = True
+            raise
+        for code, one in found.items():
+            if code not in self._differences:
+                log.error("venue_differs", code=code, symbol=one.symbol, qty=str(one.qty))
+        self._differences = frozenset(found)
 
     async def close(self) -> None:
         """Let go of every order where it stands; the record says how to go on."""
@@ -149,11 +184,20 @@ class Executor:
 
     async def _rest(self, seconds: float) -> None:
         """Let others work while an order is waited for: one that nobody can tell of must not hold back an exit."""
-        self._slots.release()
-        try:
+        async with self._aside():
             await self._wakes.rest(seconds)
+
+    @asynccontextmanager
+    async def _aside(self) -> AsyncIterator[None]:
+        """Give the place to others meanwhile."""
+        task = asyncio.current_task()
+        assert task is not None
+        slots = self._slots_of[task]
+        slots.release()
+        try:
+            yield
         finally:
-            await self._slots.acquire()
+            await slots.acquire()
 
     def _forget(self, order_id: int, _: asyncio.Task[bool]) -> None:
         self._tasks.pop(order_id, None)
@@ -167,22 +211,39 @@ class Executor:
 
     async def _drive(self, order: StoredOrder | int) -> bool:
         """Claim an order and drive it; tells whether it is over."""
-        order_id = _id_of(order)
-        async with self._slots:
+        order_id, task = _id_of(order), asyncio.current_task()
+        assert task is not None
+        closes = isinstance(order, StoredOrder) and order.is_reduce_only
+        slots = self._slots_of[task] = self._exit_slots if closes else self._slots
+        async with slots:
             try:
                 driver = await begin(order, self._parts, owner=self.owner, claims=self._claims)
                 if driver is None:
                     return False
                 try:
-                    return (await driver.run()).status.is_final
+                    is_over = (await driver.run()).status.is_final
                 except BaseException:
                     await self._release([order_id])  # an order that is over holds no lease
                     raise
+                self._failures.pop(order_id, None)
+                return is_over
             except MarketSentryError as error:
-                log.error("order_stopped", order_id=order_id, reason=str(error))
-            except Exception:  # outermost loop of an order: the record has where it stands
-                log.exception("order_failed", order_id=order_id)
+                if self._fails_anew(order_id, str(error)):
+                    log.error("order_stopped", order_id=order_id, reason=str(error))
+            except Exception as error:  # outermost loop of an order: the record has where it stands
+                if self._fails_anew(order_id, repr(error)):
+                    log.exception("order_failed", order_id=order_id)
+            finally:
+                del self._slots_of[task]
         return False
+
+    def _fails_anew(self, order_id: int, reason: str) -> bool:
+        """Note a failure, the next try comes after a growing pause; tells whether it is another than the one before."""
+        before = self._failures.get(order_id)
+        pause_s = CLAIM_EVERY_S if before is None else min(before.pause_s * 2, _LONGEST_PAUSE_S)
+        again_at = asyncio.get_running_loop().time() + pause_s - CLAIM_EVERY_S
+        self._failures[order_id] = _Failure(reason, pause_s, again_at)
+        return before is None or before.reason != reason
 
     async def _release(self, order_ids: Sequence[int]) -> None:
         with suppress(DependencyError):  # the lease ends by itself

@@ -7,7 +7,6 @@ venue moved by itself, payments for perpetual positions, is booked before the wa
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -17,7 +16,7 @@ import structlog
 from marketsentry.core.account.netting import Mismatch, held_as
 from marketsentry.core.market.symbols import Market, market_of_symbol
 from marketsentry.core.orders.order import ZERO, OrderStatus
-from marketsentry.exceptions import DependencyError, MarketSentryError
+from marketsentry.exceptions import DependencyError
 from marketsentry.ports.accounts import Account
 from marketsentry.ports.execution import Sleep
 from marketsentry.ports.risk import RiskEvent, Severity
@@ -26,6 +25,7 @@ from marketsentry.services.flat_proof import CALL_S
 from marketsentry.services.funding import FundingParts, book_funding
 from marketsentry.services.ledger import PAPER
 from marketsentry.services.netting import compare_with_venue
+from marketsentry.services.passes import keep_passing
 
 EVERY_S = 30.0
 SECOND_LOOK_S = 0.5
@@ -152,21 +152,30 @@ class HoldingsWatch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Check now and again until `stop` is set."""
-        while not stop.is_set():
-            try:
-                await self.once()
-            except MarketSentryError as error:
-                log.warning("holdings_not_checked", reason=str(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(EVERY_S):
-                    await stop.wait()
+        await keep_passing(
+            self.once,
+            name="holdings_check",
+            every_s=EVERY_S,
+            stop=stop,
+            transactions=self.parts.transactions,
+        )
 
     async def once(self) -> Sequence[AccountCheck]:
         """Check once. An alert is stored when it appears or its figures change, and its end is an `info` event.
 
         An order that is stuck is told too: while it is open, what it trades is not compared.
         """
-        await book_funding(FundingParts(self.parts.transactions, self.parts.venues, self.parts.clock))
+        unbooked: Exception | None = None
+        try:
+            await book_funding(FundingParts(self.parts.transactions, self.parts.venues, self.parts.clock))
+        except Exception as error:  # noqa: BLE001 - it is raised below: what is held is looked at all the same
+            unbooked = error
+        checks = await self._checked()
+        if unbooked is not None:
+            raise unbooked
+        return checks
+
+    async def _checked(self) -> Sequence[AccountCheck]:
         checks = await check_accounts(self.parts, sleep=self.sleep)
         new = self._stuck(checks)
         for check in checks:

@@ -6,7 +6,6 @@ are not own trading.
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,10 +20,11 @@ from marketsentry.core.portfolio.trade_cost import (
     unit_impact_bps,
 )
 from marketsentry.core.risk.positions import LIQUID
-from marketsentry.exceptions import MarketSentryError
 from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.costs import CostFit, OwnOrder, TradedMarket
+from marketsentry.ports.risk import Severity
 from marketsentry.services.expected_costs import PRIOR
+from marketsentry.services.passes import keep_passing
 from marketsentry.services.target_markets import read_markets
 
 MAX_ORDERS = 200
@@ -49,17 +49,19 @@ class CostWatch:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Fit now and again until `stop` is set."""
-        while not stop.is_set():
-            try:
-                made = await fit_own_costs(transactions=self.transactions, clock=self.clock)
-            except MarketSentryError as error:
-                log.warning("costs_not_fitted", reason=str(error))
-            else:
-                if made:
-                    log.info("costs_fitted", markets=[f"{one.adapter} {one.symbol}" for one in made])
-            with suppress(TimeoutError):
-                async with asyncio.timeout(EVERY_S):
-                    await stop.wait()
+        await keep_passing(
+            self._fit,
+            name="cost_fit",
+            every_s=EVERY_S,
+            stop=stop,
+            transactions=self.transactions,
+            severity=Severity.WARNING,
+        )
+
+    async def _fit(self) -> None:
+        made = await fit_own_costs(transactions=self.transactions, clock=self.clock)
+        if made:
+            log.info("costs_fitted", markets=[f"{one.adapter} {one.symbol}" for one in made])
 
 
 async def fit_own_costs(*, transactions: Transactions, clock: Clock) -> Sequence[CostFit]:

@@ -1,11 +1,11 @@
 """What a switch demands after it was pulled: what is held is closed, and a hard block ends with its breach (K-41).
 
-One pass looks at every switch in force. A flatten that was not proved is tried again after a growing pause: a product
-that the venue has halted is asked for and not hammered.
+One pass looks at every switch in force. Each scope is flattened beside the others: one at a venue that does not answer
+holds up no other. A flatten that was not proved is tried again after a growing pause: a product that the venue has
+halted is asked for and not hammered.
 """
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,11 +15,12 @@ from marketsentry.core.orders.order import ZERO
 from marketsentry.core.risk.codes import GLOBAL, flattened_code
 from marketsentry.core.risk.hard_rules import LossFigures
 from marketsentry.core.risk.kill_switch import SwitchRow
-from marketsentry.exceptions import DependencyError, MarketSentryError
+from marketsentry.exceptions import DependencyError
 from marketsentry.ports.accounts import SubLedger
 from marketsentry.ports.risk import ChangedBy, EventFilter
 from marketsentry.services.flat_proof import Scope, accounts_in
 from marketsentry.services.flatten import FlatReport, FlattenParts, flatten
+from marketsentry.services.passes import keep_passing
 from marketsentry.services.risk_switch import release_cleared
 
 LOOK_EVERY_S = 0.2
@@ -50,40 +51,75 @@ class RiskWatch:
 
     parts: FlattenParts
     _tries: dict[tuple[str, str], _Try] = field(default_factory=dict)
+    _flattening: dict[tuple[str, str], asyncio.Task[FlatReport]] = field(default_factory=dict)
     _judge_at: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Pass now and again until `stop` is set."""
-        while not stop.is_set():
-            try:
-                await self.once()
-            except MarketSentryError as error:
-                log.warning("risk_watch_failed", reason=str(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY_S):
-                    await stop.wait()
+        """Pass now and again until `stop` is set; what is being flattened then is taken up by whoever comes next."""
+        try:
+            await keep_passing(
+                self._pass,
+                name="risk_watch",
+                every_s=LOOK_EVERY_S,
+                stop=stop,
+                transactions=self.parts.admit.transactions,
+            )
+        finally:
+            for task in self._flattening.values():
+                task.cancel()
+            await asyncio.gather(*self._flattening.values(), return_exceptions=True)
 
     async def once(self) -> list[FlatReport]:
-        """Look at every switch in force; returns what was flattened, or tried."""
+        """Look at every switch in force; returns what was flattened, or tried, when all of it is done."""
+        try:
+            return list(await asyncio.gather(*await self._pass()))
+        finally:
+            self._ended()
+
+    async def _pass(self) -> list[asyncio.Task[FlatReport]]:
+        """Begin to flatten what is due; what went wrong with one scope is raised after all of them were looked at."""
+        errors = self._ended()
         async with self.parts.admit.transactions() as stores:
             reading = await stores.risk.all_switches()
         in_force = [row for row in reading.rows if row.blocks_at(reading.now)]
-        reports = []
         judges = self._judge_at is None or reading.now >= self._judge_at
         if judges:
             self._judge_at = reading.now + JUDGE_EVERY
+        begun = []
         for row in in_force:
-            if row.until_cleared and judges:
-                await self._release(row)
-            if row.mode.demands_closing and await self._is_due(row):
-                reports.append(await self._flatten(row))
+            key = (row.track, row.scope)
+            try:
+                if row.until_cleared and judges:
+                    await self._release(row)
+                if row.mode.demands_closing and key not in self._flattening and await self._is_due(row):
+                    begun.append(asyncio.create_task(self._flatten(row), name=f"flatten-{row.scope}"))
+                    self._flattening[key] = begun[-1]
+            except Exception as error:  # noqa: BLE001 - it is raised below
+                errors.append(error)
         demanded = {(row.track, row.scope) for row in in_force if row.mode.demands_closing}
         self._tries = {key: one for key, one in self._tries.items() if key in demanded}
-        return reports
+        if errors:
+            raise errors[0]
+        return begun
+
+    def _ended(self) -> list[BaseException]:
+        """Take the flattens off that are through; tells what they raised."""
+        done = {key: task for key, task in self._flattening.items() if task.done()}
+        for key in done:
+            del self._flattening[key]
+        return [
+            error
+            for task in done.values()
+            if not task.cancelled() and (error := task.exception()) is not None
+        ]
 
     async def _flatten(self, row: SwitchRow) -> FlatReport:
-        report = await flatten(Scope(row.track, row.scope), self.parts, since=row.updated_at)
-        key = (row.track, row.scope)
+        key, now = (row.track, row.scope), self.parts.admit.clock.now
+        try:
+            report = await flatten(Scope(row.track, row.scope), self.parts, since=row.updated_at)
+        except BaseException:
+            self._tries[key] = _Try(row, now() + FIRST_PAUSE)
+            raise
         if report.proof.is_flat:
             self._tries.pop(key, None)
             log.info("flattened", track=row.track, scope=row.scope, seconds=round(report.seconds, 3))
@@ -91,7 +127,7 @@ class RiskWatch:
         before = self._tries.get(key)
         is_again = before is not None and before.row.updated_at == row.updated_at
         pause = min(before.pause * 2, LONGEST_PAUSE) if before is not None and is_again else FIRST_PAUSE
-        self._tries[key] = _Try(row, self.parts.admit.clock.now() + pause, pause)
+        self._tries[key] = _Try(row, now() + pause, pause)
         log.error(
             "flatten_unproved",
             track=row.track,
@@ -105,7 +141,8 @@ class RiskWatch:
         """Whether a flatten is to be tried: not proved since the block was last changed, or something is held again."""
         tried = self._tries.get((row.track, row.scope))
         if tried is not None and tried.row.updated_at == row.updated_at:
-            return self.parts.admit.clock.now() >= tried.next_at
+            left = tried.next_at - self.parts.admit.clock.now()
+            return not timedelta(0) < left <= tried.pause  # more is left where the clock was set back
         scope = Scope(row.track, row.scope)
         async with self.parts.admit.transactions() as stores:
             code = flattened_code(row.track, row.scope)

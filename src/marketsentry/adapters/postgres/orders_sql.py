@@ -281,7 +281,7 @@ RENEW = """
 WITH renewed AS (
     UPDATE orders_sim
     SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
-    WHERE id = ANY(%(order_ids)s) AND lease_owner = %(owner)s AND lease_until > clock_timestamp()
+    WHERE id = ANY(%(order_ids)s) AND lease_owner = %(owner)s
     RETURNING id
 )
 SELECT id, set_config('synchronous_commit', 'off', true) AS commits_late FROM renewed

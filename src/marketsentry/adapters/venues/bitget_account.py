@@ -16,7 +16,7 @@ from marketsentry.adapters.venues.bitget_wire import (
 from marketsentry.adapters.venues.ccxt_client import CcxtClient
 from marketsentry.adapters.venues.ccxt_venue import CcxtVenue, DuplicateIdError
 from marketsentry.adapters.venues.order_checks import SeenOrder
-from marketsentry.adapters.venues.rate_budget import RateBudget, Urgency
+from marketsentry.adapters.venues.rate_budget import RateBudget
 from marketsentry.adapters.venues.venue_access import VenueAccess
 from marketsentry.adapters.venues.wire import (
     decimal_of,
@@ -27,6 +27,7 @@ from marketsentry.adapters.venues.wire import (
 )
 from marketsentry.core.orders.order import ZERO
 from marketsentry.core.orders.product import Product
+from marketsentry.ports.urgency import Urgency
 from marketsentry.ports.venue import (
     LegRef,
     LegRequest,

@@ -15,11 +15,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from marketsentry.adapters.venues.outcomes import Dialect, Exchange, judge
-from marketsentry.adapters.venues.rate_budget import RateBudget, Urgency
+from marketsentry.adapters.venues.rate_budget import RateBudget
 from marketsentry.exceptions import InputError
+from marketsentry.ports.urgency import Urgency, urgency_here
 from marketsentry.ports.venue import VenueRefusedError
 
 _HOLD_S = 1.0  # after a 429 that does not say how long
+_LONGEST_HOLD_S = 300.0  # whatever it says: then it is asked again
 _exchange: ContextVar[Exchange] = ContextVar(
     "exchange"
 )  # of the running task: many requests may be under way
@@ -68,7 +70,7 @@ class CcxtClient:
         endpoint: str,
         params: Mapping[str, object] | None = None,
         *,
-        urgency: Urgency = Urgency.OTHER,
+        urgency: Urgency | None = None,
     ) -> Any:  # Any: JSON as it came
         """Send one request.
 
@@ -79,7 +81,7 @@ class CcxtClient:
         params
             Query or body; strings as the venue shall see them.
         urgency
-            Cancels go first.
+            Cancels go first; None is that of the task which asks.
 
         Returns
         -------
@@ -94,7 +96,7 @@ class CcxtClient:
             If it may have been done.
         """
         await self.prepare()
-        await self._budget.take(urgency, within_s=self._timeout_s)
+        await self._budget.take(urgency or urgency_here(), within_s=self._timeout_s)
         exchange = Exchange()
         token = _exchange.set(exchange)
         error: Exception | None = None
@@ -110,7 +112,7 @@ class CcxtClient:
             return judge(self._name, exchange, error, self._dialect)
         except VenueRefusedError as refused:
             if refused.code in ("venue_http_429", "venue_http_418"):
-                self._budget.hold(refused.retry_after_s or _HOLD_S)
+                self._budget.hold(min(refused.retry_after_s or _HOLD_S, _LONGEST_HOLD_S))
             raise refused from (error if exchange.has_begun else None)  # a key may stand in the other
 
     async def prepare(self) -> None:

@@ -15,12 +15,13 @@ from typing import Any
 from marketsentry.adapters.venues.ccxt_client import CcxtClient
 from marketsentry.adapters.venues.ccxt_venue import CcxtVenue
 from marketsentry.adapters.venues.order_checks import SAME_ORDER_WINDOW, SeenOrder, in_force, side_of
-from marketsentry.adapters.venues.rate_budget import RateBudget, Urgency
+from marketsentry.adapters.venues.rate_budget import RateBudget
 from marketsentry.adapters.venues.venue_access import VenueAccess
 from marketsentry.adapters.venues.wire import decimal_of, instant_of, iso, object_of, plain, rows_of, text_of
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import ZERO, Fill, TimeInForce
 from marketsentry.core.orders.product import Product
+from marketsentry.ports.urgency import Urgency
 from marketsentry.ports.venue import (
     Balance,
     LegRef,

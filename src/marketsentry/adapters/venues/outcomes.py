@@ -19,6 +19,7 @@ before the proxy in front of it gave up, before its answer was cut.
 """
 
 import json
+import math
 import socket
 import ssl
 from collections.abc import Mapping
@@ -56,11 +57,12 @@ class Exchange:
 
     @property
     def retry_after_s(self) -> float | None:
-        """Wait that the venue asks for, in seconds; a date is as good as none."""
+        """Wait that the venue asks for, in seconds; a date, or what is no time, is as good as none."""
         try:
-            return max(float(self.headers["retry-after"]), 0.0)
+            told = float(self.headers["retry-after"])
         except (KeyError, ValueError):
             return None
+        return max(told, 0.0) if math.isfinite(told) else None
 
 
 def judge(venue: str, exchange: Exchange, error: BaseException | None, dialect: Dialect) -> Any:

@@ -1,23 +1,19 @@
-"""How many requests a venue is sent in a while: a token bucket in which cancels come first.
+"""How many requests a venue is sent in a while: a token bucket in which cancels come first, and exits next.
 
-Some tokens are kept for cancels, and while a cancel waits nothing else is sent: orders and reads that are late cost
-little, an order that cannot be cancelled may cost a lot. A request that would have to wait longer than its limit is
-refused before anything is sent.
+Some tokens are kept for both, and while one of them waits nothing less urgent is sent: openings and reads that are late
+cost little, an order that cannot be cancelled or a position that cannot be closed may cost a lot. A request that would
+have to wait longer than its limit is refused before anything is sent.
 """
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
 
+from marketsentry.ports.urgency import Urgency
 from marketsentry.ports.venue import VenueRefusedError
 
-
-class Urgency(StrEnum):
-    """What a request is for."""
-
-    CANCEL = "cancel"
-    OTHER = "other"
+_MORE_URGENT = {one: tuple(Urgency)[:place] for place, one in enumerate(Urgency)}
 
 
 class RateBudget:
@@ -30,7 +26,7 @@ class RateBudget:
     burst
         Tokens at most; the bucket starts full.
     reserve
-        Tokens that only cancels may take; less than `burst`.
+        Tokens that only cancels and exits may take; less than `burst`.
     now
         The clock, in seconds.
     sleep
@@ -53,7 +49,7 @@ class RateBudget:
         self._sleep = sleep
         self._tokens = float(burst)
         self._filled_at = now()
-        self._n_waiting_cancels = 0
+        self._waiting: Counter[Urgency] = Counter()
 
     async def take(self, urgency: Urgency, *, within_s: float) -> None:
         """Wait for a token.
@@ -61,7 +57,7 @@ class RateBudget:
         Parameters
         ----------
         urgency
-            Cancels may use the reserve and go before everything else.
+            Cancels go before everything else and exits before the rest; both may use the reserve.
         within_s
             Longest wait.
 
@@ -71,11 +67,10 @@ class RateBudget:
             `venue_error:rate_budget`, if no token comes in time; nothing was sent.
         """
         deadline = self._now() + within_s
-        is_cancel = urgency is Urgency.CANCEL
-        self._n_waiting_cancels += is_cancel
+        self._waiting[urgency] += 1
         try:
-            while not self._try_take(is_cancel=is_cancel):
-                wait_s = self._wait_s(is_cancel=is_cancel)
+            while not self._try_take(urgency):
+                wait_s = self._wait_s(urgency)
                 if self._now() + wait_s > deadline:
                     raise VenueRefusedError(
                         "venue_error:rate_budget",
@@ -84,27 +79,27 @@ class RateBudget:
                     )
                 await self._sleep(wait_s)
         finally:
-            self._n_waiting_cancels -= is_cancel
+            self._waiting[urgency] -= 1
 
     def hold(self, seconds: float) -> None:
         """Send nothing for a while: the venue has said that it is asked too often."""
         self._refill()
         self._tokens = min(self._tokens, 1.0 - seconds * self._rate_per_s)
 
-    def _try_take(self, *, is_cancel: bool) -> bool:
+    def _try_take(self, urgency: Urgency) -> bool:
         self._refill()
-        if not is_cancel and self._n_waiting_cancels:
+        if any(self._waiting[one] for one in _MORE_URGENT[urgency]):
             return False
-        if self._tokens < self._needed(is_cancel=is_cancel):
+        if self._tokens < self._needed(urgency):
             return False
         self._tokens -= 1.0
         return True
 
-    def _needed(self, *, is_cancel: bool) -> float:
-        return 1.0 if is_cancel else 1.0 + self._reserve
+    def _needed(self, urgency: Urgency) -> float:
+        return 1.0 + (self._reserve if urgency is Urgency.OTHER else 0)
 
-    def _wait_s(self, *, is_cancel: bool) -> float:
-        missing = self._needed(is_cancel=is_cancel) - self._tokens
+    def _wait_s(self, urgency: Urgency) -> float:
+        missing = self._needed(urgency) - self._tokens
         return max(missing, 0.1) / self._rate_per_s
 
     def _refill(self) -> None:

@@ -29,6 +29,8 @@ from marketsentry.core.orders.terms import NO_TERMS, Terms, terms_of
 from marketsentry.exceptions import InputError
 
 POLL_S = 0.4
+OPENS_WITHIN = timedelta(minutes=10)
+EXPIRED = "expired"
 _LONGEST_WAIT_S = 30.0
 _BPS = Decimal(10_000)
 _MAX_OFFSET_BPS = {False: Decimal(3), True: Decimal(2)}
@@ -217,8 +219,14 @@ def next_step(
     if not order.remaining_qty:
         return Finish()
     if stop is not None:
-        return Finish(OrderStatus.CANCELED, stop)
+        return Finish(OrderStatus.EXPIRED if stop == EXPIRED else OrderStatus.CANCELED, stop)
     return _give_up(order, plan) or _next_leg(order, plan, market, product)
+
+
+def expiry(order: Order, *, admitted_at: datetime, now: datetime) -> str | None:
+    """Tell whether an order may open no more: what it was decided and admitted on is long past. An exit always may."""
+    is_late = not order.is_reduce_only and now - admitted_at > OPENS_WITHIN
+    return EXPIRED if is_late else None
 
 
 def limit_leg_id(order_id: int) -> str:

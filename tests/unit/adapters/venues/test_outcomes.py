@@ -133,7 +133,10 @@ def test_what_could_not_be_signed_was_not_sent_and_is_not_told():
     assert "MIGH" not in str(refused.value)
 
 
-@pytest.mark.parametrize(("told", "wait"), [("2.5", 2.5), ("-1", 0.0), ("Wed, 21 Oct", None), (None, None)])
+@pytest.mark.parametrize(
+    ("told", "wait"),
+    [("2.5", 2.5), ("-1", 0.0), ("Wed, 21 Oct", None), (None, None), ("inf", None), ("nan", None)],
+)
 def test_the_wait_that_the_venue_asks_for(told, wait):
     headers = {} if told is None else {"retry-after": told}
     with pytest.raises(VenueRefusedError) as refused:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketsentry.adapters.venues.rate_budget import RateBudget, Urgency
+from marketsentry.adapters.venues.rate_budget import RateBudget
+from marketsentry.ports.urgency import Urgency
 from marketsentry.ports.venue import VenueRefusedError
 
 
@@ -45,7 +46,8 @@ def test_no_window_holds_more_than_burst_and_rate(asked, burst):
             assert j - i + 1 <= burst + 10.0 * (sent[j] - start) + 1e-6
 
 
-async def test_the_reserve_is_for_cancels():
+@pytest.mark.parametrize("urgency", [Urgency.CANCEL, Urgency.EXIT])
+async def test_the_reserve_is_for_cancels_and_exits(urgency):
     bucket, time = budget()
     for _ in range(3):
         await bucket.take(Urgency.OTHER, within_s=0)
@@ -53,7 +55,7 @@ async def test_the_reserve_is_for_cancels():
         await bucket.take(Urgency.OTHER, within_s=0)
     assert refused.value.retry_after_s == pytest.approx(0.1)
     for _ in range(2):
-        await bucket.take(Urgency.CANCEL, within_s=0)
+        await bucket.take(urgency, within_s=0)
     assert time.now_s == 0
 
 
@@ -99,6 +101,55 @@ async def test_a_waiting_cancel_goes_before_everything_else():
     await asyncio.gather(*waiting)
     assert set(order[:5]) == {"first", "second", "cancel 0", "cancel 1", "cancel 2"}
     assert order[5:] == ["order"]
+
+
+async def test_an_exit_goes_before_looks_that_wait_longer_and_after_cancels():
+    time = SharedTime()
+    bucket = RateBudget(rate_per_s=10.0, burst=2, reserve=1, now=time.now, sleep=time.sleep)
+    order = []
+
+    async def take(urgency):
+        await bucket.take(urgency, within_s=60)
+        order.append(urgency)
+
+    asked = [*[Urgency.OTHER] * 9, *[Urgency.EXIT] * 3, *[Urgency.CANCEL] * 3]
+    waiting = []
+    for one in asked:
+        waiting.append(asyncio.create_task(take(one)))
+        await asyncio.sleep(0)
+    while time.sleepers:
+        await time.move_on()
+    await asyncio.gather(*waiting)
+    late = order[-len([one for one in order if one is Urgency.OTHER]) + 1 :]
+    assert set(late) == {Urgency.OTHER}  # all but the one that had a token at once
+    urgent = [one for one in order if one is not Urgency.OTHER]
+    assert urgent[1:4] == [Urgency.CANCEL] * 3  # one exit had the token of the reserve
+
+
+async def test_a_flood_of_looks_delays_no_exit():
+    """Sixteen orders are asked for as fast as they can be; what closes has its token within one of the rate."""
+    time = SharedTime()
+    bucket = RateBudget(rate_per_s=8.0, burst=10, reserve=3, now=time.now, sleep=time.sleep)
+
+    async def look():
+        while True:
+            await bucket.take(Urgency.OTHER, within_s=1e9)
+
+    looks = [asyncio.create_task(look()) for _ in range(16)]
+    await asyncio.sleep(0)
+    for _ in range(200):
+        await time.move_on()
+    waited = []
+    for _ in range(20):
+        before = time.now_s
+        exit_ = asyncio.create_task(bucket.take(Urgency.EXIT, within_s=5.0))
+        await asyncio.sleep(0)
+        while not exit_.done():
+            await time.move_on()
+        waited.append(time.now_s - before)
+    assert max(waited) <= 1 / 8.0 + 1e-9
+    for one in looks:
+        one.cancel()
 
 
 async def test_after_a_refusal_nothing_is_sent_for_a_while():

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -18,6 +19,8 @@ from marketsentry.core.orders.events import (
 )
 from marketsentry.core.orders.order import LegKind, Order, OrderStatus, Side, TimeInForce
 from marketsentry.core.orders.plan import (
+    EXPIRED,
+    OPENS_WITHIN,
     Ask,
     Cancel,
     Finish,
@@ -25,6 +28,7 @@ from marketsentry.core.orders.plan import (
     Plan,
     PlanStyle,
     Send,
+    expiry,
     next_step,
     plan_of,
 )
@@ -210,6 +214,17 @@ def test_a_stop_cancels_what_works_and_sends_nothing_more() -> None:
     stopped = _closed(working, "ms-7-l", "0")
     finish = next_step(stopped, Plan(), **parts)  # type: ignore[arg-type]
     assert finish == Finish(OrderStatus.CANCELED, "kill_switch_triggered:liquid:global")
+
+
+def test_an_opening_of_long_ago_has_expired_and_an_exit_has_not() -> None:
+    late = at(0) + OPENS_WITHIN + timedelta(microseconds=1)
+    order = admitted()
+    assert expiry(order, admitted_at=at(0), now=at(0) + OPENS_WITHIN) is None
+    assert expiry(order, admitted_at=at(0), now=late) == EXPIRED
+    assert expiry(replace(order, is_reduce_only=True), admitted_at=at(0), now=late) is None
+    assert expiry(order, admitted_at=late, now=at(0)) is None  # the clock was set back
+    step = next_step(order, Plan(), now=late, market=MARKET, product=BTC, stop=EXPIRED)
+    assert step == Finish(OrderStatus.EXPIRED, "expired")
 
 
 def test_an_order_that_is_not_open_has_no_next_step() -> None:
