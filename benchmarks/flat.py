@@ -17,11 +17,12 @@ from marketsentry.adapters.clock import SystemClock
 from marketsentry.adapters.postgres.pipelined import sent_statements
 from marketsentry.adapters.simulated_exchange import running_exchange
 from marketsentry.adapters.venues.one_venue import OneVenue
-from marketsentry.adapters.venues.rate_budget import RateBudget, Urgency
+from marketsentry.adapters.venues.rate_budget import RateBudget
 from marketsentry.bootstrap import System, live_venue
 from marketsentry.core.orders.order import Side
 from marketsentry.core.risk.kill_switch import Mode
 from marketsentry.ports.accounts import SubLedger
+from marketsentry.ports.urgency import Urgency
 from marketsentry.ports.venue import Venue
 from marketsentry.services.execution import EnteredOrder, EnterRequest, ExecutionParts, enter_orders
 from marketsentry.services.execution_admit import admit

@@ -17,7 +17,7 @@ from marketsentry.ports import Clock, Transactions
 from marketsentry.ports.accounts import Account
 from marketsentry.ports.execution import Venues
 from marketsentry.ports.risk import RiskEvent, Severity
-from marketsentry.ports.venue import Venue
+from marketsentry.ports.venue import LegRef, LegView, Venue
 from marketsentry.services.tell_once import tell_once
 
 UNKNOWN_ORDER = "unknown_venue_order"
@@ -98,6 +98,7 @@ async def _compare(account: Account, venue: Venue, parts: ReconcileParts) -> lis
         )
         for one in open_orders
         if one.client_order_id not in known
+        or (known[one.client_order_id] not in open_here and await _still_works(one, venue, now))
     ]
     for told in fills:
         drives_on = known.get(told.client_order_id or "") in open_here
@@ -109,6 +110,12 @@ async def _compare(account: Account, venue: Venue, parts: ReconcileParts) -> lis
                 )
             )
     return found
+
+
+async def _still_works(shown: LegView, venue: Venue, now: datetime) -> bool:
+    """Ask again for an order of ours that is over here: it may have ended since it was listed."""
+    again = await venue.order(LegRef(shown.symbol, shown.client_order_id, shown.venue_order_id, now))
+    return again is not None and not again.status.is_over
 
 
 def _event(one: Difference, at: datetime) -> RiskEvent:

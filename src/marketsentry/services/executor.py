@@ -116,9 +116,13 @@ class Executor:
 
     def look_around(self) -> None:
         """Look at all orders of ours now and reconcile soon; see `Attentive`."""
-        self._looks_around = True
+        self.reconcile_soon()
         for task in self._tasks.values():
             self._wakes.wake(task)
+
+    def reconcile_soon(self) -> None:
+        """Reconcile without waiting for the timer; see `Attentive`."""
+        self._looks_around = True
 
     async def claim_open(self) -> Sequence[int]:
         """Drive the open orders that nobody holds; returns their ids.

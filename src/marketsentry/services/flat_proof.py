@@ -5,11 +5,12 @@ everything that it ever traded what all ledgers of the account hold together.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeVar
 
 from marketsentry.core.account.netting import expected_holdings, held_as, mismatches
 from marketsentry.core.market.symbols import Market, market_of_symbol
@@ -26,6 +27,7 @@ from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.ledger import PAPER
 from marketsentry.services.netting import cash_of, dust_of
 
+T = TypeVar("T")
 CALL_S = 10.0
 LEG_PREFIX = "ms-"
 Place = tuple[int, str, str]
@@ -132,18 +134,23 @@ async def read_account(stores: Stores, account: Account) -> AccountFacts:
 
 async def ask_venue(venue: Venue) -> VenueFacts:
     """Ask for everything that is compared; raises `DependencyError` when one answer is missing."""
-    try:
-        async with asyncio.timeout(CALL_S):
-            products = await venue.products()
-            orders = await venue.open_orders()
-            balances = await venue.balances()
-            positions = await venue.positions()
-    except TimeoutError as error:
-        raise DependencyError(f"{venue.name} did not answer within {CALL_S:g} s") from error
+    products = await _answer(venue, venue.products())
+    orders = await _answer(venue, venue.open_orders())
+    balances = await _answer(venue, venue.balances())
+    positions = await _answer(venue, venue.positions())
     holdings = {one.asset: one.total for one in balances}
     for one in positions:
         holdings[one.symbol] = holdings.get(one.symbol, ZERO) + one.qty
     return VenueFacts(orders, holdings, products)
+
+
+async def _answer(venue: Venue, asked: Awaitable[T]) -> T:
+    """Wait for one answer: a venue may take its time for each, as it may for an order."""
+    try:
+        async with asyncio.timeout(CALL_S):
+            return await asked
+    except TimeoutError as error:
+        raise DependencyError(f"{venue.name} did not answer within {CALL_S:g} s") from error
 
 
 async def prove_flat(scope: Scope, parts: AdmitParts, *, why: Mapping[Place, str]) -> FlatProof:

@@ -30,6 +30,7 @@ from marketsentry.services.passes import keep_passing
 EVERY_S = 30.0
 SECOND_LOOK_S = 0.5
 STUCK_LOOKS = 20  # so often an order was open and nothing new was written of it: ten minutes
+_ANSWERS_S = 3 * CALL_S  # balances, positions, products
 _CASH_STEP = Decimal("0.01")
 log = structlog.get_logger(__name__)
 
@@ -215,12 +216,12 @@ async def _look(account: Account, parts: AdmitParts) -> AccountCheck:
     has_contracts = account.adapter != PAPER
     try:
         venue = await parts.venues.open(account.adapter, account.venue, fee_bps=ZERO)
-        async with asyncio.timeout(CALL_S):
+        async with asyncio.timeout(_ANSWERS_S):
             found = await compare_with_venue(
                 account, venue, transactions=parts.transactions, has_contracts=has_contracts
             )
     except (DependencyError, TimeoutError) as error:
-        unreached = str(error) or f"no answer within {CALL_S:g} s"
+        unreached = str(error) or f"no answer within {_ANSWERS_S:g} s"
     async with parts.transactions() as stores:
         moving = await stores.orders.open(account_id=account.id)
     skipped = {held_as(one.target, has_contracts=has_contracts) for one in moving}

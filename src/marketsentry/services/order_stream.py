@@ -69,6 +69,10 @@ class Attentive(Protocol):
         """Look at every order that is driven, and reconcile with the venues soon."""
         ...
 
+    def reconcile_soon(self) -> None:
+        """Reconcile with the venues without waiting for the timer."""
+        ...
+
 
 class OrderWatch:
     """Passes the news of venues on to who drives orders.
@@ -99,11 +103,13 @@ class OrderWatch:
         match news:
             case OrderMoved(client_order_id):
                 order_id = order_id_of(client_order_id)
-                if order_id is None:
-                    log.debug("foreign_order_moved", adapter=name, client_order_id=client_order_id)
-                    self._executor.look_around()
-                else:
+                if order_id is not None:
                     self._executor.look_at(order_id)
+                elif client_order_id:  # however much others trade, ours are not asked for because of it
+                    log.debug("foreign_order_moved", adapter=name, client_order_id=client_order_id)
+                    self._executor.reconcile_soon()
+                else:
+                    self._executor.look_around()
             case FeedBegun():
                 log.info("order_stream_begun", adapter=name)
                 self._executor.look_around()

@@ -4,9 +4,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from execution_world import BY, World
-from marketsentry.core.orders.order import LegKind, Side, TimeInForce
+from faulty_venue import Faults, FaultyVenues
+from marketsentry.core.orders.order import LegKind, LegState, Side, TimeInForce
 from marketsentry.ports.risk import EventFilter
-from marketsentry.ports.venue import LegRequest
+from marketsentry.ports.venue import LegRef, LegRequest, OutcomeUnknownError
 from marketsentry.services.execution_admit import admit
 from marketsentry.services.execution_reconcile import ReconcileParts, reconcile_all
 from marketsentry.services.execution_request import RunRequest
@@ -47,3 +48,27 @@ async def test_orders_and_trades_of_others_are_told_once(world: World) -> None:
         "unbooked_venue_fill:coinbase:theirs-1",
         "unknown_venue_order:coinbase:paper-ms-1-l",
     ]
+
+
+async def test_an_order_of_ours_that_works_where_the_record_has_it_as_over_is_told(world: World) -> None:
+    """One that was taken for absent came late: nobody drives it, and it may fill at any time."""
+    (order,) = await world.admitted("10")
+    venue = await world.registry.open("paper", "coinbase", fee_bps=Decimal(0))
+    lost = Faults(1, error=lambda: OutcomeUnknownError("no answer"))
+    parts = replace(world.drive_parts(), venues=FaultyVenues(world.registry, lost))
+    await Executor(parts).settle([order.id], within_s=30)
+    name = f"ms-{order.id}-l"
+    async with world.database.transactions() as stores:
+        stored = await stores.orders.get(order.id)
+        ended = (await stores.orders.orders([stored]))[order.id]
+    assert ended.status.is_final
+    leg = ended.leg(name)
+    assert leg is not None
+    assert leg.state is LegState.ABSENT
+    assert await reconcile_all(_parts(world)) == []
+    late = LegRequest(name, "BTC", Side.BUY, LegKind.LIMIT, Decimal(10), Decimal(90), TimeInForce.GTC)
+    view = await venue.submit(late)
+    (found,) = await reconcile_all(_parts(world))
+    assert (found.code, found.client_order_id) == ("unknown_venue_order", name)
+    await venue.cancel(LegRef("BTC", name, view.venue_order_id, world.clock.now()))
+    assert await reconcile_all(_parts(world)) == []

@@ -14,13 +14,16 @@ class Looks:
     """Notes what it is asked to look at."""
 
     def __init__(self):
-        self.at, self.around = [], 0
+        self.at, self.around, self.reconciled = [], 0, 0
 
     def look_at(self, order_id):
         self.at.append(order_id)
 
     def look_around(self):
         self.around += 1
+
+    def reconcile_soon(self):
+        self.reconciled += 1
 
 
 @given(st.integers(1, 10**15), st.integers(1, 99))
@@ -52,10 +55,10 @@ def test_news_in_any_order_ask_for_the_same_looks(told, random):
         watch = OrderWatch((), looks)
         for one in order:
             watch.hear("coinbase_live", one)
-        seen.append((sorted(looks.at), looks.around))
+        seen.append((sorted(looks.at), looks.around, looks.reconciled))
     assert seen[0] == seen[1]
-    foreign = sum(one in (OrderMoved(""), OrderMoved("theirs"), FeedBegun()) for one in told)
-    assert seen[0][1] == foreign
+    assert seen[0][1] == sum(one in (OrderMoved(""), FeedBegun()) for one in told)
+    assert seen[0][2] == told.count(OrderMoved("theirs"))  # what others trade wakes none of ours
 
 
 async def test_a_task_that_rests_is_woken_and_one_that_was_woken_before_does_not_rest():
