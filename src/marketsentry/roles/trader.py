@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 1.0
 LOOK_FOR_MODEL_EVERY_S = 5.0
+_VENUES = {"paper": "coinbase", "coinbase_live": "coinbase", "bitget_live": "bitget"}
 log = structlog.get_logger(__name__)
 
 
@@ -71,6 +72,8 @@ def live_rules(settings: Settings) -> "LiveRules":
         horizon=settings.trader_horizon,
         strategy_id=settings.trader_strategy,
         symbols=settings.liquid_symbols,
+        adapter=settings.trader_adapter,
+        venue=_VENUES[settings.trader_adapter],
         max_slippage_bps=Decimal(20),
         replay=backtest_defaults(settings).replay,
     )

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from marketsentry.exceptions import ConflictError, DataQualityError, DependencyError, InputError
-from marketsentry.roles.trader import trade
+from marketsentry.roles.trader import live_rules, trade
 from marketsentry.services.trader_live import Waiting
+from marketsentry.settings import Settings
 
 
 class Troubled:
@@ -35,3 +36,16 @@ async def test_a_bug_ends_it():
     stop = asyncio.Event()
     with pytest.raises(ZeroDivisionError):
         await trade(Troubled(ZeroDivisionError(), stop), stop=stop)
+
+
+@pytest.mark.parametrize(
+    ("told", "adapter", "venue"),
+    [
+        ({}, "paper", "coinbase"),
+        ({"trader_adapter": "coinbase_live"}, "coinbase_live", "coinbase"),
+        ({"trader_adapter": "Bitget_Live"}, "bitget_live", "bitget"),
+    ],
+)
+def test_the_adapter_of_the_settings_says_where_is_traded(told, adapter, venue):
+    rules = live_rules(Settings.model_validate(told))
+    assert (rules.adapter, rules.venue) == (adapter, venue)
