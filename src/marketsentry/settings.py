@@ -38,6 +38,7 @@ _OURS = frozenset(  # variables that the contract does not name
         "stale_after_bars",
         "statement_timeout_s",
         "trader_adapter",
+        "trader_fee_bps",
         "trader_horizon",
         "trader_source",
         "trader_source_url",
@@ -299,6 +300,7 @@ class Settings(BaseSettings):
     trader_adapter: Annotated[Literal["paper", "coinbase_live", "bitget_live"], BeforeValidator(_lower)] = (
         "paper"
     )
+    trader_fee_bps: Annotated[Decimal, Field(ge=0, le=1_000, allow_inf_nan=False)] | None = None
     trader_horizon: Literal["1h", "1d", "7d"] = "1h"
     trader_strategy: Label = "default-liquid-v1"
     trader_source: Annotated[Literal["", "coinbase", "bitget", "binance"], BeforeValidator(_lower)] = ""

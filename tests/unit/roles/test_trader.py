@@ -39,13 +39,14 @@ async def test_a_bug_ends_it():
 
 
 @pytest.mark.parametrize(
-    ("told", "adapter", "venue"),
+    ("told", "adapter", "venue", "fee_bps"),
     [
-        ({}, "paper", "coinbase"),
-        ({"trader_adapter": "coinbase_live"}, "coinbase_live", "coinbase"),
-        ({"trader_adapter": "Bitget_Live"}, "bitget_live", "bitget"),
+        ({}, "paper", "coinbase", 5),
+        ({"trader_adapter": "coinbase_live"}, "coinbase_live", "coinbase", 60),
+        ({"trader_adapter": "Bitget_Live"}, "bitget_live", "bitget", 10),
+        ({"trader_adapter": "bitget_live", "trader_fee_bps": "2.5"}, "bitget_live", "bitget", 2.5),
     ],
 )
-def test_the_adapter_of_the_settings_says_where_is_traded(told, adapter, venue):
+def test_the_settings_say_where_is_traded_and_what_it_costs(told, adapter, venue, fee_bps):
     rules = live_rules(Settings.model_validate(told))
-    assert (rules.adapter, rules.venue) == (adapter, venue)
+    assert (rules.adapter, rules.venue, rules.fee_bps) == (adapter, venue, fee_bps)
