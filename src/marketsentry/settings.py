@@ -37,6 +37,8 @@ _OURS = frozenset(  # variables that the contract does not name
         "served_models",
         "stale_after_bars",
         "statement_timeout_s",
+        "trader_adapter",
+        "trader_fee_bps",
         "trader_horizon",
         "trader_source",
         "trader_source_url",
@@ -294,7 +296,11 @@ class Settings(BaseSettings):
     bitget_margin_mode: Annotated[Literal["crossed", "isolated"], BeforeValidator(_lower)] = "crossed"
     bitget_leverage: Annotated[int, Field(ge=1, le=125)] = 1
 
-    # What the trader trades, and where its bars come from; without a source it trades what the record gets.
+    # What the trader trades and where, and where its bars come from; without a source it trades what the record gets.
+    trader_adapter: Annotated[Literal["paper", "coinbase_live", "bitget_live"], BeforeValidator(_lower)] = (
+        "paper"
+    )
+    trader_fee_bps: Annotated[Decimal, Field(ge=0, le=1_000, allow_inf_nan=False)] | None = None
     trader_horizon: Literal["1h", "1d", "7d"] = "1h"
     trader_strategy: Label = "default-liquid-v1"
     trader_source: Annotated[Literal["", "coinbase", "bitget", "binance"], BeforeValidator(_lower)] = ""

@@ -108,6 +108,13 @@ async def test_a_closed_pool_is_a_dependency_error(database_url: str) -> None:
         await names(database)
 
 
+async def test_who_stops_waits_little_for_a_connection(database_url: str) -> None:
+    async with Database(database_url, max_connections=1) as database, database.connection():
+        database.hasten()
+        with pytest.raises(DependencyError, match=r"no connection to PostgreSQL: .* after 2\.00 sec"):
+            await names(database)
+
+
 async def test_times_come_back_in_utc(database: Database) -> None:
     async with database.connection() as connection:
         row = await (await connection.execute("SELECT '2024-03-01 00:00:00+09'::timestamptz")).fetchone()

@@ -1,5 +1,8 @@
 """`ms run ROLE`: one role in the foreground."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +13,7 @@ from marketsentry.cli.trader_replay import MAX, Replay, Speed, read_span, replay
 from marketsentry.exceptions import InputError
 
 if TYPE_CHECKING:
+    from marketsentry.bootstrap import System
     from marketsentry.services.trader_replay import ReplaySpan
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -81,7 +85,11 @@ async def _run_role(
     set_up_logs(settings)
     if not watch_stdin:  # else the supervisor has said it
         structlog.get_logger(__name__).info("settings", **settings.summary())
-    async with stop_event(watch_stdin=watch_stdin) as stop, open_system(settings) as system:
+    async with (
+        stop_event(watch_stdin=watch_stdin) as stop,
+        open_system(settings) as system,
+        _hastened(system, stop),
+    ):
         match role:
             case Role.API:
                 given = listen_fd >= 0
@@ -93,3 +101,18 @@ async def _run_role(
                 from marketsentry.roles.trader import run_trader
 
                 await run_trader(system, stop=stop)
+
+
+@asynccontextmanager
+async def _hastened(system: "System", stop: asyncio.Event) -> AsyncIterator[None]:
+    """Once it is time to stop, wait for the record no longer than it takes where it is there."""
+
+    async def hasten() -> None:
+        await stop.wait()
+        system.database.hasten()
+
+    waiting = asyncio.create_task(hasten())
+    try:
+        yield
+    finally:
+        waiting.cancel()
