@@ -13,8 +13,10 @@ from weakref import WeakSet
 import structlog
 
 from marketsentry.core.orders.plan import order_id_of
+from marketsentry.ports.execution import Sleep
 from marketsentry.ports.order_feed import FeedBegun, FeedBroken, OrderFeed, OrderMoved, OrderNews
 
+AGAIN_AFTER_S = 30.0
 log = structlog.get_logger(__name__)
 
 
@@ -83,10 +85,14 @@ class OrderWatch:
         The streams of the accounts that are traded.
     executor
         Who drives orders.
+    sleep
+        Waits before a stream that failed is begun again.
     """
 
-    def __init__(self, feeds: Sequence[OrderFeed], executor: Attentive) -> None:
-        self._feeds, self._executor = feeds, executor
+    def __init__(
+        self, feeds: Sequence[OrderFeed], executor: Attentive, *, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._feeds, self._executor, self._sleep = feeds, executor, sleep
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until `stop` is set."""
@@ -117,7 +123,9 @@ class OrderWatch:
                 log.warning("order_stream_broken", adapter=name, reason=reason)
 
     async def _listen(self, feed: OrderFeed) -> None:
-        try:
-            await feed.run(partial(self.hear, feed.name))
-        except Exception:  # outermost loop of a stream: orders are looked at without it
-            log.exception("order_stream_failed", adapter=feed.name)
+        while True:
+            try:
+                await feed.run(partial(self.hear, feed.name))
+            except Exception:  # outermost loop of a stream: orders are looked at without it
+                log.exception("order_stream_failed", adapter=feed.name)
+            await self._sleep(AGAIN_AFTER_S)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from marketsentry.core.orders.plan import limit_leg_id, market_leg_id, order_id_of
 from marketsentry.ports.order_feed import FeedBegun, FeedBroken, OrderMoved
-from marketsentry.services.order_stream import OrderWatch, Wakes
+from marketsentry.services.order_stream import AGAIN_AFTER_S, OrderWatch, Wakes
 
 
 class Looks:
@@ -122,3 +122,25 @@ async def test_a_stream_that_fails_takes_no_other_with_it():
     stop.set()
     await asyncio.wait_for(running, 5)
     assert looks.at == [4]
+
+
+async def test_a_stream_that_failed_is_begun_again():
+    begun, waits = [], []
+
+    async def fails_first(hear):
+        begun.append(hear)
+        if len(begun) < 3:
+            raise ValueError("the client could not be closed")
+        again.set()
+        await asyncio.Event().wait()
+
+    async def sleep(seconds):
+        waits.append(seconds)
+
+    stop, again = asyncio.Event(), asyncio.Event()
+    watch = OrderWatch((Feed("coinbase_live", fails_first),), Looks(), sleep=sleep)
+    running = asyncio.create_task(watch.run(stop))
+    await asyncio.wait_for(again.wait(), 5)
+    stop.set()
+    await asyncio.wait_for(running, 5)
+    assert waits == [AGAIN_AFTER_S] * 2
