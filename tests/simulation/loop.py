@@ -61,11 +61,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """The port `Clock` on the time of a loop."""
+    """The port `Clock` on the time of a loop; it may be set wrong, by `off_s`."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self.off_s = 0.0
 
     def now(self) -> datetime:
         """Return the present as an aware time in UTC."""
-        return START + timedelta(seconds=self._loop.time())
+        return START + timedelta(seconds=self._loop.time() + self.off_s)

@@ -61,8 +61,9 @@ def simulate(seed: int, desk: Desk, *, bug: Bug | None = None) -> Outcome:
     """
     loop = VirtualLoop()
     try:
-        desk.begin(VirtualClock(loop))
-        world = World(seed, loop, desk, bug)
+        clock = VirtualClock(loop)
+        desk.begin(clock)
+        world = World(seed, loop, desk, clock, bug)
         return loop.run_until_complete(_judged(world))
     finally:
         loop.close()

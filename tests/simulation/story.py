@@ -44,6 +44,7 @@ N_CLIENTS = 3
 N_DECISIONS = 3  # of each client
 CHAOS_S = 60.0
 CALM_S = 900.0
+_CLOCKS_OFF_S = (-90.0, -20.0, -3.0, 0.0, 3.0, 20.0, 90.0)
 _NIGHTS_S = (0.0, 0.0, 150.0, 3600.0)  # so long nobody runs before the last process comes
 
 
@@ -58,11 +59,13 @@ async def play(world: World) -> None:
         *(asyncio.create_task(_keeper(world, n)) for n in range(1 + (world.seed % 2))),
         asyncio.create_task(_operator(world)),
         asyncio.create_task(_outages(world)),
+        asyncio.create_task(_clocks(world)),
     ]
     await asyncio.wait(clients, timeout=CHAOS_S)
     await _end(actors)
     world.chance.is_calm = True
     world.record_is_away = world.venue_is_away = False
+    world.clock.off_s = world.record_clock.off_s = 0.0
     world.rates = replace(world.rates, slow=0.0)
     for one in world.running:
         one.process.die("the end of the faults")
@@ -274,3 +277,18 @@ async def _outages(world: World) -> None:
         setattr(world, f"{what}_is_away", False)
         world.note(f"{what} is back")
         world.counts[f"outages of the {what}"] += 1
+
+
+async def _clocks(world: World) -> None:
+    """Set the clock of the machine forth and back, and mostly that of the record with it: it is the same machine."""
+    draw = world.chance.of("clocks")
+    if draw.random() < 0.6:
+        return
+    is_one = draw.random() < 0.7
+    while True:
+        await asyncio.sleep(draw.uniform(1, 20))
+        world.clock.off_s = draw.choice(_CLOCKS_OFF_S)
+        if is_one:
+            world.record_clock.off_s = world.clock.off_s
+        world.note(f"the clock is off by {world.clock.off_s:g} s")
+        world.counts["clocks set"] += 1

@@ -85,6 +85,7 @@ class World:
     seed: int
     loop: VirtualLoop
     desk: Desk
+    record_clock: VirtualClock
     bug: Bug | None = None
     record_is_away: bool = False
     venue_is_away: bool = False
@@ -100,7 +101,8 @@ class World:
         self.chance = Chance(self.seed)
         self.rates = self.chance.rates()
         self.clock = VirtualClock(self.loop)
-        self.exchange = Exchange(self.loop, self.clock, self.chance, CASH * len(STRATEGIES))
+        true_clock = VirtualClock(self.loop)
+        self.exchange = Exchange(self.loop, true_clock, self.chance, CASH * len(STRATEGIES))
 
     def note(self, what: str) -> None:
         """Add to the trace."""

@@ -6,7 +6,7 @@ critical event, once for each order or trade.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -23,6 +23,7 @@ from marketsentry.services.tell_once import tell_once
 UNKNOWN_ORDER = "unknown_venue_order"
 UNBOOKED_FILL = "unbooked_venue_fill"
 WINDOW = timedelta(hours=24)
+_WHOLE_EVERY = timedelta(hours=1)
 log = structlog.get_logger(__name__)
 
 
@@ -46,11 +47,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileParts:
-    """What reconciling needs."""
+    """What reconciling needs. `wholly_at` is when all fills of an account were read, by its id; it is kept up."""
 
     transactions: Transactions
     venues: Venues
     clock: Clock
+    wholly_at: dict[int, datetime] = field(default_factory=dict)
 
 
 async def reconcile_all(parts: ReconcileParts) -> Sequence[Difference]:
@@ -83,7 +85,8 @@ async def reconcile_all(parts: ReconcileParts) -> Sequence[Difference]:
 async def _compare(account: Account, venue: Venue, parts: ReconcileParts) -> list[Difference]:
     now = parts.clock.now()
     open_orders = await venue.open_orders()
-    fills = await venue.fills_since(now - WINDOW)
+    since, is_whole = _window(parts.wholly_at.get(account.id), now)
+    fills = await venue.fills_since(since)
     ids = [one.client_order_id for one in open_orders]
     ids += [told.client_order_id for told in fills if told.client_order_id is not None]
     async with parts.transactions() as stores:
@@ -109,7 +112,19 @@ async def _compare(account: Account, venue: Venue, parts: ReconcileParts) -> lis
                     *(told.fill.trade_id, told.client_order_id, told.fill.qty),
                 )
             )
+    if is_whole:
+        parts.wholly_at[account.id] = now
     return found
+
+
+def _window(last: datetime | None, now: datetime) -> tuple[datetime, bool]:
+    """Tell since when fills are read, and whether that is all of them: a day, and what an outage has kept from us.
+
+    All of them are read once an hour; the looks between begin before the last of those.
+    """
+    if last is not None and timedelta(0) <= now - last < _WHOLE_EVERY:
+        return last - _WHOLE_EVERY, False
+    return (now - WINDOW if last is None else min(now - WINDOW, last - _WHOLE_EVERY)), True
 
 
 async def _still_works(shown: LegView, venue: Venue, now: datetime) -> bool:

@@ -60,6 +60,7 @@ class Executor:
         self._failures: dict[int, _Failure] = {}
         self._wakes = Wakes(parts.sleep)
         self._looks_around = True
+        self._reconciling = ReconcileParts(parts.transactions, parts.venues, parts.clock)
         self._reconcile_at = self._reconcile_soonest = 0.0
         self._differences: frozenset[str] = frozenset()
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
@@ -165,9 +166,8 @@ class Executor:
             return
         self._looks_around = False
         self._reconcile_at, self._reconcile_soonest = now + RECONCILE_EVERY_S, now + _RECONCILE_SOONEST_S
-        parts = ReconcileParts(self._parts.transactions, self._parts.venues, self._parts.clock)
         try:
-            found = {one.event_code: one for one in await reconcile_all(parts)}
+            found = {one.event_code: one for one in await reconcile_all(self._reconciling)}
         except DependencyError:
             self._looks_around = True
             raise

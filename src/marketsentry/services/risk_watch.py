@@ -97,6 +97,8 @@ class RiskWatch:
             except Exception as error:  # noqa: BLE001 - it is raised below
                 errors.append(error)
         demanded = {(row.track, row.scope) for row in in_force if row.mode.demands_closing}
+        for key in self._flattening.keys() - demanded:
+            self._flattening[key].cancel()  # it was reset or has expired: what is opened now may stay
         self._tries = {key: one for key, one in self._tries.items() if key in demanded}
         if errors:
             raise errors[0]

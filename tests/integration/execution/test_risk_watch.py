@@ -14,7 +14,7 @@ from marketsentry.services.execution_admit import admit
 from marketsentry.services.execution_request import RunRequest
 from marketsentry.services.executor import Executor
 from marketsentry.services.flatten import FlattenParts
-from marketsentry.services.risk_switch import ManualTrigger, trigger_switch
+from marketsentry.services.risk_switch import ManualTrigger, reset_switch, trigger_switch
 from marketsentry.services.risk_watch import RiskWatch
 
 
@@ -80,3 +80,28 @@ async def test_a_bug_with_one_scope_is_told_and_ends_nothing(world: World) -> No
 
     codes = await _watched(world, wrong)
     assert {"risk_watch_failed", "flattened:liquid:s2"} <= set(codes)
+
+
+async def test_a_flatten_ends_with_the_switch_that_asked_for_it(world: World) -> None:
+    await _hold(world, "s1", "coinbase")
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> None:
+        asked.set()
+        await answers.wait()
+
+    record = world.database.transactions
+    await trigger_switch(ManualTrigger("liquid", "s1", mode=Mode.FLATTEN), by=BY, transactions=record)
+    admit_parts = replace(world.admit, venues=_Troubled(world, "coinbase", slowly))
+    parts = FlattenParts(admit_parts, Executor(world.drive_parts()), world.entropy, world.clock.sleep)
+    stop = asyncio.Event()
+    running = asyncio.create_task(RiskWatch(parts).run(stop))
+    async with asyncio.timeout(30):
+        await asked.wait()
+    await reset_switch("liquid", "s1", reason="go on", by=BY, transactions=record)
+    await asyncio.sleep(1.0)  # a pass or more
+    answers.set()
+    await asyncio.sleep(0.5)
+    assert await _held(world) == {"s1"}
+    stop.set()
+    await running
