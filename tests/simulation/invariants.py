@@ -36,7 +36,7 @@ JOIN order_events AS admitted ON admitted.order_id = sent.order_id AND admitted.
 JOIN orders_sim AS o ON o.id = sent.order_id
 WHERE sent.kind = 'leg_sending' AND NOT o.reduce_only AND sent.at - admitted.at > %(longest)s
 """
-_LONGEST = OPENS_WITHIN + timedelta(minutes=1)  # what was in time may wait for a quote
+_LONGEST = OPENS_WITHIN + timedelta(minutes=65)  # by clocks that may be off by an hour
 
 
 class Ordered(Protocol):

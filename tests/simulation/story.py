@@ -44,8 +44,8 @@ N_CLIENTS = 3
 N_DECISIONS = 3  # of each client
 CHAOS_S = 60.0
 CALM_S = 900.0
-_CLOCKS_OFF_S = (-90.0, -20.0, -3.0, 0.0, 3.0, 20.0, 90.0)
-_NIGHTS_S = (0.0, 0.0, 150.0, 3600.0)  # so long nobody runs before the last process comes
+_CLOCKS_OFF_S = (-90.0, -3.0, 0.0, 20.0, 90.0, 3600.0)
+_NIGHTS_S = (0.0, 0.0, 150.0, 10_800.0)  # so long nobody runs before the last process comes
 
 
 async def play(world: World) -> None:

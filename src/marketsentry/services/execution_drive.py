@@ -324,10 +324,22 @@ class Driver:
             evidence = Evidence(view.venue_order_id, is_over, view.filled_qty, view.venue_status)
         elif self.in_record is not None:  # only who holds the order hands a leg in there
             grace = timedelta(0)
-        else:  # back from an outage it may not know yet what it took: it is asked twice
-            self.missed_at = self.missed_at or now
-            grace = grace if now - self.missed_at >= _NOT_THERE_FOR else timedelta.max
+        else:
+            grace = self._grace(now)
         return reconcile(order, client_order_id, evidence, fills, now=now, grace=grace)
+
+    def _grace(self, now: datetime) -> timedelta:
+        """Tell how old the open leg must be to be absent, as the venue has said again.
+
+        Back from an outage it may not know yet what it took: it is asked twice. One that was missed for long enough is
+        absent however old it seems: the clock may have been set back since it was sent.
+        """
+        if self.missed_at is None or self.missed_at > now:
+            self.missed_at = now
+        missed, grace = now - self.missed_at, timedelta(seconds=self.parts.rules.grace_s)
+        if missed < _NOT_THERE_FOR:
+            return timedelta.max
+        return grace if missed < grace else timedelta.min
 
     async def _write(self, events: Iterable[Event]) -> None:
         change = self._change(events)

@@ -257,3 +257,22 @@ async def test_what_only_closes_is_asked_for_as_an_exit(world: World) -> None:
         await _over(world, stored.id)
     assert venues.urgencies == {Side.BUY: {Urgency.OTHER}, Side.SELL: {Urgency.EXIT}}
     await executor.close()
+
+
+async def test_a_leg_that_the_venue_never_had_is_absent_though_the_clock_was_set_back(world: World) -> None:
+    (stored,) = await world.admitted("10")
+    lost = Faults(1, error=lambda: OutcomeUnknownError("the question was lost"))
+    n_rests = 0
+
+    async def set_back_once(seconds: float) -> None:
+        nonlocal n_rests
+        n_rests += 1
+        world.clock.at += timedelta(hours=-1 if n_rests == 1 else 0, seconds=seconds)
+
+    plain = world.drive_parts()
+    executor = Executor(replace(plain, venues=FaultyVenues(world.registry, lost), sleep=set_back_once))
+    await executor.settle([stored.id], within_s=30)
+    row = await _row(world, stored.id)
+    assert (row.status, row.filled_qty) == (OrderStatus.FILLED, 10)
+    assert n_rests < 20
+    await executor.close()

@@ -221,6 +221,17 @@ async def test_a_lease_has_one_owner_until_it_ends(database: Database) -> None:
         assert taken.id == first.id
 
 
+async def test_a_lease_of_a_clock_that_was_set_back_is_none(database: Database) -> None:
+    (stored,) = await _admitted(database, _order())
+    async with database.transactions() as stores:
+        assert await stores.orders.claim("a", lease_s=3600, limit=1)  # by a clock that was an hour ahead
+    async with database.transactions() as stores:
+        (taken,) = await stores.orders.claim("b", lease_s=60, limit=1)
+        assert taken.id == stored.id
+    async with database.transactions() as stores:
+        assert await stores.orders.claim("a", lease_s=60, limit=1) == []
+
+
 async def _held(change: Change, stores: Stores) -> Coroutine[Any, Any, Sequence[StoredOrder]]:
     return stores.orders.append([change], holder=Holder("b", 60))
 

@@ -261,7 +261,8 @@ WHERE id IN (
     SELECT id
     FROM orders_sim
     WHERE status IN ('executing', 'unknown')
-      AND (lease_until IS NULL OR lease_until <= clock_timestamp() OR lease_owner = %(owner)s)
+      AND (lease_until IS NULL OR lease_until <= clock_timestamp() OR lease_owner = %(owner)s
+           OR lease_until > clock_timestamp() + interval '5 minutes') -- of a clock that has been set back
       AND (%(order_ids)s::bigint[] IS NULL OR id = ANY(%(order_ids)s::bigint[]))
     ORDER BY id
     FOR UPDATE SKIP LOCKED

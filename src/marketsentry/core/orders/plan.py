@@ -254,11 +254,12 @@ def _follow(leg: Leg, plan: Plan, now: datetime, stop: str | None) -> Step:
     """Bring an open leg to its end."""
     name = leg.client_order_id
     if leg.state is LegState.WORKING:
-        left_s = (leg.sent_at + timedelta(seconds=float(plan.limit_timeout_s)) - now).total_seconds()
-        if left_s <= 0 or stop is not None:
+        whole_s = float(plan.limit_timeout_s)
+        left_s = (leg.sent_at + timedelta(seconds=whole_s) - now).total_seconds()
+        if not 0 < left_s <= whole_s or stop is not None:  # more is left where the clock was set back
             return Cancel(name)
         return Ask(name, min(POLL_S, left_s))
-    wait_s = min(max(POLL_S, (now - leg.sent_at).total_seconds() / 4), _LONGEST_WAIT_S)
+    wait_s = min(max(POLL_S, abs((now - leg.sent_at).total_seconds()) / 4), _LONGEST_WAIT_S)
     return Ask(name, wait_s, cancels_again=leg.state is LegState.CANCEL_PENDING)
 
 

@@ -68,6 +68,14 @@ def test_a_working_leg_is_asked_for_until_its_time_is_over_then_cancelled_once()
     assert step_of(pending, plan, seconds=2) == Ask("ms-7-l", 0.5, cancels_again=True)
 
 
+def test_a_leg_that_was_sent_in_the_future_has_worked_long_enough() -> None:
+    """The clock was set back: how long it has worked cannot be told, and it must not wait until then."""
+    order = after(admitted(), limit(tif=GTC), LegWorking(at(0.1), "ms-7-l", "v1"))
+    assert step_of(order, Plan(time_in_force=GTC), seconds=-1) == Cancel("ms-7-l")
+    unknown = after(admitted(), limit(tif=GTC), LegUnseen(at(0.1), "ms-7-l", "no answer"))
+    assert step_of(unknown, Plan(time_in_force=GTC), seconds=-3600) == Ask("ms-7-l", 30.0)
+
+
 def test_no_leg_is_sized_before_the_one_before_it_is_settled() -> None:
     working = after(admitted(), limit(tif=GTC), LegWorking(at(0), "ms-7-l", "v1"))
     half = after(working, filled("ms-7-l", "t1", "0.4"), CancelSending(at(2), "ms-7-l"))
