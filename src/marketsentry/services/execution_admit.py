@@ -8,7 +8,7 @@ refusal pulls or tells is written after it, for a refusal writes nothing else.
 
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -270,6 +270,8 @@ async def judge_held(stores: Stores, request: RunRequest, parts: AdmitParts, hel
             raise Refusal((no_data_code(order.target),))
     sized = await _sized(stores, request, parts, held, openers, holdings)
     if account is not None and openers:
+        if request.is_live and held.judged is None:  # whoever asked the breaker before has seen a price
+            _refuse_unpriced(sized, market.known, parts)
         await _judge(stores, parts, account, known, sized, market, states)
     return Admission(sized, account, refusal)
 
@@ -279,6 +281,15 @@ def _refuse_blocked(openers: Sequence[StoredOrder], switches: Sequence[Effective
     for order in openers:
         if (code := blocked.get((order.track, order.strategy_id))) is not None:
             raise Refusal([code], by_switch=True)
+
+
+def _refuse_unpriced(sized: Sequence[Sized], known: Sequence[KnownPrice], parts: AdmitParts) -> None:
+    """Refuse to open with money what has no price of ours: nothing says how much it is, and the breaker may be off."""
+    oldest = parts.clock.now() - timedelta(seconds=parts.risk.limits.breaker.max_price_age_s)
+    priced = {one.target for one in known if one.at >= oldest}
+    for one in sized:
+        if one.opens and one.qty and one.order.target not in priced:
+            raise Refusal((no_data_code(one.order.target),))
 
 
 @dataclass(frozen=True, slots=True)

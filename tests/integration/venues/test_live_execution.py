@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -206,3 +207,17 @@ async def test_a_switch_lets_what_is_held_be_sold(api: httpx.AsyncClient, exchan
     told = await executed(api, side="sell", quantity=SENT)
     assert (told["status"], told["filled_qty"]) == ("filled", SENT)
     assert [one["side"] for one in exchange.truth()["fills"]][-1] == "sell"
+
+
+@pytest.mark.parametrize("est_price", [None, 0.01])
+async def test_what_has_no_price_of_ours_is_not_opened_though_the_breaker_is_off(
+    live: System, exchange: SimExchange, est_price: float | None
+) -> None:
+    """Its weight could not be told: without a price it would count for nothing, whatever its size."""
+    limits = replace(live.risk_limits, breaker=replace(live.risk_limits.breaker, max_abs_return=0.0))
+    transport = httpx.ASGITransport(create_app(replace(live, risk_limits=limits)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", timeout=60) as api:
+        decision_id = await entered(api, target="ETH", quantity=100_000, est_price=est_price)
+        answer = await api.post(RUN, json={"decision_id": decision_id, **LIVE})
+    assert (answer.status_code, answer.json()["detail"]) == (423, "risk_blocked:insufficient_market_data:ETH")
+    assert exchange.truth()["orders"] == []
