@@ -134,7 +134,7 @@ def block_minutes(minutes: int) -> int:
     return min(max(minutes, 1), 1440)  # the contract clamps this one instead of refusing it
 
 
-def auth_mode(value: object) -> object:
+def only_off(value: object) -> object:
     """Refuse every mode but the one that exists."""
     if value != "off":
         raise ValueError("must be 'off': this version has no token authentication and binds loopback only")

@@ -34,11 +34,11 @@ from marketsentry.setting_values import (
     Share,
     SymbolValues,
     Venues,
-    auth_mode,
     block_minutes,
     host_and_port,
     is_loopback,
     lower,
+    only_off,
     secret_url,
     upper,
 )
@@ -169,7 +169,7 @@ class Settings(BaseSettings):
     rate_limit_rps: Positive = 20.0
     max_body_bytes: Count = 8_388_608
     api_bind: Annotated[tuple[str, int], BeforeValidator(host_and_port)] = ("127.0.0.1", 8000)
-    auth_mode: Annotated[Literal["off"], BeforeValidator(auth_mode)] = "off"
+    auth_mode: Annotated[Literal["off"], BeforeValidator(only_off)] = "off"
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(upper)] = "INFO"
     log_format: Annotated[Literal["json", "console"], BeforeValidator(lower)] = "json"
 
