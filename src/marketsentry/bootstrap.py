@@ -47,7 +47,8 @@ from marketsentry.services.predict_told import ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
 from marketsentry.services.serving import ServingCache
 from marketsentry.services.signals import SignalParts
-from marketsentry.settings import Settings, is_loopback, load_settings
+from marketsentry.setting_values import is_loopback
+from marketsentry.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from marketsentry.adapters.venues.ccxt_venue import CcxtVenue
