@@ -211,6 +211,11 @@ class Driver:
         sending = _sending(step, self.parts.clock.now())
         if self.in_record is None:
             await self._write([sending])
+            asleep = self.parts.clock.now() - sending.at  # all of the machine may have been, its timers too
+            if asleep >= timedelta(seconds=self.parts.rules.lease_s):
+                raise ConflictError(
+                    f"order {self.stored.id} was to be sent {asleep} ago: others may drive it"
+                )
             await self._hand_in(step)
         else:
             await self._hand_in(step, sending)

@@ -1,7 +1,8 @@
 """Times that meet: leases, pauses, slow answers, and a process that is back after days (K-18, K-20, K-24)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -10,9 +11,11 @@ import pytest
 
 from execution_world import BY, World
 from faulty_venue import Faults, FaultyVenue, FaultyVenues
+from marketsentry.core.orders.events import LegSending
 from marketsentry.core.orders.order import OrderStatus, Side, TimeInForce
 from marketsentry.core.orders.plan import OPENS_WITHIN
 from marketsentry.exceptions import InputError
+from marketsentry.ports import Stores
 from marketsentry.ports.orders import StoredOrder
 from marketsentry.ports.risk import EventFilter
 from marketsentry.ports.urgency import Urgency, urgency_here
@@ -275,4 +278,28 @@ async def test_a_leg_that_the_venue_never_had_is_absent_though_the_clock_was_set
     row = await _row(world, stored.id)
     assert (row.status, row.filled_qty) == (OrderStatus.FILLED, 10)
     assert n_rests < 20
+    await executor.close()
+
+
+async def test_a_machine_that_slept_before_it_sent_a_leg_does_not_send_it(world: World) -> None:
+    """Its timers slept too, so that its lease seems to hold; others may have taken the order and sent it since."""
+    (stored,) = await world.admitted("10")
+    faults, asleep = Faults(), timedelta(hours=1)
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Stores]:
+        nonlocal asleep
+        async with world.database.transactions() as stores:
+            yield stores
+            log = (await stores.orders.events([stored.id]))[stored.id]
+        if isinstance(log[-1].event, LegSending):
+            world.clock.at += asleep
+            asleep = timedelta(0)
+
+    executor = Executor(replace(world.drive_parts(faults), transactions=opened))
+    await executor.settle([stored.id], within_s=5)
+    assert faults.submitted == []
+    await executor.claim_open()
+    row = await _over(world, stored.id)
+    assert (row.status, faults.submitted) == (OrderStatus.EXPIRED, [])
     await executor.close()
