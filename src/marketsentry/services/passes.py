@@ -16,6 +16,7 @@ from marketsentry.ports import Transactions
 from marketsentry.ports.risk import RiskEvent, Severity
 
 T = TypeVar("T")
+TELL_AGAIN_S = 600.0
 log = structlog.get_logger(__name__)
 
 
@@ -35,8 +36,8 @@ async def keep_passing(
     once
         One pass.
     name
-        What failed is told as `{name}_failed`, in the log when it changes. What is no outage of a dependency is a
-        risk event of that code too: time does not mend it.
+        What failed is told as `{name}_failed` in the log, the same every ten minutes at most. What is no outage of a
+        dependency is a risk event of that code too: time does not mend it.
     every_s
         Pause between two passes, in seconds.
     stop
@@ -46,24 +47,33 @@ async def keep_passing(
     severity
         Of the event.
     """
-    said = ""
+    told: dict[str, float] = {}
     while not stop.is_set():
         try:
             await once()
-            said = ""
         except DependencyError as error:
-            if said != (said := str(error)):
-                log.warning(f"{name}_failed", reason=said)
+            if _is_news(str(error), told):
+                log.warning(f"{name}_failed", reason=str(error))
         except Exception as error:  # outermost loop: a bug in one pass must not end the passes
-            if said != (said := repr(error)):
+            if _is_news(repr(error), told):
                 if isinstance(error, MarketSentryError):
-                    log.error(f"{name}_failed", reason=said)
+                    log.error(f"{name}_failed", reason=str(error))
                 else:
                     log.exception(f"{name}_failed")
-                await _tell(RiskEvent(severity, f"{name}_failed", f"a pass failed: {said}"), transactions)
+                await _tell(RiskEvent(severity, f"{name}_failed", f"a pass failed: {error!r}"), transactions)
         with suppress(TimeoutError):
             async with asyncio.timeout(every_s):
                 await stop.wait()
+
+
+def _is_news(reason: str, told: dict[str, float]) -> bool:
+    now = asyncio.get_running_loop().time()
+    for known in [one for one, at in told.items() if now - at >= TELL_AGAIN_S]:
+        del told[known]
+    if reason in told:
+        return False
+    told[reason] = now
+    return True
 
 
 async def _tell(event: RiskEvent, transactions: Transactions) -> None:

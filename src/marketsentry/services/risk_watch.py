@@ -116,20 +116,20 @@ class RiskWatch:
         ]
 
     async def _flatten(self, row: SwitchRow) -> FlatReport:
-        key, now = (row.track, row.scope), self.parts.admit.clock.now
         try:
             report = await flatten(Scope(row.track, row.scope), self.parts, since=row.updated_at)
-        except BaseException:
-            self._tries[key] = _Try(row, now() + FIRST_PAUSE)
+        except DependencyError:
+            self._pause(row, FIRST_PAUSE)  # the record is away, and at its return there is no time to lose
+            raise
+        except Exception:
+            self._pause(row, self._next_pause(row))
             raise
         if report.proof.is_flat:
-            self._tries.pop(key, None)
+            self._tries.pop((row.track, row.scope), None)
             log.info("flattened", track=row.track, scope=row.scope, seconds=round(report.seconds, 3))
             return report
-        before = self._tries.get(key)
-        is_again = before is not None and before.row.updated_at == row.updated_at
-        pause = min(before.pause * 2, LONGEST_PAUSE) if before is not None and is_again else FIRST_PAUSE
-        self._tries[key] = _Try(row, now() + pause, pause)
+        pause = self._next_pause(row)
+        self._pause(row, pause)
         log.error(
             "flatten_unproved",
             track=row.track,
@@ -138,6 +138,14 @@ class RiskWatch:
             next_in_s=pause.total_seconds(),
         )
         return report
+
+    def _next_pause(self, row: SwitchRow) -> timedelta:
+        before = self._tries.get((row.track, row.scope))
+        is_again = before is not None and before.row.updated_at == row.updated_at
+        return min(before.pause * 2, LONGEST_PAUSE) if before is not None and is_again else FIRST_PAUSE
+
+    def _pause(self, row: SwitchRow, pause: timedelta) -> None:
+        self._tries[row.track, row.scope] = _Try(row, self.parts.admit.clock.now() + pause, pause)
 
     async def _is_due(self, row: SwitchRow) -> bool:
         """Whether a flatten is to be tried: not proved since the block was last changed, or something is held again."""
