@@ -18,6 +18,13 @@ from marketsentry.ports import Stores
 
 _CONNECT_LIMIT_S = 10.0
 _STOPPING_LIMIT_S = 2.0
+# A server that vanished without a word is given up after 20 s: the kernel would wait a quarter of an hour.
+_NOTICES_SILENCE = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 
 class Database:
@@ -58,6 +65,7 @@ class Database:
             kwargs={
                 "options": f"-c statement_timeout={milliseconds} -c timezone=UTC{commits}",
                 "connect_timeout": int(_CONNECT_LIMIT_S),
+                **_NOTICES_SILENCE,
                 "application_name": "marketsentry",
             },
         )
