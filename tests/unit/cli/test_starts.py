@@ -9,6 +9,8 @@ SLOW = ("alembic", "ccxt", "duckdb", "fastapi", "lightgbm", "numba", "scipy", "s
 STARTS = {
     "help": "marketsentry.cli.app",
     "a verb that reads": "marketsentry.bootstrap, marketsentry.adapters.postgres.models",
+    "a verb that stops and closes": "marketsentry.bootstrap, marketsentry.services.flatten",
+    "a verb that looks at orders": "marketsentry.bootstrap, marketsentry.services.execution_why",
     "the supervisor": "marketsentry.bootstrap, marketsentry.api.listening, marketsentry.roles.supervisor",
     "the trader before there is a model": "marketsentry.api.listening, marketsentry.roles.trader",
 }
