@@ -1,24 +1,31 @@
-"""Signal, risk check and execution over HTTP: the running program, one client that keeps its connection."""
+"""Signal, risk check and execution over HTTP: the running program, one client that keeps its connection.
+
+The peer is a plain synchronous service (`plain_api`) on the same PostgreSQL, called in turn with the program.
+"""
 
 import asyncio
 import http.client
 import json
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.desk import FIVE_MINUTES, HORIZON, MODEL, PER_DAY, SYMBOLS, make_bars, train_on
 from benchmarks.machine import CommitFloor, commit_floor, load_now
-from benchmarks.program import RunningProgram, running_program
+from benchmarks.program import free_port, running_program, wait_until_ready
 from benchmarks.timing import latency_rows
+from marketsentry.adapters.embedded import read_owner
 from marketsentry.adapters.venues.paper import PaperRules
 from marketsentry.bootstrap import open_system
 from marketsentry.settings import Settings
 
 N_TRAINED = 10 * PER_DAY
-N_WARM, N_CALLS = 10, 200
+N_WARM, N_CALLS, N_BLOCKS = 10, 200, 4
 VENUE_DELAY_S = PaperRules().latency_s
 _API = "/api/v2"
 
@@ -45,8 +52,8 @@ Calls = Callable[["Client", int], Iterable[float]]
 class Client:
     """One connection to the API of the running program."""
 
-    def __init__(self, program: RunningProgram) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", program.port, timeout=60)
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def post(self, path: str, body: dict[str, Any]) -> tuple[float, dict[str, Any]]:
         """Seconds of a call, and its answer; raises where that is not a success."""
@@ -109,20 +116,43 @@ def _measured(
     with tempfile.TemporaryDirectory() as home:
         floor = asyncio.run(_prepared(Path(home)))
         env = {"MS_SERVED_MODELS": f"{HORIZON}={':'.join(MODEL)}", "RISK_MAX_ABS_RETURN": "0"}
-        with running_program(home, env=env) as program:
-            client = Client(program)
-            list(calls(client, N_WARM))
+        with running_program(home, env=env) as program, _plain(Path(home)) as port:
+            ours, plain = Client(program.port), Client(port)
+            for one in (ours, plain):
+                list(calls(one, N_WARM))
             load = load_now()
-            samples = [seconds - taken_off_s for seconds in calls(client, N_CALLS)]
-            client.close()
+            samples: list[float] = []
+            peer: list[float] = []
+            for _ in range(N_BLOCKS):
+                samples += [seconds - taken_off_s for seconds in calls(ours, N_CALLS // N_BLOCKS)]
+                peer += calls(plain, N_CALLS // N_BLOCKS)
+            ours.close()
+            plain.close()
     return latency_rows(
         name,
         samples,
         {"p95": budget_ms},
         main="p95",
         limit_ms=floor.ms,
-        notes=f"{notes}; limit is one durable commit; {load}",
+        peer=peer,
+        notes=f"{notes}; limit is one durable commit; peer is a plain synchronous service, in turn; {load}",
     )
+
+
+@contextmanager
+def _plain(home: Path) -> Iterator[int]:
+    """Run the plain service on the database of the program that runs there; tells its port."""
+    owner = read_owner(home)
+    if owner is None or not owner.database_url:
+        raise RuntimeError(f"no program runs the engines of {home}")
+    port = free_port()
+    words = (sys.executable, "-m", "benchmarks.plain_api", owner.database_url, str(port))
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as service:
+        try:
+            wait_until_ready(port, service)
+            yield port
+        finally:
+            service.terminate()
 
 
 async def _prepared(home: Path) -> CommitFloor:

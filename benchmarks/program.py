@@ -28,7 +28,7 @@ class RunningProgram:
 @contextmanager
 def running_program(home: str, *, env: Mapping[str, str] | None = None) -> Iterator[RunningProgram]:
     """Run `ms up` on a data directory for as long as the block lasts; `env` are more of its settings."""
-    port = _free_port()
+    port = free_port()
     told = {
         **os.environ,
         "MS_HOME": home,
@@ -36,17 +36,22 @@ def running_program(home: str, *, env: Mapping[str, str] | None = None) -> Itera
         "RATE_LIMIT_RPS": "1000000",
         **(env or {}),
     }
-    started = time.perf_counter()
     program = subprocess.Popen((MS, "up"), env=told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        while not _is_ready(port):
-            if time.perf_counter() - started > READY_WITHIN_S or program.poll() is not None:
-                raise RuntimeError(f"ms up was not ready within {READY_WITHIN_S} s")
-            time.sleep(0.02)
-        yield RunningProgram(port, time.perf_counter() - started)
+        yield RunningProgram(port, wait_until_ready(port, program))
     finally:
         program.send_signal(signal.SIGTERM)
         program.wait(timeout=30)
+
+
+def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> float:
+    """Tell how many seconds it took until `/health/ready` answered 200 from now on; raises where it does not."""
+    started = time.perf_counter()
+    while not _is_ready(port):
+        if time.perf_counter() - started > READY_WITHIN_S or process.poll() is not None:
+            raise RuntimeError(f"{process.args!r} was not ready within {READY_WITHIN_S} s")
+        time.sleep(0.02)
+    return time.perf_counter() - started
 
 
 def _is_ready(port: int) -> bool:
@@ -57,7 +62,8 @@ def _is_ready(port: int) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port on 127.0.0.1 on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -29,8 +29,12 @@ def latency_rows(
     main: str,
     limit_ms: Callable[[float], float],
     notes: str,
+    peer: Sequence[float] | None = None,
 ) -> list[dict[str, Any]]:
-    """Rows of the 50th, 95th and 99th percentile in ms; `main` of them carries the name of the budget itself."""
+    """Rows of the 50th, 95th and 99th percentile in ms; `main` of them carries the name of the budget itself.
+
+    `samples` and those of a `peer` are in seconds.
+    """
     rows = []
     for label, q in sorted(_QUANTILES, key=lambda one: one[0] != main):
         is_main = label == main
@@ -41,6 +45,7 @@ def latency_rows(
                 "ms",
                 budgets_ms.get(label),
                 limit_ms(q),
+                1e3 * percentile(peer, q) if peer else None,
                 n=len(samples),
                 spread=spread(samples) if is_main else None,
                 notes=f"{label}; {notes}" if is_main else "",

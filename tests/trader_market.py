@@ -32,11 +32,13 @@ def part(series: BarSeries, start: int, stop: int) -> BarSeries:
     return replace(series, ts_ns=series.ts_ns[start:stop], values=series.values[start:stop])
 
 
-def trained_record(engines: Engines, database_url: str, home: Path, **told: Any) -> Settings:
+def trained_record(
+    engines: Engines, database_url: str, home: Path, market: Sequence[BarSeries] | None = None, **told: Any
+) -> Settings:
     """Make settings of a record with a version that passed, trained on all but the newest bars."""
     known = {"home": home, "database_url": database_url, "redis_url": engines.redis_url}
     settings = Settings.model_validate({**known, "served_models": (("1h", *MODEL),), **told})
-    asyncio.run(_train(settings, trader_market()))
+    asyncio.run(_train(settings, market or trader_market()))
     return settings
 
 

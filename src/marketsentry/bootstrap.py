@@ -37,7 +37,8 @@ from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.executor import Executor
 from marketsentry.services.risk import LimitRecord, RiskParts
 from marketsentry.services.serving import ServingCache
-from marketsentry.settings import Settings, is_loopback, load_settings
+from marketsentry.setting_values import is_loopback
+from marketsentry.settings import Settings, load_settings
 
 if TYPE_CHECKING:  # a property imports what it hands out: much of it brings the core and numba
     from marketsentry.adapters.venues.ccxt_venue import CcxtVenue

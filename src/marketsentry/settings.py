@@ -5,9 +5,8 @@ lower case without that prefix. A malformed value is refused by name, and so is 
 """
 
 import difflib
-import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
@@ -17,14 +16,37 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from marketsentry.exceptions import InputError
+from marketsentry.setting_values import (
+    HORIZONS,
+    AbsolutePath,
+    Address,
+    Count,
+    Finite,
+    Flag,
+    Fraction,
+    HourValues,
+    Key,
+    Label,
+    Money,
+    Names,
+    Positive,
+    ServedModels,
+    Share,
+    SymbolValues,
+    Venues,
+    block_minutes,
+    host_and_port,
+    is_loopback,
+    lower,
+    only_off,
+    secret_url,
+    upper,
+)
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _SECRET_ENDINGS = ("_url", "_api_key", "_api_secret", "_api_passphrase")
-HORIZONS = ("1h", "1d", "7d")
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
-_TRUE = frozenset({"1", "true", "yes", "y"})
 _OURS = frozenset(  # variables that the contract does not name
     {
         "api_bind",
@@ -37,6 +59,8 @@ _OURS = frozenset(  # variables that the contract does not name
         "served_models",
         "stale_after_bars",
         "statement_timeout_s",
+        "trader_adapter",
+        "trader_fee_bps",
         "trader_horizon",
         "trader_source",
         "trader_source_url",
@@ -44,170 +68,6 @@ _OURS = frozenset(  # variables that the contract does not name
         "venue_max_clock_skew_s",
     }
 )
-LIVE_VENUES = ("coinbase", "bitget")
-_FALSE = frozenset({"0", "false", "no", "n", ""})
-
-
-def _names(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    names = tuple(part.strip().upper() for part in value.split(","))
-    if not all(names):
-        raise ValueError("must be names separated by commas, like BTC,ETH,SOL")
-    if len(set(names)) < len(names):
-        raise ValueError("must name each symbol once")
-    return names
-
-
-def _flag(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    word = value.strip().lower()
-    if word not in _TRUE | _FALSE:
-        raise ValueError("must be one of 1, true, yes, y, 0, false, no, n")
-    return word in _TRUE
-
-
-def _symbol_values(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    pairs: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in value.split(","))):
-        symbol, equals, number = part.partition("=")
-        symbol = symbol.strip().upper()
-        if not equals or not symbol or symbol in pairs:
-            raise ValueError("must be SYMBOL=number pairs, each symbol once, like BTC=0.05,ETH=0.06")
-        pairs[symbol] = _finite(number)
-    return tuple(pairs.items())
-
-
-def _hour_values(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    ranges: list[tuple[int, int, float]] = []
-    for part in filter(None, (part.strip() for part in value.split(","))):
-        hours, _, number = part.partition(":")
-        first, dash, last = hours.partition("-")
-        if not (dash and first.strip().isdecimal() and last.strip().isdecimal()):
-            raise ValueError("must be first-last:number ranges of UTC hours, like 0-7:1.4,8-16:1.0")
-        start, end = int(first), int(last)
-        if max(start, end) > 23:
-            raise ValueError("must be ranges of UTC hours within 0-23")
-        ranges.append((start, end, _positive(number)))
-    return tuple(ranges)
-
-
-def _models_by_horizon(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    chosen: dict[str, tuple[str, str]] = {}
-    for part in filter(None, (part.strip() for part in value.split(","))):
-        horizon, equals, model = part.partition("=")
-        name, colon, version = model.strip().partition(":")
-        horizon = horizon.strip()
-        if not (equals and colon and name and version) or horizon in chosen or horizon not in HORIZONS:
-            raise ValueError(
-                f"must be HORIZON=NAME:VERSION pairs, each of {', '.join(HORIZONS)} once, like 1h=panel:v1"
-            )
-        chosen[horizon] = name, version
-    return tuple((horizon, *model) for horizon, model in chosen.items())
-
-
-def _finite(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not math.isfinite(number):
-        raise ValueError(f"must hold finite numbers, and {text.strip()!r} is none")
-    return number
-
-
-def _positive(text: str) -> float:
-    number = _finite(text)
-    if not number > 0:
-        raise ValueError(f"must hold positive numbers, and {text.strip()!r} is none")
-    return number
-
-
-def _url(*schemes: str) -> Callable[[SecretStr], SecretStr]:
-    def check(value: SecretStr) -> SecretStr:
-        if urlsplit(value.get_secret_value()).scheme not in schemes:
-            raise ValueError(f"must be a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
-        return value
-
-    return check
-
-
-def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be a URL that starts with https:// or http://")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError("must start with https://, unless its host is this machine")
-    return value
-
-
-def _address(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    host, colon, port = value.rpartition(":")
-    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise ValueError("must be host:port, like 127.0.0.1:8000")
-    return host, int(port)
-
-
-def _block_minutes(minutes: int) -> int:
-    return min(max(minutes, 1), 1440)  # the contract clamps this one instead of refusing it
-
-
-def _auth_mode(value: object) -> object:
-    if value != "off":
-        raise ValueError("must be 'off': this version has no token authentication and binds loopback only")
-    return value
-
-
-def _venues(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    names = tuple(part.strip().lower() for part in value.split(","))
-    if len(set(names)) < len(names) or not set(names) <= set(LIVE_VENUES):
-        raise ValueError(f"must be some of {', '.join(LIVE_VENUES)}, separated by commas")
-    return names
-
-
-def _key(value: object) -> object:
-    return value.replace("\\n", "\n") if isinstance(value, str) else value
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path.expanduser()))
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-SymbolValues = Annotated[tuple[tuple[str, float], ...], BeforeValidator(_symbol_values)]
-HourValues = Annotated[tuple[tuple[int, int, float], ...], BeforeValidator(_hour_values)]
-ServedModels = Annotated[tuple[tuple[str, str, str], ...], BeforeValidator(_models_by_horizon)]
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Money = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Venues = Annotated[tuple[str, ...], BeforeValidator(_venues)]
-Key = Annotated[SecretStr, BeforeValidator(_key)]
-Address = Annotated[str, AfterValidator(_web_address)]
-Label = Annotated[str, Field(min_length=1, max_length=64)]
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 class Settings(BaseSettings):
@@ -218,11 +78,11 @@ class Settings(BaseSettings):
     # Where things are kept. Without the two URLs private engines start under `home`.
     home: AbsolutePath = Field(default=Path("var"), validate_default=True)
     model_dir: AbsolutePath = Field(default_factory=lambda known: known.get("home", Path("var")) / "models")
-    database_url: Annotated[SecretStr, AfterValidator(_url("postgresql", "postgres"))] | None = None
+    database_url: Annotated[SecretStr, AfterValidator(secret_url("postgresql", "postgres"))] | None = None
     db_pool_min_conn: Count = 1
     db_pool_max_conn: Count = 8
     statement_timeout_s: Positive = 120.0
-    redis_url: Annotated[SecretStr, AfterValidator(_url("redis", "rediss", "unix"))] | None = None
+    redis_url: Annotated[SecretStr, AfterValidator(secret_url("redis", "rediss", "unix"))] | None = None
 
     # The universe and the names stamped on what is made.
     liquid_symbols: Names = ("BTC", "ETH", "SOL")
@@ -244,7 +104,7 @@ class Settings(BaseSettings):
     risk_max_style_exposure: Positive = 0.55
     risk_max_daily_loss: Fraction = 0.03
     risk_max_consecutive_losses: Count = 5
-    risk_hard_block_minutes: Annotated[int, AfterValidator(_block_minutes)] = 1
+    risk_hard_block_minutes: Annotated[int, AfterValidator(block_minutes)] = 1
     risk_max_abs_return: Finite = 0.06
     risk_max_abs_return_symbols: SymbolValues = ()
     risk_max_abs_return_tod_multiplier: HourValues = ()
@@ -261,7 +121,7 @@ class Settings(BaseSettings):
     dq_min_rows: Count = 200
 
     # What fills paper orders, how old a book may be, and what a strategy has to begin with in its quote currency.
-    paper_model: Annotated[Literal["book", "bars"], BeforeValidator(_lower)] = "book"
+    paper_model: Annotated[Literal["book", "bars"], BeforeValidator(lower)] = "book"
     paper_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
     paper_max_book_age_s: Positive = 5.0
     paper_capital: Money = Decimal(100_000)
@@ -284,30 +144,34 @@ class Settings(BaseSettings):
     coinbase_api_key: Key | None = None
     coinbase_api_secret: Key | None = None
     coinbase_exec_timeout_sec: Positive = 5.0
-    coinbase_quote_currency: Annotated[Label, BeforeValidator(_upper)] = "USD"
+    coinbase_quote_currency: Annotated[Label, BeforeValidator(upper)] = "USD"
     bitget_api: Address = "https://api.bitget.com"
     bitget_api_key: Key | None = None
     bitget_api_secret: Key | None = None
     bitget_api_passphrase: Key | None = None
     bitget_exec_timeout_sec: Positive = 5.0
-    bitget_market: Annotated[Literal["spot", "perp"], BeforeValidator(_lower)] = "spot"
-    bitget_margin_mode: Annotated[Literal["crossed", "isolated"], BeforeValidator(_lower)] = "crossed"
+    bitget_market: Annotated[Literal["spot", "perp"], BeforeValidator(lower)] = "spot"
+    bitget_margin_mode: Annotated[Literal["crossed", "isolated"], BeforeValidator(lower)] = "crossed"
     bitget_leverage: Annotated[int, Field(ge=1, le=125)] = 1
 
-    # What the trader trades, and where its bars come from; without a source it trades what the record gets.
+    # What the trader trades and where, and where its bars come from; without a source it trades what the record gets.
+    trader_adapter: Annotated[Literal["paper", "coinbase_live", "bitget_live"], BeforeValidator(lower)] = (
+        "paper"
+    )
+    trader_fee_bps: Annotated[Decimal, Field(ge=0, le=1_000, allow_inf_nan=False)] | None = None
     trader_horizon: Literal["1h", "1d", "7d"] = "1h"
     trader_strategy: Label = "default-liquid-v1"
-    trader_source: Annotated[Literal["", "coinbase", "bitget", "binance"], BeforeValidator(_lower)] = ""
+    trader_source: Annotated[Literal["", "coinbase", "bitget", "binance"], BeforeValidator(lower)] = ""
     trader_source_url: str = ""
 
     # The API and the logs.
     api_base: str = "http://127.0.0.1:8000"
     rate_limit_rps: Positive = 20.0
     max_body_bytes: Count = 8_388_608
-    api_bind: Annotated[tuple[str, int], BeforeValidator(_address)] = ("127.0.0.1", 8000)
-    auth_mode: Annotated[Literal["off"], BeforeValidator(_auth_mode)] = "off"
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
-    log_format: Annotated[Literal["json", "console"], BeforeValidator(_lower)] = "json"
+    api_bind: Annotated[tuple[str, int], BeforeValidator(host_and_port)] = ("127.0.0.1", 8000)
+    auth_mode: Annotated[Literal["off"], BeforeValidator(only_off)] = "off"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(upper)] = "INFO"
+    log_format: Annotated[Literal["json", "console"], BeforeValidator(lower)] = "json"
 
     @classmethod
     def settings_customise_sources(
@@ -390,11 +254,6 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         return Settings.model_validate({field: text for field, text in given.items() if text})
     except ValidationError as exc:
         raise InputError("; ".join(_explain(error, given) for error in exc.errors())) from None
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether `host` names this machine only, so that nothing outside it can connect."""
-    return host.lower() in LOOPBACK_HOSTS
 
 
 def variable_of(field: str) -> str:

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from marketsentry.exceptions import InputError
-from marketsentry.settings import Settings, is_loopback, load_settings
+from marketsentry.setting_values import is_loopback
+from marketsentry.settings import Settings, load_settings
 
 
 def test_defaults_are_those_of_the_contract() -> None:

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 UNMATCHED = "unmatched"
 _HTTP_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _SIGNAL_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.5, 1, 2)
+_LEDGER = ("adapter", "venue", "track", "strategy")
 _EXECUTION_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5)
 
 
@@ -60,6 +61,13 @@ class ApiMetrics:
         self.kill_switch_active = Gauge(
             "ms_kill_switch_active", "1 while the switch blocks.", ("track", "strategy"), registry=r
         )
+        self.equity = Gauge(
+            "ms_equity", "What a strategy is worth, in the currency of its account.", _LEDGER, registry=r
+        )
+        self.daily_loss = Gauge(
+            "ms_daily_loss_ratio", "Loss of the day over the equity at its start.", _LEDGER, registry=r
+        )
+        self.pool_in_use = Gauge("ms_db_pool_in_use", "Connections to PostgreSQL at work.", registry=r)
 
 
 class RequestMetrics:

@@ -65,7 +65,7 @@ async def replay_in(system: "System", span: "ReplaySpan", *, stop: asyncio.Event
     with steps_on_stderr() as on_progress:
         async with replayed_trader(system, stop=stop) as parts:
             summary = await replay_trader(
-                live_rules(system.settings),
+                live_rules(system.settings.model_copy(update={"trader_adapter": "paper"})),
                 span,
                 parts,
                 progress=lambda done, total: on_progress("bars", done / total),

@@ -160,6 +160,7 @@ class Held:
 
     `judged` is track and target of what the breaker let pass: nothing else may be opened; None: it judges here.
     `refused` are the codes of a decision that was not approved. `known` is what is known already of their one track.
+    `stage_pct` is the stage that was decided with: their quantities are of it already. None: they are scaled here.
     """
 
     orders: Sequence[StoredOrder]
@@ -167,6 +168,7 @@ class Held:
     judged: frozenset[tuple[str, str]] | None = None
     refused: tuple[str, ...] = ()
     known: "Known | None" = None
+    stage_pct: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +268,7 @@ async def judge_held(stores: Stores, request: RunRequest, parts: AdmitParts, hel
     for order in openers:
         if (order.track, order.target) not in market.judged:
             raise Refusal((no_data_code(order.target),))
-    sized = await _sized(stores, request, parts, orders, openers, holdings)
+    sized = await _sized(stores, request, parts, held, openers, holdings)
     if account is not None and openers:
         await _judge(stores, parts, account, known, sized, market, states)
     return Admission(sized, account, refusal)
@@ -349,20 +351,21 @@ async def _sized(
     stores: Stores,
     request: RunRequest,
     parts: AdmitParts,
-    orders: Sequence[StoredOrder],
+    held: Held,
     openers: Sequence[StoredOrder],
     holdings: Holdings,
 ) -> Sequence[Sized]:
     opening = {one.id for one in openers}
     stages = {
-        track: await parts.stage_of(stores, track=track, is_live=request.is_live)
-        for track in dict.fromkeys(one.track for one in orders)
+        track: held.stage_pct or await parts.stage_of(stores, track=track, is_live=request.is_live)
+        for track in dict.fromkeys(one.track for one in held.orders)
     }
     sized = []
-    for order in orders:
+    for order in held.orders:
         opens = order.id in opening
         stage = stages[order.track] if opens else 100
-        qty = None if order.base_quantity is None else executed_qty(order.base_quantity, stage)
+        left_pct = 100 if held.stage_pct is not None else stage
+        qty = None if order.base_quantity is None else executed_qty(order.base_quantity, left_pct)
         sized.append(Sized(order, qty, opens, stage, not opens and holdings.is_netted(intent_of(order))))
     return sized
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from marketsentry.core.orders.order import ZERO
 from marketsentry.exceptions import DataQualityError
 from marketsentry.ports import Clock, Stores, Transactions
 from marketsentry.ports.accounts import Account, SubLedger
@@ -32,6 +33,14 @@ class LedgerStatus:
     drawdown_frac: Decimal | None
     oldest_mark_at: datetime | None
     reason: str | None
+
+    @property
+    def daily_loss_frac(self) -> Decimal | None:
+        """What was lost of the equity that the day began with; zero for a gain, None without figures."""
+        if self.equity is None or self.day_pnl is None:
+            return None
+        began = self.equity - self.day_pnl
+        return max(ZERO, -self.day_pnl) / began if began > 0 else ZERO
 
 
 async def read_account_status(*, transactions: Transactions, clock: Clock) -> tuple[LedgerStatus, ...]:

@@ -6,7 +6,7 @@ The executor carries the orders out. After a crash the trader takes up the state
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,7 @@ from marketsentry.core.orders.order import ZERO
 from marketsentry.core.risk.kill_switch import EffectiveSwitch
 from marketsentry.core.trading.decider import Decider, Holdings
 from marketsentry.core.trading.orders import wanted_orders
-from marketsentry.exceptions import DataQualityError
+from marketsentry.exceptions import ConflictError, DataQualityError
 from marketsentry.ports import Stores
 from marketsentry.ports.accounts import Account, KnownPrice, LedgerState, SubLedger
 from marketsentry.ports.costs import CostFit
@@ -39,7 +39,14 @@ from marketsentry.services.execution_risk import (
     read_track_facts,
     tell_refusal,
 )
-from marketsentry.services.ledger import HoldingCost, Marked, charge_holding, mark_states, open_ledger
+from marketsentry.services.ledger import (
+    PAPER,
+    HoldingCost,
+    Marked,
+    charge_holding,
+    mark_states,
+    open_ledger,
+)
 from marketsentry.services.risk_switch import hold_switches, lock_budgets
 from marketsentry.services.trader_parts import TRACK, BarStep, ClosedBar, TradedModel, TraderRules
 from marketsentry.services.trader_record import BarPlan, BarRecords
@@ -137,6 +144,21 @@ class Trader:
         assert self._ledger is not None
         return self._ledger
 
+    async def begin(self) -> None:
+        """Begin with the cash that the ledger has.
+
+        Raises `ConflictError` where there is none, and `InputError` where something is held.
+        """
+        rules = self._rules
+        async with self._parts.transactions() as stores:
+            holdings, stage_pct = await self.read_holdings(stores), await self._stage_pct(stores)
+        if not holdings.cash > 0.0 and not holdings.qty.any():
+            raise ConflictError(
+                f"strategy {rules.strategy_id} must have cash in {rules.adapter} at {rules.venue}, had "
+                f"{holdings.cash:g}; book what is there for it with `ms account deposit`"
+            )
+        self._decider.begin(holdings, capital_frac=stage_pct / 100)
+
     async def read_holdings(self, stores: Stores) -> Holdings:
         """Read what the strategy holds, in the order of the targets."""
         return (await self._read_held(stores)).holdings(self._decider.symbols)
@@ -169,10 +191,18 @@ class Trader:
             nonlocal plan
             opened = await self._open_bar(stores)
             decided = self._decider.close_bar(
-                bar.ts_ns, bar.bars, bar.predictions, opened.held.holdings(self._decider.symbols)
+                bar.ts_ns,
+                bar.bars,
+                bar.predictions,
+                opened.held.holdings(self._decider.symbols),
+                capital_frac=opened.stage_pct / 100,
             )
             wanted = wanted_orders(
-                self._decider.symbols, decided, opened.held.qty, lot_size=self._rules.lot_size
+                self._decider.symbols,
+                decided,
+                opened.held.qty,
+                lots=self._rules.lots,
+                smallest_quote=self._rules.smallest_quote,
             )
             plan = BarPlan(self._new_id(), bar, decided, wanted)
             return await self._write(stores, plan, opened)
@@ -197,7 +227,12 @@ class Trader:
         )
         own = states[0]
         held = self._held_of({one.target: one.position for one in own.positions}, own.cash)
-        return _Opened(held, states, fits)
+        return _Opened(held, states, fits, await self._stage_pct(stores))
+
+    async def _stage_pct(self, stores: Stores) -> int:
+        """Read which share of the capital the strategy may trade with, in percent."""
+        is_live = self._rules.adapter != PAPER
+        return await self._parts.stage_of(stores, track=TRACK, is_live=is_live)
 
     async def _read_held(self, stores: Stores) -> _Held:
         positions, cash = await together(
@@ -239,7 +274,8 @@ class Trader:
         changes: Sequence[Change] = ()
         if plan.wanted:
             known = Known(marked[self.ledger.whole], facts, prices)
-            new, changes = await self._admitted(stores, plan, new, switches, judged, known)
+            held = Held((), switches, judged, known=known, stage_pct=opened.stage_pct)
+            new, changes = await self._admitted(stores, plan, new, held)
         return self._step(stores, plan, equity, new, changes)
 
     async def _step(
@@ -260,15 +296,12 @@ class Trader:
         stores: Stores,
         plan: BarPlan,
         new: Sequence[NewOrder],
-        switches: Sequence[EffectiveSwitch],
-        judged: frozenset[tuple[str, str]],
-        known: Known,
+        held: Held,
     ) -> tuple[Sequence[NewOrder], Sequence[Change]]:
-        """Let risk admit the orders that are wanted, before they are stored; raises `Refusal`."""
+        """Let risk admit the orders that are wanted, before they are stored, by what is held; raises `Refusal`."""
         at, request = self._parts.clock.now(), self._records.request(plan)
         drafts = [drafted(one, place, at=at) for place, one in enumerate(new[: len(plan.wanted)])]
-        held = Held(drafts, switches, judged, known=known)
-        admission = await judge_held(stores, request, self._parts, held)
+        admission = await judge_held(stores, request, self._parts, replace(held, orders=drafts))
         begun = {one.id: order_of(one, ()) for one in drafts}
         changes, patches = admission.changes(request, begun, at=at)
         admitted = [patched(one, patches[place]) for place, one in enumerate(new[: len(drafts)])]
@@ -349,3 +382,4 @@ class _Opened:
     held: _Held
     states: Sequence[LedgerState]
     fits: Mapping[str, CostFit]
+    stage_pct: int

@@ -29,6 +29,7 @@ from marketsentry.ports import Entropy
 from marketsentry.ports.bars import BarWindow
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
+from marketsentry.services.ledger import PAPER
 from marketsentry.services.predict import ServingParts, open_universe
 from marketsentry.services.predict_told import Told, store_told
 from marketsentry.services.serving import ServedModel, load_served
@@ -42,6 +43,7 @@ S = TypeVar("S")
 WARM_BARS = 200
 HEADROOM_FRAC = 0.1
 LOT_SIZE = Decimal("1e-8")
+_ABOVE_SMALLEST = 1.05  # until it is sent the price moves
 _CAPS = ("max_single_weight", "max_gross_exposure", "max_sector_exposure", "max_style_exposure")
 SETTLE_WITHIN_S = 30.0
 log = structlog.get_logger(__name__)
@@ -60,7 +62,7 @@ class LiveRules:
     horizon: str
     strategy_id: str
     symbols: tuple[str, ...]
-    adapter: str = "paper"
+    adapter: str = PAPER
     venue: str = "coinbase"
     max_slippage_bps: Decimal = Decimal(20)
     fee_bps: Decimal = Decimal(5)
@@ -136,6 +138,9 @@ class LiveTrader:
         if not symbols:
             known, wanted = ", ".join(served.symbols), ", ".join(rules.symbols)
             return Waiting(f"the model knows {known}, and LIQUID_SYMBOLS asks for {wanted}")
+        sizes = await self._order_sizes(symbols)
+        if isinstance(sizes, Waiting):
+            return sizes
         params = params_for(
             scoring.interval,
             scoring.horizon_bars,
@@ -145,7 +150,12 @@ class LiveTrader:
                 **(rules.replay or {}),
             },
         )
-        params = replace(params, **{name: (1.0 - HEADROOM_FRAC) * getattr(params, name) for name in _CAPS})
+        params = replace(
+            params,
+            min_notional_quote=max(params.min_notional_quote, sizes.smallest_quote),
+            allow_short=params.allow_short and rules.adapter == PAPER,  # a spot account has nothing to lend
+            **{name: (1.0 - HEADROOM_FRAC) * getattr(params, name) for name in _CAPS},
+        )
         decider = _decider(symbols, params)
         model = TradedModel(
             id=registered.id,
@@ -155,7 +165,7 @@ class LiveTrader:
             feature_lineages={},
             is_tradeable=registered.model.verdict.get("outcome") == Outcome.PASS,
         )
-        style = PlanStyle.MARKET if rules.adapter == "paper" else PlanStyle.LIMIT_FIRST
+        style = PlanStyle.MARKET if rules.adapter == PAPER else PlanStyle.LIMIT_FIRST
         trader = Trader(
             decider,
             model,
@@ -167,15 +177,15 @@ class LiveTrader:
                 max_slippage_bps=rules.max_slippage_bps,
                 fee_bps=rules.fee_bps,
                 max_retries=1,
-                lot_size=LOT_SIZE,
+                lots=sizes.lots,
+                smallest_quote=sizes.smallest_quote,
             ),
             parts.admit,
             new_id=lambda: parts.entropy(16).hex(),
         )
         last_end = await trader.open()
         if last_end is None:
-            async with parts.admit.transactions() as stores:
-                decider.begin(await trader.read_holdings(stores))
+            await trader.begin()
         return _Desk(
             symbols,
             scoring.interval,
@@ -183,6 +193,21 @@ class LiveTrader:
             trader,
             traded_end_ns=None if last_end is None else datetime_to_ns(last_end),
         )
+
+    async def _order_sizes(self, symbols: Sequence[str]) -> "_Sizes | Waiting":
+        """Tell the orders that a live venue takes; on paper it takes any."""
+        rules, venues = self._rules, self._parts.admit.venues
+        if rules.adapter == PAPER:
+            return _Sizes(dict.fromkeys(symbols, LOT_SIZE), 0.0)
+        if (refusal := venues.refusal(rules.adapter, rules.venue)) is not None:
+            return Waiting(f"{rules.venue} may not be sent orders: {refusal}")
+        venue = await venues.open(rules.adapter, rules.venue, fee_bps=rules.fee_bps)
+        products = {one.symbol: one for one in await venue.products()}
+        absent = [symbol for symbol in symbols if symbol not in products]
+        if absent:
+            return Waiting(f"{rules.venue} has no product of {', '.join(absent)}; see LIQUID_SYMBOLS")
+        smallest = max(float(products[symbol].min_notional) for symbol in symbols)
+        return _Sizes({symbol: products[symbol].lot_size for symbol in symbols}, _ABOVE_SMALLEST * smallest)
 
     async def _find_model(self) -> "ServedModel | Waiting":
         parts = self._parts.serving
@@ -308,6 +333,14 @@ class LiveTrader:
             async with self._parts.admit.transactions() as stores:
                 await store_told(stores, bar.told or ())
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """Lots by symbol, and the least that an order must be worth."""
+
+    lots: Mapping[str, Decimal]
+    smallest_quote: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What a trader is told: which model decides, where it trades, and one bar after the other; and what came of a bar."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -35,7 +35,10 @@ class TradedModel:
 
 @dataclass(frozen=True, slots=True)
 class TraderRules:
-    """Where and how a strategy trades; orders are whole lots, and a `lot_size` of zero takes any quantity."""
+    """Where and how a strategy trades; orders are whole `lots` of the symbols in it, else of any quantity.
+
+    What is worth less than `smallest_quote` is not ordered.
+    """
 
     strategy_id: str
     adapter: str = "paper"
@@ -44,7 +47,8 @@ class TraderRules:
     max_slippage_bps: Decimal = Decimal(2000)
     fee_bps: Decimal = Decimal(5)
     max_retries: int = 0
-    lot_size: Decimal = Decimal(0)
+    lots: Mapping[str, Decimal] = field(default_factory=dict)
+    smallest_quote: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ async def _run(options: argparse.Namespace) -> None:
         tick_s=options.tick_s or None,
         port=options.port,
         balances=dict(map(_balance, options.balance)) or None,
-        listings=_past(options, started_s) if options.past_hours else (),
+        past=_past(options, started_s) if options.past_hours else (),
     )
     for rule in options.fault:
         exchange.faults.add(read_rule(json.loads(rule)))

@@ -95,6 +95,8 @@ class SimExchange:
         What the first client owns at the start, by coin; in the margin account too where there are perpetuals.
     listings : sequence of Listing
         Candles to serve; by default those of what trades here.
+    past : sequence of Listing
+        Candles of the time before, which the candles of what trades here go on from.
     port : int
         Port on 127.0.0.1, 0 for a free one.
     """
@@ -109,6 +111,7 @@ class SimExchange:
         tick_s: float | None = None,
         balances: Mapping[str, Decimal] | None = None,
         listings: Sequence[Listing] = (),
+        past: Sequence[Listing] = (),
         port: int = 0,
     ) -> None:
         markets = usual_markets(kind, seed=seed) if markets is None else markets
@@ -129,6 +132,7 @@ class SimExchange:
             [one.product for one in markets],
             now_s=now_s,
             fills_gaps=kind is VenueKind.BITGET,
+            past=past,
         )
         self._floor = Floor(
             self.venue, self.faults, clock_s=lambda: now_s() + self._skew_s, listings=listings or traded

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from marketsentry.simexchange.candles import Candle, Listing
 from marketsentry.simexchange.products import Product
+from marketsentry.simexchange.trade_candles import LENGTHS_S
 
-LENGTHS_S = (60, 300, 900, 3_600)
 _MINUTE_S = 60
 _STEPS = 4  # prices within a minute
 _STEP_BPS = 2.0
@@ -33,7 +33,7 @@ def past_of(product: Product, price: float, *, hours: int, now_s: float, seed: i
     Returns
     -------
     Listing
-        Candles of a minute, five, fifteen, and an hour.
+        Whole candles of all lengths.
     """
     minutes = list(_minutes(price, n=hours * 60, stop_s=int(now_s) // _MINUTE_S * _MINUTE_S, seed=seed))
     made = {length: _joined(minutes, length, now_s) for length in LENGTHS_S}

@@ -1,4 +1,4 @@
-"""Candles of what really traded at the venue: of the same trades that its streams tell."""
+"""Candles of what really traded at the venue, of the same trades that its streams tell, behind a past that was made."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -21,11 +21,22 @@ class TradeCandles(Mapping[int, Sequence[Candle]]):
         The venue's clock.
     fills_gaps : bool
         Whether a time in which nothing traded has a candle without volume.
+    past : mapping
+        Whole candles of the time before, by length; of its minutes the candles grow on that had not closed.
     """
 
-    def __init__(self, *, now_s: Callable[[], float], fills_gaps: bool) -> None:
+    def __init__(
+        self,
+        *,
+        now_s: Callable[[], float],
+        fills_gaps: bool,
+        past: Mapping[int, Sequence[Candle]] | None = None,
+    ) -> None:
         self._now_s, self._fills_gaps = now_s, fills_gaps
-        self._made: dict[int, dict[int, list[Decimal]]] = {length: {} for length in LENGTHS_S}
+        self._past = past or {}
+        self._made: dict[int, dict[int, list[Decimal]]] = {
+            length: _begun(self._past, length) for length in LENGTHS_S
+        }
 
     def add(self, trade: Trade) -> None:
         """Take a trade; they come in order."""
@@ -43,7 +54,7 @@ class TradeCandles(Mapping[int, Sequence[Candle]]):
 
     def __getitem__(self, length: int) -> Sequence[Candle]:
         made = self._made[length]
-        found: list[Candle] = []
+        found = list(self._past.get(length, ()))
         for start, row in made.items():
             if self._fills_gaps and found:
                 found += _quiet(found[-1], length, start * 1_000)
@@ -59,16 +70,39 @@ class TradeCandles(Mapping[int, Sequence[Candle]]):
         return len(self._made)
 
 
+def _begun(past: Mapping[int, Sequence[Candle]], length: int) -> dict[int, list[Decimal]]:
+    """Make the candle that had not closed when the past ended."""
+    minutes = past.get(LENGTHS_S[0], ())
+    start_s = minutes[-1].start_ms // 1_000 // length * length if minutes else 0
+    rows = [one for one in minutes[-length // LENGTHS_S[0] :] if one.start_ms >= start_s * 1_000]
+    if len(rows) * LENGTHS_S[0] in (0, length):
+        return {}
+    high, low = max(one.high for one in rows), min(one.low for one in rows)
+    values = (rows[0].open, high, low, rows[-1].close, sum(one.volume for one in rows))
+    return {start_s: [Decimal(repr(one)) for one in values]}
+
+
 def _quiet(last: Candle, length: int, until_ms: int) -> list[Candle]:
     starts = range(last.start_ms + length * 1_000, until_ms, length * 1_000)
     return [Candle(start, last.close, last.close, last.close, last.close, 0.0) for start in starts]
 
 
 def listings_of(
-    venue: Venue, products: Sequence[Product], *, now_s: Callable[[], float], fills_gaps: bool
+    venue: Venue,
+    products: Sequence[Product],
+    *,
+    now_s: Callable[[], float],
+    fills_gaps: bool,
+    past: Sequence[Listing] = (),
 ) -> list[Listing]:
-    """List every product with the candles of its trades from now on."""
-    candles = {one.key: TradeCandles(now_s=now_s, fills_gaps=fills_gaps) for one in products}
+    """List every product with the candles of its past, and of its trades from now on."""
+    before = {(one.base, one.quote, one.is_perpetual): one.candles for one in past}
+    candles = {
+        one.key: TradeCandles(
+            now_s=now_s, fills_gaps=fills_gaps, past=before.get((one.base, one.quote, one.is_perpetual))
+        )
+        for one in products
+    }
 
     def take(event: Event) -> None:
         if isinstance(event, Trade):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from marketsentry.bootstrap import System
 from order_calls import ORDERS, RUN, enter, order
@@ -241,6 +242,25 @@ async def test_a_live_order_without_keys_is_rejected(priced: System, api: httpx.
     assert 'ms_execution_orders_total{adapter="coinbase_live",status="rejected"} 2.0' in metrics
     assert 'ms_execution_reject_rate{track="liquid"} 1.0' in metrics
     assert 'ms_execution_reject_rate{track="vc"} 0.0' in metrics
+
+
+async def test_what_strategies_are_worth_is_a_metric(priced: System, api: httpx.AsyncClient) -> None:
+    entered = await enter(api, order(quantity=1))
+    assert (await api.post(RUN, json={"decision_id": entered["decision_id"]})).status_code == 200
+    families = text_string_to_metric_families((await api.get("/metrics")).text)
+    told = {
+        one.name: [(one.labels, one.value) for one in family.samples]
+        for family in families
+        for one in family.samples
+    }
+    labels = {"adapter": "paper", "venue": "coinbase", "track": "liquid", "strategy": "default-liquid-v1"}
+    ((said, equity),) = told["ms_equity"]
+    ((of, lost),) = told["ms_daily_loss_ratio"]
+    assert said == of == labels
+    capital = float(priced.settings.paper_capital)
+    assert 0.99 * capital < equity < capital, "it paid a fee"
+    assert lost == pytest.approx(1 - equity / capital)
+    assert told["ms_db_pool_in_use"][0][1] >= 0
 
 
 async def test_the_audit_tells_the_decision(priced: System, api: httpx.AsyncClient) -> None:

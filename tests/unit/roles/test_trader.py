@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from marketsentry.exceptions import ConflictError, DataQualityError, DependencyError, InputError
-from marketsentry.roles.trader import trade
+from marketsentry.roles.trader import live_rules, trade
 from marketsentry.services.trader_live import Waiting
+from marketsentry.settings import Settings
 
 
 class Troubled:
@@ -35,3 +36,17 @@ async def test_a_bug_ends_it():
     stop = asyncio.Event()
     with pytest.raises(ZeroDivisionError):
         await trade(Troubled(ZeroDivisionError(), stop), stop=stop)
+
+
+@pytest.mark.parametrize(
+    ("told", "adapter", "venue", "fee_bps"),
+    [
+        ({}, "paper", "coinbase", 5),
+        ({"trader_adapter": "coinbase_live"}, "coinbase_live", "coinbase", 60),
+        ({"trader_adapter": "Bitget_Live"}, "bitget_live", "bitget", 10),
+        ({"trader_adapter": "bitget_live", "trader_fee_bps": "2.5"}, "bitget_live", "bitget", 2.5),
+    ],
+)
+def test_the_settings_say_where_is_traded_and_what_it_costs(told, adapter, venue, fee_bps):
+    rules = live_rules(Settings.model_validate(told))
+    assert (rules.adapter, rules.venue, rules.fee_bps) == (adapter, venue, fee_bps)

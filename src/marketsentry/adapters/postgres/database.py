@@ -82,6 +82,12 @@ class Database:
         with translated_errors():
             await self._pool.open(wait=True, timeout=_CONNECT_LIMIT_S)
 
+    @property
+    def n_in_use(self) -> int:
+        """How many connections somebody works with now."""
+        stats = self._pool.get_stats()
+        return stats.get("pool_size", 0) - stats.get("pool_available", 0)
+
     def hasten(self) -> None:
         """From now on wait little for a connection: who stops has no time for a server that is away."""
         self._pool.timeout = _STOPPING_LIMIT_S

@@ -1,6 +1,7 @@
 """Liveness, readiness, health and metrics (contract section 1.1): every answer is a probe made now."""
 
 import asyncio
+import math
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -17,9 +18,11 @@ from marketsentry.bootstrap import System
 from marketsentry.core.backtest.request import TRACKS
 from marketsentry.core.health import GpuMemory, judge_gpu_memory, judge_host_memory
 from marketsentry.exceptions import DependencyError
+from marketsentry.ports.accounts import is_apart
 from marketsentry.services.attribution import reject_rates
 from marketsentry.services.health import Probes, probe
 from marketsentry.services.risk_switch import active_switches
+from marketsentry.services.status_accounts import LedgerStatus, read_account_status
 
 RECORD_WITHIN_S = 1.0
 REJECTS_OF = timedelta(hours=1)
@@ -72,11 +75,24 @@ async def read_metrics(request: Request) -> Response:
             rates = await reject_rates(
                 TRACKS, window=REJECTS_OF, transactions=system.transactions, clock=system.clock
             )
+            ledgers = await read_account_status(transactions=system.transactions, clock=system.clock)
+        for one in ledgers:
+            _tell_worth(metrics, one)
         for (track, strategy), is_active in active.items():
             metrics.kill_switch_active.labels(track, strategy).set(float(is_active))
         for track, rate in rates.items():
             metrics.reject_rate.labels(track).set(rate)
+    metrics.pool_in_use.set(system.database.n_in_use)
     return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _tell_worth(metrics: ApiMetrics, one: LedgerStatus) -> None:
+    """Tell equity and daily loss of a strategy; what plays for a test has none, and what has no price says nothing."""
+    labels = (one.adapter, one.venue, one.track, one.strategy_id)
+    if is_apart(one.venue):
+        return
+    for gauge, value in ((metrics.equity, one.equity), (metrics.daily_loss, one.daily_loss_frac)):
+        gauge.labels(*labels).set(math.nan if value is None else float(value))
 
 
 async def _probe(system: System) -> Probes:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from marketsentry.core.backtest.params import ReplayParams
 from marketsentry.core.backtest.policy import UserPolicy, bind_policy
 from marketsentry.core.backtest.replay import make_groups, make_state
-from marketsentry.core.market.bars import FIELDS
+from marketsentry.core.market.bars import CLOSE, FIELDS
 from marketsentry.core.risk.profiles import BucketCaps, Profile
 from marketsentry.exceptions import ConflictError, InputError
 from marketsentry.kernels import account as acc
@@ -100,6 +100,7 @@ class Decider:
             params, len(self.symbols), n_groups=max(caps.size for caps in self._groups[1::2])
         )
         self._policy = bind_policy(policy, params)
+        self._capital_frac = 1.0
 
     def close_bar(
         self,
@@ -109,6 +110,7 @@ class Decider:
         holdings: Holdings,
         *,
         confidence: NDArray[np.float64] | None = None,
+        capital_frac: float = 1.0,
     ) -> Decided:
         """Decide at the close of a bar.
 
@@ -124,6 +126,9 @@ class Decider:
             What is held.
         confidence
             Shape (N,). 0..1 beside each prediction. None: all count fully.
+        capital_frac
+            Share of the equity that is traded with, 0 < f <= 1; the rest is cash that lies idle. A decision is the same
+            as that of an account with so much less, and is told as a part of the whole.
 
         Returns
         -------
@@ -132,13 +137,15 @@ class Decider:
         Raises
         ------
         InputError
-            If shapes differ, or holdings or a prediction are not what may be traded on.
+            If shapes differ, or holdings, a prediction or the share are not what may be traded on.
         """
         n = len(self.symbols)
         self._check(bars, predictions, holdings, confidence)
+        self._trade_with(capital_frac)
         book, account = self._state.book, self._state.account
         book[:, acc.QTY], book[:, acc.AVG_PRICE] = holdings.qty, holdings.average_price
-        account[acc.CASH] = holdings.cash
+        idle = self._idle(bars, holdings)
+        account[acc.CASH] = holdings.cash - idle
         paid_before = book[:, acc.FUNDING].copy()
         market = Market(
             np.array([ts_ns], dtype=np.int64),
@@ -150,9 +157,9 @@ class Decider:
         )
         rules = self.params.rules(with_confidence=confidence is not None, policy=self._policy)
         close_bar(market, rules, self._groups, self._state)
-        return self._decided(ts_ns, book[:, acc.FUNDING] - paid_before)
+        return self._decided(ts_ns, book[:, acc.FUNDING] - paid_before, idle)
 
-    def begin(self, holdings: Holdings) -> None:
+    def begin(self, holdings: Holdings, *, capital_frac: float = 1.0) -> None:
         """Begin with the cash that is there instead of the capital of the parameters; peak and day start from it.
 
         Raises `InputError` when something is held, or there is no cash.
@@ -162,8 +169,9 @@ class Decider:
             raise InputError(
                 f"a trader must begin with cash and no positions, has {holdings.cash} and {held}"
             )
+        self._trade_with(capital_frac)
         account = self._state.account
-        account[[acc.CASH, acc.EQUITY, acc.PEAK, acc.DAY_START]] = holdings.cash
+        account[[acc.CASH, acc.EQUITY, acc.PEAK, acc.DAY_START]] = capital_frac * holdings.cash
 
     def keep(self, symbol: str) -> None:
         """Forget the wish for a target whose order was not let through: it stays as it is until the next decision."""
@@ -175,6 +183,7 @@ class Decider:
         return {
             "version": STATE_VERSION,
             "symbols": list(self.symbols),
+            "capital_frac": self._capital_frac,
             "book": [[_plain(value) for value in row] for row in self._state.book.tolist()],
             "account": [_plain(value) for value in self._state.account.tolist()],
         }
@@ -188,16 +197,34 @@ class Decider:
             )
         self._state.book[:] = [[_number(value) for value in row] for row in document["book"]]
         self._state.account[:] = [_number(value) for value in document["account"]]
+        self._capital_frac = float(document.get("capital_frac", 1.0))
 
-    def _decided(self, ts_ns: int, funding: NDArray[np.float64]) -> Decided:
-        book, equity = self._state.book, float(self._state.account[acc.EQUITY])
+    def _trade_with(self, capital_frac: float) -> None:
+        """Take up another share of the capital: peak and start of the day are those of the part that is traded with."""
+        if not 0.0 < capital_frac <= 1.0:
+            raise InputError(f"capital_frac must be > 0 and <= 1, was {capital_frac}")
+        if capital_frac != self._capital_frac:
+            self._state.account[[acc.EQUITY, acc.PEAK, acc.DAY_START]] *= capital_frac / self._capital_frac
+            self._capital_frac = capital_frac
+
+    def _idle(self, bars: NDArray[np.float64], holdings: Holdings) -> float:
+        """Cash that is not traded with, at the marks of this bar."""
+        if self._capital_frac == 1.0:
+            return 0.0
+        close, known = bars[:, CLOSE], self._state.book[:, acc.MARK_PRICE]
+        held = holdings.qty != 0.0
+        worth = float((holdings.qty * np.where(close > 0.0, close, known))[held].sum())
+        return (1.0 - self._capital_frac) * (holdings.cash + worth)
+
+    def _decided(self, ts_ns: int, funding: NDArray[np.float64], idle: float) -> Decided:
+        book, equity = self._state.book, float(self._state.account[acc.EQUITY]) + idle
         held = np.where(book[:, acc.QTY] != 0.0, book[:, acc.QTY] * book[:, acc.MARK_PRICE], 0.0)
         warmup = float(self.params.volatility_warmup_bars)
         return Decided(
             ts_ns=ts_ns,
             equity=equity,
             weights=held / equity if equity > 0.0 else np.full(len(book), np.nan),
-            wanted=book[:, acc.WEIGHT].copy(),
+            wanted=book[:, acc.WEIGHT] * self._capital_frac,
             target_qty=book[:, acc.TARGET_QTY].copy(),
             funding_quote=funding,
             volatility=np.array(

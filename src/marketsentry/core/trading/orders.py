@@ -25,7 +25,12 @@ class Wanted:
 
 
 def wanted_orders(
-    symbols: tuple[str, ...], decided: Decided, held: Mapping[str, Decimal], *, lot_size: Decimal = ZERO
+    symbols: tuple[str, ...],
+    decided: Decided,
+    held: Mapping[str, Decimal],
+    *,
+    lots: Mapping[str, Decimal] | None = None,
+    smallest_quote: float = 0.0,
 ) -> tuple[Wanted, ...]:
     """List the orders that lead from what is held to the targets, in the order of the symbols.
 
@@ -37,8 +42,11 @@ def wanted_orders(
         Its target quantities.
     held
         Signed base units by symbol as the ledger has them; what is not in it is not held.
-    lot_size
-        Orders are whole lots, rounded down; zero takes any quantity. Less than a lot is not ordered.
+    lots
+        Lot size by symbol: orders are whole lots, rounded down. Where there is none, any quantity is taken. Less than
+        a lot is not ordered.
+    smallest_quote
+        What is worth less at its mark is not ordered either, for no venue would take it: not even what closes.
 
     Returns
     -------
@@ -46,11 +54,12 @@ def wanted_orders(
         None for a target that is held as it is wanted.
     """
     found = []
-    for symbol, goal in zip(symbols, decided.target_qty.tolist(), strict=True):
+    goals = zip(symbols, decided.target_qty.tolist(), decided.marks.tolist(), strict=True)
+    for symbol, goal, mark in goals:
         before = held.get(symbol, ZERO)
         change = Decimal(repr(goal)) - before
-        qty = whole_lots(abs(change), lot_size)
-        if not qty:
+        qty = whole_lots(abs(change), (lots or {}).get(symbol, ZERO))
+        if not qty or float(qty) * mark < smallest_quote:
             continue
         closing = min(abs(before), qty) if before * change < 0 else ZERO
         found.append(Wanted(symbol, Side.BUY if change > 0 else Side.SELL, qty, closing))

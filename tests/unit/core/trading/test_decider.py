@@ -16,6 +16,7 @@ from marketsentry.core.market.symbols import Market
 from marketsentry.core.risk.profiles import Profile
 from marketsentry.core.trading.decider import Decider, Holdings
 from marketsentry.exceptions import ConflictError, InputError
+from marketsentry.kernels import account as acc
 from marketsentry.kernels.fill import execute
 
 HOUR = parse_interval("1h")
@@ -137,3 +138,55 @@ def test_holdings_that_are_no_numbers_are_refused():
 def test_the_state_of_other_targets_is_refused():
     with pytest.raises(ConflictError, match="must be version 1 of ETH, was version 1 of BTC"):
         Decider(("ETH",), params_for(HOUR, 1)).restore(Decider(("BTC",), params_for(HOUR, 1)).document())
+
+
+@given(st.integers(0, 10_000), params_any, st.sampled_from([0.1, 0.3, 0.7]))
+@settings(max_examples=40, deadline=None)
+def test_a_share_of_the_capital_is_traded_like_an_account_of_that_size(seed, params, share):
+    panel, predictions = random_panel(seed, 60, 3), random_predictions(seed + 1, (60, 3))
+    staged, small = (Decider(panel.symbols, params, profiles=PROFILES) for _ in range(2))
+    account, nothing, marks = PlainAccount(3, params.capital_quote), np.zeros(3), np.full(3, np.nan)
+    staged.begin(Holdings(nothing, nothing, account.cash), capital_frac=share)
+    small.begin(Holdings(nothing, nothing, share * account.cash))
+    decided = None
+    for t, ts_ns in enumerate(panel.ts_ns.tolist()):
+        bar = panel.values[t]
+        if decided is not None:
+            account.fill(bar, decided.target_qty, decided.volatility, params)
+        marks = np.where(bar[:, 3] > 0.0, bar[:, 3], marks)
+        idle = (1.0 - share) * (account.cash + float((account.qty * marks)[account.qty != 0.0].sum()))
+        whole, part = (
+            Holdings(account.qty, np.ones(3), cash) for cash in (account.cash, account.cash - idle)
+        )
+        decided = staged.close_bar(ts_ns, bar, predictions[t], whole, capital_frac=share)
+        alone = small.close_bar(ts_ns, bar, predictions[t], part)
+        np.testing.assert_array_equal(decided.target_qty, alone.target_qty)
+        np.testing.assert_array_equal(decided.wanted, share * alone.wanted)
+        assert decided.equity == alone.equity + idle
+        account.cash -= decided.funding_quote.sum()
+
+
+def test_another_share_is_no_loss_and_no_gain():
+    params = params_for(HOUR, 6, capital_quote=1_000.0)
+    decider = Decider(("BTC",), params, profiles=[Profile("crypto", "core")])
+    nothing = np.zeros(1)
+    decider.begin(Holdings(nothing, nothing, 1_000.0), capital_frac=0.3)
+    bar = np.array([[100.0, 101.0, 99.0, 100.0, 10.0]])
+    for n, share in enumerate((0.3, 0.1, 1.0)):
+        decider.close_bar(
+            n * HOUR.ns, bar, np.array([np.nan]), Holdings(nothing, nothing, 1_000.0), capital_frac=share
+        )
+        account = decider.document()["account"]
+        assert math.isclose(account[acc.PEAK], account[acc.EQUITY])
+        assert math.isclose(account[acc.EQUITY], 1_000.0 * share)
+    kept = decider.document()
+    again = Decider(("BTC",), params, profiles=[Profile("crypto", "core")])
+    again.restore(json.loads(json.dumps(kept)))
+    assert again.document() == kept
+
+
+@pytest.mark.parametrize("share", [0.0, -0.1, 1.1, math.nan])
+def test_a_share_that_is_none_is_refused(share):
+    decider = Decider(("BTC",), params_for(HOUR, 6), profiles=[Profile("crypto", "core")])
+    with pytest.raises(InputError, match="capital_frac must be > 0 and <= 1"):
+        decider.begin(Holdings(np.zeros(1), np.zeros(1), 1_000.0), capital_frac=share)
