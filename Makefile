@@ -6,6 +6,7 @@ SEEDS ?= 200
 FROM ?= 0
 # Tests of the running product wait for programs and disks: a third worker fills what two leave idle.
 WORKERS ?= 3
+KERNELS := $(wildcard src/marketsentry/kernels/*.py src/marketsentry/kernels/*/*.py)
 SIMULATE = PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --from $(FROM)
 # Set, it would make each of the many starts of the program compile all its modules again: 3.4 s instead of 1.4.
 export PYTHONDONTWRITEBYTECODE :=
@@ -21,7 +22,8 @@ demo: .venv/.default ## run the main job offline on a market of its own (ARGS="-
 
 # Two suites at a time: while one waits, the other computes. Each is printed whole when it ends.
 test: .venv/.dev ## everything that proves the product, as CI runs it
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target WORKERS=2 style types unit seeds on-engines e2e
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target WORKERS=2 \
+	  .venv/.kernels style types unit seeds on-engines e2e
 
 check: .venv/.dev ## ruff, mypy, import layers, docstrings against signatures, unit tests
 	@$(MAKE) --no-print-directory -j 2 style types
@@ -36,12 +38,12 @@ style: .venv/.dev
 	$(BIN)/lint-imports
 	$(BIN)/flake8 src/marketsentry
 
-unit: .venv/.dev ## unit tests only
+unit: .venv/.dev .venv/.kernels ## unit tests only
 	$(BIN)/pytest tests/unit -n 2 --dist worksteal -q $(ARGS)
 
 integration: on-engines seeds ## tests on real PostgreSQL, Redis, child processes and a venue on loopback; 200 simulated seeds
 
-on-engines: .venv/.dev
+on-engines: .venv/.dev .venv/.kernels
 	$(BIN)/pytest tests/simulation tests/integration -n 3 --dist worksteal -q $(ARGS)
 
 seeds: .venv/.dev
@@ -50,7 +52,7 @@ seeds: .venv/.dev
 simulate: .venv/.dev ## orders under faults and crashes on a virtual clock (SEEDS=200 FROM=0 ARGS="--trace")
 	@$(SIMULATE) $(ARGS)
 
-e2e: .venv/.dev ## tests of the running program, its API and the whole main job
+e2e: .venv/.dev .venv/.kernels ## tests of the running program, its API and the whole main job
 	$(BIN)/pytest tests/e2e -n $(WORKERS) --no-loadscope-reorder -q $(ARGS)
 
 bench: .venv/.dev .venv-peers/.done ## measure the budgets beside limits and peers (ARGS="backtest-sma import --json")
@@ -60,6 +62,11 @@ bench: .venv/.dev .venv-peers/.done ## measure the budgets beside limits and pee
 	@echo "installing the peers to measure against in .venv-peers" >&2
 	@$(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check -r $<
+	@touch $@
+
+# A minute of compiling that several processes of a suite would each spend.
+.venv/.kernels: .venv/.dev $(KERNELS)
+	@$(BIN)/python tests/compile_kernels.py
 	@touch $@
 
 format: .venv/.dev ## put the code in house format

@@ -1,6 +1,7 @@
 """What every kind of test shares."""
 
 import os
+import sys
 from collections.abc import Iterator
 from decimal import ROUND_HALF_EVEN, Underflow, getcontext
 from pathlib import Path
@@ -8,8 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from marketsentry.adapters.venues.ccxt_import import VenuesOnDemand
+
 settings.register_profile("house", deadline=None)  # first calls compile
 settings.load_profile("house")
+
+sys.meta_path.insert(0, VenuesOnDemand())  # tests that import ccxt take two venues of it
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

@@ -25,7 +25,6 @@ from marketsentry.adapters.venues.paper import PaperParts, PaperRules
 from marketsentry.adapters.venues.paper_book import RecordedBooks
 from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.adapters.venues.registry import VenueRegistry
-from marketsentry.core.gates.data_quality import QualityLimits
 from marketsentry.core.risk.limits import BreakerLimits, HourRule, RiskLimits
 from marketsentry.core.risk.profiles import BucketCaps
 from marketsentry.exceptions import MarketSentryError
@@ -34,25 +33,23 @@ from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
 from marketsentry.ports.execution import Venues
 from marketsentry.ports.order_feed import OrderFeed
 from marketsentry.ports.training import Trainer
-from marketsentry.services.account_figures import LedgerFigures
-from marketsentry.services.execution import ExecutionParts
 from marketsentry.services.execution_claim import DriveParts
-from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.executor import Executor
-from marketsentry.services.flatten import FlattenParts
-from marketsentry.services.order_stream import OrderWatch
-from marketsentry.services.portfolio import PortfolioParts
-from marketsentry.services.predict import ServingParts
-from marketsentry.services.predict_told import ServingRules
 from marketsentry.services.risk import LimitRecord, RiskParts
 from marketsentry.services.serving import ServingCache
-from marketsentry.services.signals import SignalParts
 from marketsentry.setting_values import is_loopback
 from marketsentry.settings import Settings, load_settings
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a property imports what it hands out: much of it brings the core and numba
     from marketsentry.adapters.venues.ccxt_venue import CcxtVenue
-    from marketsentry.ports.dataset_files import DatasetFiles  # imports the features, and numba with them
+    from marketsentry.core.gates.data_quality import QualityLimits
+    from marketsentry.ports.dataset_files import DatasetFiles
+    from marketsentry.services.execution import ExecutionParts
+    from marketsentry.services.flatten import FlattenParts
+    from marketsentry.services.order_stream import OrderWatch
+    from marketsentry.services.portfolio import PortfolioParts
+    from marketsentry.services.predict import ServingParts
+    from marketsentry.services.signals import SignalParts
 
 _REVIVE_EVERY_S = 0.5
 _REDIS_LIMIT_S = 5.0
@@ -89,13 +86,16 @@ class System:
     @property
     def dataset_files(self) -> "DatasetFiles":
         """Keeps datasets as Parquet files."""
-        from marketsentry.adapters.dataset_files import ParquetDatasets  # brings DuckDB and the kernels
+        from marketsentry.adapters.dataset_files import ParquetDatasets
 
         return ParquetDatasets(self.datasets_dir)
 
     @property
-    def serving(self) -> ServingParts:
+    def serving(self) -> "ServingParts":
         """What predictions need."""
+        from marketsentry.services.predict import ServingParts
+        from marketsentry.services.predict_told import ServingRules
+
         rules = ServingRules(
             models=self.settings.models_by_horizon(),
             feature_version=self.settings.feature_version,
@@ -105,26 +105,35 @@ class System:
         return ServingParts(self.transactions, self.artifacts, self.clock, self.serving_cache, rules)
 
     @property
-    def signals(self) -> SignalParts:
+    def signals(self) -> "SignalParts":
         """What signals need."""
+        from marketsentry.services.signals import SignalParts
+
         return SignalParts(self.serving, self.entropy)
 
     @property
-    def portfolio(self) -> PortfolioParts:
+    def portfolio(self) -> "PortfolioParts":
         """What a rebalance needs."""
+        from marketsentry.services.portfolio import PortfolioParts
+
         return PortfolioParts(self.transactions, self.clock, self.entropy, self.risk_limits)
 
     @property
     def risk(self) -> RiskParts:
         """What the risk plane needs."""
+        from marketsentry.services.account_figures import LedgerFigures
+
         figures = LedgerFigures(self.clock, timedelta(seconds=self.settings.risk_max_price_age_s))
         return RiskParts(
             self.transactions, self.risk_limits, self.clock, account=figures, record=self.limit_record
         )
 
     @property
-    def execution(self) -> ExecutionParts:
+    def execution(self) -> "ExecutionParts":
         """What execution needs."""
+        from marketsentry.services.execution import ExecutionParts
+        from marketsentry.services.execution_request import AdmitParts
+
         admit = AdmitParts(
             *(self.transactions, self.clock, self.risk, self.venues),
             paper_capital=self.settings.paper_capital,
@@ -133,13 +142,17 @@ class System:
         return ExecutionParts(admit, self.executor, self.entropy)
 
     @property
-    def order_watch(self) -> OrderWatch:
+    def order_watch(self) -> "OrderWatch":
         """What listens to the live venues and lets orders be looked at."""
+        from marketsentry.services.order_stream import OrderWatch
+
         return OrderWatch(self.order_feeds(), self.executor)
 
     @property
-    def flatten(self) -> FlattenParts:
+    def flatten(self) -> "FlattenParts":
         """What closing everything needs."""
+        from marketsentry.services.flatten import FlattenParts
+
         return FlattenParts(self.execution.admit, self.executor, self.entropy)
 
     @property
@@ -148,8 +161,10 @@ class System:
         return code_version()
 
     @property
-    def quality_limits(self) -> QualityLimits:
+    def quality_limits(self) -> "QualityLimits":
         """Limits of the data-quality gate that are in force."""
+        from marketsentry.core.gates.data_quality import QualityLimits
+
         return QualityLimits(
             max_missing_rate=self.settings.dq_max_missing_rate,
             max_invalid_price_rate=self.settings.dq_max_invalid_price_rate,

@@ -93,7 +93,7 @@ STORIES = (
             "ms orders costs --fit": OK,
             "ms db downgrade 0003 --yes": OK,
         },
-        before=(("data", "synth", "--symbols", "BTC,ETH,SOL", "--interval", "1h", "--days", "150"),),
+        before=(("data", "synth", "--symbols", "BTC,ETH,SOL", "--interval", "1h", "--days", "110"),),
     ),
     Story(
         "files",

@@ -9,7 +9,6 @@ import uvicorn
 
 from marketsentry.api.app import create_app
 from marketsentry.bootstrap import System
-from marketsentry.exceptions import ConflictError
 from marketsentry.services.holdings_check import HoldingsWatch
 from marketsentry.services.own_costs import CostWatch
 from marketsentry.services.passes import beside
@@ -28,34 +27,6 @@ class _Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Open the socket to serve on, before anything else is started: a taken address is said at once.
-
-    Parameters
-    ----------
-    host : str
-        A loopback address; an IPv6 one may stand in brackets.
-    port : int
-        0 takes any free one.
-
-    Returns
-    -------
-    socket.socket
-        Listening; the caller closes it.
-
-    Raises
-    ------
-    ConflictError
-        If the address is taken.
-    """
-    try:
-        return socket.create_server((host.strip("[]"), port), family=_family(host))
-    except OSError as error:
-        raise ConflictError(
-            f"cannot listen on {host}:{port} ({error.strerror}); choose another address with MS_API_BIND"
-        ) from error
-
-
 async def serve_api(system: System, listening: socket.socket, *, stop: asyncio.Event) -> None:
     """Answer on an open socket until `stop` is set.
 
@@ -64,7 +35,7 @@ async def serve_api(system: System, listening: socket.socket, *, stop: asyncio.E
     system : System
         Open for as long as this runs.
     listening : socket.socket
-        Where the requests arrive; see `listen`.
+        Where the requests arrive; see `listening.listen`.
     stop : asyncio.Event
         Set it to finish the requests under way and return.
     """
@@ -101,7 +72,3 @@ async def _serve(server: _Server, listening: socket.socket, stop: asyncio.Event)
     stopping.cancel()
     server.should_exit = True
     await serving
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET

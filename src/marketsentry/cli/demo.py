@@ -66,7 +66,7 @@ def demo(
 
 
 async def _demo(request: "DemoRequest", *, once: bool, as_json: bool) -> None:
-    from marketsentry.api.server import listen, serve_api
+    from marketsentry.api.listening import listen
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.demo_screen import DemoScreen
     from marketsentry.cli.stopping import stop_event
@@ -89,6 +89,8 @@ async def _demo(request: "DemoRequest", *, once: bool, as_json: bool) -> None:
                     print_json(_document(result, screen))
                 if listening is None:
                     return
+                from marketsentry.api.server import serve_api
+
                 host, port = settings.api_bind
                 say(f"\nThe API serves until Ctrl-C:\n  docs     http://{host}:{port}/api/v2/docs")
                 say(f"  health   http://{host}:{port}/health")

@@ -75,7 +75,7 @@ async def _run_role(
 
     import structlog
 
-    from marketsentry.api.server import listen, serve_api
+    from marketsentry.api.listening import listen
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.stopping import stop_event
     from marketsentry.logs import set_up_logs
@@ -92,6 +92,8 @@ async def _run_role(
     ):
         match role:
             case Role.API:
+                from marketsentry.api.server import serve_api
+
                 given = listen_fd >= 0
                 with socket.socket(fileno=listen_fd) if given else listen(*settings.api_bind) as listening:
                     await serve_api(system, listening, stop=stop)

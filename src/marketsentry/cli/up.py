@@ -57,7 +57,7 @@ def up(
 
 async def _up_replaying(replay: tuple[str, str], speed: str, *, as_json: bool) -> int:
     """Keep the API up while the trader replays."""
-    from marketsentry.api.server import listen
+    from marketsentry.api.listening import listen
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.stopping import stop_event
     from marketsentry.logs import set_up_logs
@@ -81,7 +81,7 @@ async def _up_replaying(replay: tuple[str, str], speed: str, *, as_json: bool) -
 async def _up(as_json: bool) -> None:
     import structlog
 
-    from marketsentry.api.server import listen
+    from marketsentry.api.listening import listen
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.stopping import stop_event
     from marketsentry.logs import set_up_logs

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from marketsentry.core.evidence.trials import TrialHistory
+if TYPE_CHECKING:  # brings the kernels
+    from marketsentry.core.evidence.trials import TrialHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,6 @@ class ModelStore(Protocol):
         """Count the trials of a track."""
         ...
 
-    async def trial_history(self, *, track: str, n_newest: int) -> TrialHistory:
+    async def trial_history(self, *, track: str, n_newest: int) -> "TrialHistory":
         """Read what a score of a track must be deflated by, and the newest trials."""
         ...

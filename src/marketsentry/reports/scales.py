@@ -87,7 +87,7 @@ def log_scale(values: NDArray[np.float64], *, n_ticks: int = 5, include: float |
     if high / low <= 8:
         linear = linear_scale(values, n_ticks=n_ticks, include=include)
         above_zero = tuple(one for one in linear.ticks if one > 0)
-        return Scale(min(above_zero[0], low), above_zero[-1], above_zero, is_log=True)
+        return Scale(min(above_zero[0], low), max(above_zero[-1], high), above_zero, is_log=True)
     # one decade more on both sides: a logarithm may round to the power that the value does not reach
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     marks = [digit * 10.0**d for d in decades for digit in (1, 2, 5)]

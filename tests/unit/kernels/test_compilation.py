@@ -75,9 +75,3 @@ def test_an_edit_of_any_kernel_moves_the_cache(tmp_path: Path):
     with (package / "kernels" / "features" / "windows.py").open("a") as file:
         file.write("\n# edited\n")
     assert cache_dir() != before
-
-
-def test_help_does_not_import_numba():
-    code = "import sys; from marketsentry.cli import app; print('numba' in sys.modules)"
-    done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"

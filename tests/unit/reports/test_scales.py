@@ -97,6 +97,7 @@ def test_thinning_leaves_short_curves_whole():
 
 @given(st.floats(1e-3, 1e6), st.floats(1.0, 1e4))
 @example(low=999_999.9999999999, factor=10.0)  # its logarithm rounds to 6
+@example(low=0.006, factor=1.5)  # a bit above its last tick
 def test_a_logarithmic_axis_holds_its_values_and_rises(low, factor):
     values = np.array([low, low * factor])
     scale = log_scale(values)

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
 from marketsentry.adapters.postgres.statements import Statements
-from marketsentry.core.evidence.pack import TrialRow
-from marketsentry.core.evidence.trials import TrialHistory
 from marketsentry.exceptions import ConflictError, NotFoundError
 from marketsentry.ports.models import ModelVersion, RegisteredModel, Trial
+
+if TYPE_CHECKING:  # brings the kernels
+    from marketsentry.core.evidence.pack import TrialRow
+    from marketsentry.core.evidence.trials import TrialHistory
 
 _COLUMNS = """
     m.id, m.model_name, m.track, m.model_version, m.state, m.artifact_path, m.artifact_sha256, m.metrics,
@@ -143,8 +145,10 @@ class PostgresModelStore:
         ((n_trials,),) = await self._statements.tuples(_COUNT_TRIALS, {"track": track})
         return int(n_trials)
 
-    async def trial_history(self, *, track: str, n_newest: int) -> TrialHistory:
+    async def trial_history(self, *, track: str, n_newest: int) -> "TrialHistory":
         """Read the trials of a track; see `ModelStore.trial_history`."""
+        from marketsentry.core.evidence.trials import TrialHistory
+
         rows = await self._statements.rows(_TRIALS, {"track": track})
         sound = [row for row in rows if row["is_sound"] and row["sharpe"] is not None]
         return TrialHistory(
@@ -155,7 +159,9 @@ class PostgresModelStore:
         )
 
 
-def _trial_row(row: Mapping[str, Any]) -> TrialRow:
+def _trial_row(row: Mapping[str, Any]) -> "TrialRow":
+    from marketsentry.core.evidence.pack import TrialRow
+
     at = row["created_at"].astimezone(UTC).isoformat(timespec="seconds")
     return TrialRow(row["model_name"], row["kind"], at, row["sharpe"], row["is_sound"])
 

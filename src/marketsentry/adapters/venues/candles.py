@@ -11,15 +11,16 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
-import ccxt.async_support as ccxt
 import numpy as np
 
+from marketsentry.adapters.venues.ccxt_import import import_ccxt
 from marketsentry.core.market.interval import Interval
 from marketsentry.core.market.symbols import Market, canonical_symbol, source_name, split_symbol
 from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.exceptions import DependencyError, InputError, NotFoundError
 from marketsentry.ports.venues import CandlePage, VenueBusyError, VenueMarket, VenueUnavailableError
 
+ccxt = import_ccxt("ccxt.async_support")
 T = TypeVar("T")
 NS_PER_MS = 1_000_000
 

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from marketsentry.adapters.venues.ccxt_import import import_ccxt
 from marketsentry.adapters.venues.outcomes import Dialect, Exchange, judge
 from marketsentry.adapters.venues.rate_budget import RateBudget
 from marketsentry.exceptions import InputError
@@ -132,9 +133,8 @@ class CcxtClient:
 @cache
 def recording_class(name: str) -> Any:  # Any: ccxt is not typed
     """Make ccxt's class of a venue note what goes over the wire."""
-    import ccxt.async_support as ccxt  # slow to import, and only those who trade need it
 
-    class Recording(getattr(ccxt, name)):  # type: ignore[misc]  # ccxt is not typed
+    class Recording(getattr(import_ccxt("ccxt.async_support"), name)):  # type: ignore[misc]  # ccxt is not typed
         async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
             _exchange.get().has_begun = True
             return await super().fetch(url, method, headers, body)

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from marketsentry.adapters.venues.ccxt_import import import_ccxt
+
 OFFICIAL = frozenset({"api.coinbase.com", "api.bitget.com"})
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
@@ -137,9 +139,7 @@ async def _beat(client: Any) -> None:
 
 @cache
 def _listening_class(name: str) -> Any:
-    import ccxt.pro  # slow to import, and only those who stream need it
-
-    class Listening(getattr(ccxt.pro, name)):  # type: ignore[misc]  # ccxt is not typed
+    class Listening(getattr(import_ccxt("ccxt.pro"), name)):  # type: ignore[misc]  # ccxt is not typed
         on_heard: OnMessage
 
         def handle_message(self, client: Any, message: Any) -> Any:

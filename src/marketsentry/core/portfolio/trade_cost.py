@@ -13,11 +13,8 @@ from numpy.typing import NDArray
 
 from marketsentry.core.portfolio.profiles import CostProfile
 from marketsentry.exceptions import InputError
-from marketsentry.kernels.compiling import interpreted
-from marketsentry.kernels.cost import impact_bps
 
 LEAST_BARS = 12
-_impact_bps = interpreted(impact_bps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +118,11 @@ def estimate_cost(
         participation = notional / liquidity.bar_volume_quote
         impact = _impact_bps(profile.impact_coefficient, liquidity.volatility, participation)
     return CostEstimate(profile.fee_bps, profile.half_spread_bps, impact, basis)
+
+
+def _impact_bps(coefficient: float, volatility: float, participation: float) -> float:
+    """Bring numba no sooner than this: who lists or closes does not need it."""
+    from marketsentry.kernels.compiling import interpreted
+    from marketsentry.kernels.cost import impact_bps
+
+    return interpreted(impact_bps)(coefficient, volatility, participation)
