@@ -1,7 +1,7 @@
 """Flatten: from the call to the venue's proof that nothing is held, at a simulated exchange in a process of its own."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -97,9 +97,20 @@ async def _pay_in(parts: AdmitParts) -> None:
             await pay(stores, ledger, CASH / N_POSITIONS, reference="start", at=datetime.now(UTC))
 
 
+async def _record(system: System, prices: Mapping[str, Decimal]) -> None:
+    """Bring prices into the record: nothing is opened of which it has no fresh one."""
+    now = datetime.now(UTC)
+    async with system.database.connection() as connection, connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO prices (symbol, price, timestamp, source, known_at) VALUES (%s, %s, %s, 'bench', %s)",
+            [(coin, price, now, now) for coin, price in prices.items()],
+        )
+
+
 async def _run(parts: AdmitParts, executor: Executor, system: System, venue: Venue) -> tuple[float, int]:
     """Open ten positions, pull the switch, and measure the flatten: seconds and calls of the venue."""
     prices = {coin: (await venue.quote(coin)).mid for coin in COINS}
+    await _record(system, prices)
     orders = tuple(
         EnteredOrder(
             COINS[n % len(COINS)],

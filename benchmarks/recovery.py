@@ -89,6 +89,7 @@ async def _reconcile(system: System) -> list[dict[str, Any]]:
     for _ in range(N_RUNS):
         outage = Outage(desk.venues)
         orders = await admitted(system, desk, N_ORDERS)
+        await _end_leases(system)  # they were admitted into other hands
         before = Executor(DriveParts(system.transactions, outage, desk.clock))
         before.start([one.id for one in orders])
         await _wait_until(system, orders, {OrderStatus.UNKNOWN}, UNKNOWN_WITHIN_S)

@@ -27,7 +27,8 @@ def bench(
 ) -> None:
     """Measure rows of the budgets: value, budget, the limit and the peer measured in the same run.
 
-    Exit code 0 when every budget measured is met, 2 when one is missed.
+    Exit code 0 when every budget measured is met, 2 when one is missed; 4 when one could not be measured, beside the
+    rows of the others.
 
     Example:  ms bench help --json
     """
@@ -38,11 +39,20 @@ def bench(
     if list_rows:
         print_json(list(rows)) if as_json else typer.echo("\n".join(rows))
         return
-    found = [row for name in (names or rows) for row in _measure(name)]
+    found: list[dict[str, Any]] = []
+    failed = []
+    for name in names or rows:
+        try:
+            found += _measure(name)
+        except DependencyError as error:  # what the others came to is not lost
+            say(str(error))
+            failed.append(name)
     if as_json:
         print_json(found)
     else:
         _print_table(found)
+    if failed:
+        raise DependencyError(f"{len(failed)} benchmarks could not be measured: {', '.join(failed)}")
     raise typer.Exit(2 if any(row["ok"] is False for row in found) else 0)
 
 
