@@ -46,6 +46,7 @@ class World:
             self.clock,
             self.clock.sleep,
             DriveRules(lease_s=lease_s, call_s=5.0, grace_s=60.0),
+            steady=lambda: self.clock.now().timestamp(),
         )
 
     def held_by(self, owner: str) -> None:

@@ -37,9 +37,17 @@ class DriveRules:
             )
 
 
+def loop_time() -> float:
+    """Read the clock of the event loop, in seconds."""
+    return asyncio.get_running_loop().time()
+
+
 @dataclass(frozen=True, slots=True)
 class DriveParts:
-    """What driving needs. What a venue is asked about an order is waited for `aside`, so that others go on."""
+    """What driving needs. What a venue is asked about an order is waited for `aside`, so that others go on.
+
+    `steady` is a clock that nobody sets, in seconds.
+    """
 
     transactions: Transactions
     venues: Venues
@@ -48,6 +56,7 @@ class DriveParts:
     rules: DriveRules = field(default_factory=DriveRules)
     accounts: KnownAccounts = field(default_factory=dict)
     aside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    steady: Callable[[], float] = loop_time
 
 
 @dataclass(frozen=True, slots=True)

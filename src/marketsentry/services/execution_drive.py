@@ -59,7 +59,7 @@ from marketsentry.services.execution_claim import Claimed, DriveParts
 _SWITCHES_KNOWN_S = 0.1  # as long as a reading counts
 _ANSWERS_WITHIN_S = 0.5
 _LEASE_TO_ACT = 0.5
-_NOT_THERE_FOR = timedelta(seconds=10)  # so long a venue must say that it has no such order
+_NOT_THERE_FOR_S = 10.0  # so long a venue must say that it has no such order, by a clock that nobody sets
 _LEASE_TO_WAIT = 0.75  # what must be left of a lease: a wait is calls of the venue and a pause
 log = structlog.get_logger(__name__)
 
@@ -108,7 +108,7 @@ class Driver:
             self.stored.adapter, self.stored.venue, fee_bps=self.plan.fee_bps
         )
         self.due: Send | None = None
-        self.missed_at: datetime | None = None  # since when the venue has said that it has not the open leg
+        self.missed_at: float | None = None  # since when the venue has said that it has not the open leg
 
     def plan_leg(self, offer: Offer) -> None:
         """Decide on the next leg, which is then due, where nothing else is to be done first."""
@@ -330,21 +330,21 @@ class Driver:
         elif self.in_record is not None:  # only who holds the order hands a leg in there
             grace = timedelta(0)
         else:
-            grace = self._grace(now)
+            grace = self._grace()
         return reconcile(order, client_order_id, evidence, fills, now=now, grace=grace)
 
-    def _grace(self, now: datetime) -> timedelta:
+    def _grace(self) -> timedelta:
         """Tell how old the open leg must be to be absent, as the venue has said again.
 
-        Back from an outage it may not know yet what it took: it is asked twice. One that was missed for long enough is
-        absent however old it seems: the clock may have been set back since it was sent.
+        Back from an outage it may not know yet what it took: it is asked twice, by a clock that nobody sets. One that
+        was missed for long enough is absent however old it seems: the other clock may have been set back meanwhile.
         """
-        if self.missed_at is None or self.missed_at > now:
-            self.missed_at = now
-        missed, grace = now - self.missed_at, timedelta(seconds=self.parts.rules.grace_s)
-        if missed < _NOT_THERE_FOR:
+        asked_at = self.parts.steady()
+        self.missed_at = asked_at if self.missed_at is None else self.missed_at
+        missed_s, grace_s = asked_at - self.missed_at, self.parts.rules.grace_s
+        if missed_s < _NOT_THERE_FOR_S:
             return timedelta.max
-        return grace if missed < grace else timedelta.min
+        return timedelta(seconds=grace_s) if missed_s < grace_s else timedelta.min
 
     async def _write(self, events: Iterable[Event]) -> None:
         change = self._change(events)

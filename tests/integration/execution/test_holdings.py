@@ -1,6 +1,7 @@
 """What the record and the venue do not agree on is told, never corrected; what was not answered is asked for again."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 from execution_world import BY, World
@@ -9,7 +10,6 @@ from marketsentry.core.orders.order import LegKind, OrderStatus, Side, TimeInFor
 from marketsentry.ports.risk import Severity
 from marketsentry.ports.venue import LegRequest, OutcomeUnknownError, Venue
 from marketsentry.services.execution_admit import admit
-from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_request import RunRequest
 from marketsentry.services.executor import Executor
 from marketsentry.services.holdings_check import STUCK_LOOKS, HoldingsWatch, check_accounts
@@ -101,7 +101,7 @@ async def test_an_unknown_order_is_asked_for_again_and_never_sent_twice(world: W
     (order,) = await admit(RunRequest(decision_id), world.admit, by=BY)
     away = _Away(2, error=lambda: OutcomeUnknownError("the connection broke"))
     plain, faulty = world.drive_parts(), world.drive_parts(away)
-    parts = DriveParts(plain.transactions, faulty.venues, plain.clock, plain.sleep, plain.rules)
+    parts = replace(plain, venues=faulty.venues)
     first = Executor(parts)
     await first.settle([order.id], within_s=120, skips_unknown=True)
     (check,) = await check_accounts(world.admit, sleep=world.clock.sleep)
@@ -123,7 +123,7 @@ async def test_an_unknown_order_outlives_its_executor(world: World) -> None:
     (order,) = await admit(RunRequest(decision_id), world.admit, by=BY)
     away = _Away(2, error=lambda: OutcomeUnknownError("the connection broke"))
     plain, faulty = world.drive_parts(), world.drive_parts(away)
-    first = Executor(DriveParts(plain.transactions, faulty.venues, plain.clock, plain.sleep, plain.rules))
+    first = Executor(replace(plain, venues=faulty.venues))
     await first.settle([order.id], within_s=120, skips_unknown=True)
     await first.close()
     await world.end_leases()

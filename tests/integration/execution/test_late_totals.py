@@ -11,7 +11,6 @@ from faulty_venue import Faults, FaultyVenue, FaultyVenues
 from marketsentry.core.orders.order import OrderStatus
 from marketsentry.ports.venue import LegRef, LegRequest, LegStatus, LegView, OutcomeUnknownError, Venue
 from marketsentry.services.execution_admit import admit
-from marketsentry.services.execution_claim import DriveParts
 from marketsentry.services.execution_request import RunRequest
 from marketsentry.services.executor import Executor
 from marketsentry.services.holdings_check import check_accounts
@@ -60,7 +59,7 @@ async def test_a_leg_ends_with_its_fills_and_not_with_a_total(world: World, shar
     faults, plain = Faults(), world.drive_parts()
     venues = LateVenues(world.registry, faults)
     venues.share, venues.n_late = Decimal(share), n_late
-    executor = Executor(DriveParts(plain.transactions, venues, plain.clock, plain.sleep, plain.rules))
+    executor = Executor(replace(plain, venues=venues))
     await executor.settle([order.id], within_s=60)
     async with world.database.transactions() as stores:
         ended = await stores.orders.get(order.id)
@@ -111,7 +110,7 @@ async def test_one_no_after_an_outage_is_no_proof(world: World) -> None:
     faults, plain = Faults(), world.drive_parts(lease_s=30.0)
     venues = AwayVenues(world.registry, faults)
     venues.world = world
-    executor = Executor(DriveParts(plain.transactions, venues, plain.clock, plain.sleep, plain.rules))
+    executor = Executor(replace(plain, venues=venues))
     while not order.status.is_final:
         await executor.settle([order.id], within_s=60)
         async with world.database.transactions() as stores:

@@ -265,14 +265,15 @@ async def test_what_only_closes_is_asked_for_as_an_exit(world: World) -> None:
 async def test_a_leg_that_the_venue_never_had_is_absent_though_the_clock_was_set_back(world: World) -> None:
     (stored,) = await world.admitted("10")
     lost = Faults(1, error=lambda: OutcomeUnknownError("the question was lost"))
-    n_rests = 0
+    n_rests, rested_s = 0, 0.0
 
     async def set_back_once(seconds: float) -> None:
-        nonlocal n_rests
+        nonlocal n_rests, rested_s
         n_rests += 1
+        rested_s += seconds
         world.clock.at += timedelta(hours=-1 if n_rests == 1 else 0, seconds=seconds)
 
-    plain = world.drive_parts()
+    plain = replace(world.drive_parts(), steady=lambda: rested_s)
     executor = Executor(replace(plain, venues=FaultyVenues(world.registry, lost), sleep=set_back_once))
     await executor.settle([stored.id], within_s=30)
     row = await _row(world, stored.id)
