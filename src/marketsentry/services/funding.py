@@ -5,7 +5,6 @@ What nobody of ours held is not booked: it is told, and the cash differs until s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -29,22 +28,17 @@ _OVERLAP = timedelta(hours=1)  # payments of one hour are listed one by one
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class FundingParts:
-    """What booking payments needs."""
-
-    transactions: Transactions
-    venues: Venues
-    clock: Clock
-
-
-async def book_funding(parts: FundingParts) -> int:
+async def book_funding(*, transactions: Transactions, venues: Venues, clock: Clock) -> int:
     """Book the payments of all accounts at venues that are not booked yet.
 
     Parameters
     ----------
-    parts
-        Record, venues and time.
+    transactions
+        The record.
+    venues
+        Where the accounts are.
+    clock
+        Tells how old a payment is.
 
     Returns
     -------
@@ -56,7 +50,7 @@ async def book_funding(parts: FundingParts) -> int:
     DependencyError
         If the record is away.
     """
-    async with parts.transactions() as stores:
+    async with transactions() as stores:
         accounts = [
             (one, due)
             for one in await stores.accounts.list()
@@ -66,24 +60,26 @@ async def book_funding(parts: FundingParts) -> int:
     n_booked = 0
     for account, due in accounts:
         try:
-            venue = await parts.venues.open(account.adapter, account.venue, fee_bps=ZERO)
+            venue = await venues.open(account.adapter, account.venue, fee_bps=ZERO)
             payments = await venue.funding_since(due - _OVERLAP)
         except DependencyError as error:
             log.warning("funding_not_read", venue=account.venue, reason=str(error))
             continue
         if payments:
-            n_booked += await _book(account, payments, parts)
+            n_booked += await _book(account, payments, transactions=transactions, at=clock.now())
     return n_booked
 
 
-async def _book(account: Account, payments: Sequence[FundingPayment], parts: FundingParts) -> int:
+async def _book(
+    account: Account, payments: Sequence[FundingPayment], *, transactions: Transactions, at: datetime
+) -> int:
     n_booked, nobodys = 0, []
-    async with parts.transactions() as stores:
+    async with transactions() as stores:
         await stores.accounts.hold(account)
         known = await stores.funding.booked(account.id, [_reference(one) for one in payments])
         moving = {one.target for one in await stores.orders.open(account_id=account.id)}
         for payment in payments:
-            is_young = parts.clock.now() - payment.at < SETTLES_WITHIN
+            is_young = at - payment.at < SETTLES_WITHIN
             if _reference(payment) in known or (payment.symbol in moving and is_young):
                 continue
             if await _share(stores, account, payment):
@@ -92,7 +88,7 @@ async def _book(account: Account, payments: Sequence[FundingPayment], parts: Fun
                 nobodys.append(payment)
     if n_booked:
         log.info("funding_booked", venue=account.venue, n_payments=n_booked)
-    await tell_once([_event(account, one) for one in nobodys], transactions=parts.transactions)
+    await tell_once([_event(account, one) for one in nobodys], transactions=transactions)
     return n_booked
 
 

@@ -22,7 +22,7 @@ from marketsentry.ports.execution import Sleep
 from marketsentry.ports.risk import RiskEvent, Severity
 from marketsentry.services.execution_request import AdmitParts
 from marketsentry.services.flat_proof import CALL_S
-from marketsentry.services.funding import FundingParts, book_funding
+from marketsentry.services.funding import book_funding
 from marketsentry.services.ledger import PAPER
 from marketsentry.services.netting import compare_with_venue
 from marketsentry.services.passes import keep_passing
@@ -168,7 +168,9 @@ class HoldingsWatch:
         """
         unbooked: Exception | None = None
         try:
-            await book_funding(FundingParts(self.parts.transactions, self.parts.venues, self.parts.clock))
+            await book_funding(
+                transactions=self.parts.transactions, venues=self.parts.venues, clock=self.parts.clock
+            )
         except Exception as error:  # noqa: BLE001 - it is raised below: what is held is looked at all the same
             unbooked = error
         checks = await self._checked()

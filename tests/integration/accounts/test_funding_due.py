@@ -12,7 +12,7 @@ from marketsentry.adapters.postgres.database import Database
 from marketsentry.core.orders.order import Side
 from marketsentry.ports.accounts import Account, SubLedger
 from marketsentry.ports.venue import FundingPayment
-from marketsentry.services.funding import FundingParts, book_funding
+from marketsentry.services.funding import book_funding
 from marketsentry.services.ledger import book_fills
 
 TARGET = "BTC-PERP"
@@ -49,6 +49,10 @@ async def funding_of(database: Database, account: Account) -> dict[str, Decimal]
     return {one.ledger.strategy_id: one.position.funding_quote for one in found}
 
 
+async def book(database: Database, stub: Stub) -> int:
+    return await book_funding(transactions=database.transactions, venues=stub, clock=stub)
+
+
 async def test_who_held_at_the_hour_pays(database: Database, account: Account, booking: MakeBooking) -> None:
     early, late = SubLedger(account.id, "early", "liquid"), SubLedger(account.id, "late", "liquid")
     before, after = HOUR - timedelta(minutes=5), HOUR + timedelta(seconds=3)
@@ -61,10 +65,9 @@ async def test_who_held_at_the_hour_pays(database: Database, account: Account, b
         for ledger, side, fill in trades:
             await book_fills(stores, await booking(ledger, fill, side=side, target=TARGET))
     stub = Stub(FundingPayment(TARGET, "77", Decimal("-0.02"), "USDT", HOUR + timedelta(seconds=20)))
-    parts = FundingParts(database.transactions, stub, stub)
-    assert await book_funding(parts) == 1
+    assert await book(database, stub) == 1
     assert await funding_of(database, account) == {"early": Decimal("0.02"), "late": Decimal(0)}
-    assert await book_funding(parts) == 0
+    assert await book(database, stub) == 0
     assert stub.asked == [before - timedelta(hours=1), HOUR + timedelta(seconds=20) - timedelta(hours=1)]
 
 
@@ -76,11 +79,11 @@ async def test_who_opened_just_after_the_hour_and_was_charged_pays(
     async with database.transactions() as stores:
         await book_fills(stores, await booking(ledger, fill, target=TARGET))
     stub = Stub(FundingPayment(TARGET, "78", Decimal("0.07"), "USDT", HOUR + timedelta(seconds=20)))
-    assert await book_funding(FundingParts(database.transactions, stub, stub)) == 1
+    assert await book(database, stub) == 1
     assert await funding_of(database, account) == {"late": Decimal("-0.07")}
 
 
 async def test_a_venue_is_not_asked_before_anything_was_traded(database: Database, account: Account) -> None:
     stub = Stub(FundingPayment(TARGET, "79", Decimal(1), "USDT", HOUR))
-    assert await book_funding(FundingParts(database.transactions, stub, stub)) == 0
+    assert await book(database, stub) == 0
     assert stub.asked == []

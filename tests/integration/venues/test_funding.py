@@ -14,12 +14,13 @@ from marketsentry.adapters.venues.bitget_live import open_bitget
 from marketsentry.adapters.venues.bitget_perpetual import Contracts
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import Side
+from marketsentry.ports import Clock
 from marketsentry.ports.accounts import SubLedger
 from marketsentry.ports.risk import EventFilter
 from marketsentry.services.execution import EnteredOrder, EnterRequest, ExecutionParts, enter_orders
 from marketsentry.services.execution_admit import admit
 from marketsentry.services.execution_request import RunRequest
-from marketsentry.services.funding import SETTLES_WITHIN, UNBOOKED_FUNDING, FundingParts, book_funding
+from marketsentry.services.funding import SETTLES_WITHIN, UNBOOKED_FUNDING, book_funding
 from marketsentry.services.holdings_check import HoldingsWatch, check_accounts
 from marketsentry.services.rebuild import rebuild_accounts
 from marketsentry.simexchange.exchange import SimExchange, SimMarket, VenueKind
@@ -67,8 +68,10 @@ async def paid(desk: Desk) -> dict[str, Decimal]:
     return {one.ledger.strategy_id: one.position.funding_quote for one in found}
 
 
-def parts_of(desk: Desk) -> FundingParts:
-    return FundingParts(desk.admit.transactions, desk.venues, desk.admit.clock)
+async def book(desk: Desk, clock: Clock | None = None) -> int:
+    return await book_funding(
+        transactions=desk.admit.transactions, venues=desk.venues, clock=clock or desk.admit.clock
+    )
 
 
 async def test_a_payment_is_shared_by_who_held_and_the_account_agrees(
@@ -87,7 +90,7 @@ async def test_a_payment_is_shared_by_who_held_and_the_account_agrees(
     (again,) = await watch.once()
     assert again.agrees, again.document()
     assert await paid(desk) == {"s1": -bill.amount / 2, "s2": -bill.amount / 2, "s3": bill.amount / 2}
-    assert await book_funding(parts_of(desk)) == 0
+    assert await book(desk) == 0
     (rebuilt,) = await rebuild_accounts(transactions=desk.database.transactions)
     assert not rebuilt.differences
 
@@ -98,7 +101,7 @@ async def test_what_nobody_of_ours_held_is_told_once_and_not_booked(
     exchange.venue.place(NewOrder("demo", OTHER_KEY, VenueSide.BUY, OrderType.MARKET, Decimal(5)))
     (bill,) = exchange.settle_funding(OTHER_KEY, RATE)
     for _ in range(2):
-        assert await book_funding(parts_of(desk)) == 0
+        assert await book(desk) == 0
     wanted = EventFilter(code=f"{UNBOOKED_FUNDING}:bitget_live:bitget:{bill.id}")
     async with desk.database.transactions() as stores:
         (event,) = await stores.risk.page_events(wanted, before_id=None, limit=10)
@@ -114,13 +117,13 @@ async def test_a_young_payment_waits_for_orders_on_their_way(desk: Desk, exchang
     )
     assert await admit(RunRequest(entered.decision_id, **desk.account.place), unheld, by=BY)
     exchange.settle_funding(KEY, RATE)
-    assert await book_funding(parts_of(desk)) == 0
-    assert await book_funding(replace(parts_of(desk), clock=Later())) == 1
+    assert await book(desk) == 0
+    assert await book(desk, Later()) == 1
 
 
 async def test_more_payments_than_a_page_holds_are_all_read(desk: Desk, exchange: SimExchange) -> None:
     for _ in range(130):
         exchange.settle_funding(KEY, RATE / 100)
-    assert await book_funding(parts_of(desk)) == 130
+    assert await book(desk) == 130
     (check,) = await check_accounts(desk.admit)
     assert check.agrees, check.document()
