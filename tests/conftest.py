@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from hangs import pytest_timeout_cancel_timer, pytest_timeout_set_timer
 from marketsentry.adapters.venues.ccxt_import import VenuesOnDemand
+
+__all__ = ["pytest_timeout_cancel_timer", "pytest_timeout_set_timer"]  # hooks of every test
 
 settings.register_profile("house", deadline=None)  # first calls compile
 settings.load_profile("house")

@@ -17,6 +17,7 @@ from psycopg import sql
 
 MOST_LOANS = 50  # what is deleted still takes room
 LEAVING_S = 2.0  # a closed connection is gone a moment later
+PATIENT_S = 120  # whoever still holds a lock then will not give it back
 _numbers = itertools.count(1)
 
 # Any DDL writes a catalog row anew: the count and the newest writer of each catalog tell whether there was any.
@@ -89,7 +90,7 @@ class LentDatabases:
             return _Loan(name, _state(connection), _starts(connection))
 
     def _is_emptied(self, loan: _Loan) -> bool:
-        with psycopg.connect(url_of(self._server_url, loan.name), autocommit=True) as connection:
+        with _connected(self._server_url, loan.name) as connection:
             if not _is_alone(connection) or _state(connection) != loan.state:
                 return False
             with connection.transaction():
@@ -111,13 +112,20 @@ def drop(server_url: str, name: str) -> None:
 
 def administrate(server_url: str, statement: sql.Composed) -> None:
     """Run a statement that concerns databases."""
-    with psycopg.connect(url_of(server_url, "postgres"), autocommit=True) as connection:
+    with _connected(server_url, "postgres") as connection:
         connection.execute(statement)
 
 
 def url_of(server_url: str, database: str) -> str:
     """Give the URL of another database of the server."""
     return urlsplit(server_url)._replace(path=f"/{database}").geturl()
+
+
+def _connected(server_url: str, database: str) -> psycopg.Connection:
+    limit = f"-c statement_timeout={PATIENT_S}s"
+    return psycopg.connect(
+        url_of(server_url, database), autocommit=True, connect_timeout=PATIENT_S, options=limit
+    )
 
 
 def _state(connection: psycopg.Connection) -> State:

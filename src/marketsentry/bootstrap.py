@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from marketsentry.core.risk.profiles import BucketCaps
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.logs import set_up_logs
 from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
+from marketsentry.ports.ending import end
 from marketsentry.ports.execution import Venues
 from marketsentry.ports.order_feed import OrderFeed
 from marketsentry.ports.training import Trainer
@@ -414,9 +415,7 @@ async def _kept_alive(engines: EmbeddedEngines) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        await end([watch])
 
 
 async def _revive(engines: EmbeddedEngines) -> None:

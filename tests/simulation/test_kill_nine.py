@@ -36,6 +36,7 @@ _KEYS = "SELECT idempotency_key, decision_id FROM decisions WHERE idempotency_ke
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600 + 30 * N_KILLS)
 def test_what_was_traded_survives_being_killed(tmp_path: Path) -> None:
     began, draw = time.monotonic(), random.Random(FIRST)
     with running_venue(seed=FIRST) as venue, start(tmp_path, venue, n_bars=N_BARS) as run:

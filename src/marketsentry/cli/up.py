@@ -85,6 +85,7 @@ async def _up(as_json: bool) -> None:
     from marketsentry.bootstrap import open_system
     from marketsentry.cli.stopping import stop_event
     from marketsentry.logs import set_up_logs
+    from marketsentry.ports.ending import end
     from marketsentry.roles.supervisor import RoleProcess, supervise
     from marketsentry.settings import load_settings
 
@@ -98,8 +99,7 @@ async def _up(as_json: bool) -> None:
                 roles = (RoleProcess("api", listening.fileno()), RoleProcess("trader"))
                 await supervise(roles, env={**os.environ, **system.engine_env()}, stop=stop)
             finally:
-                announcing.cancel()
-                await asyncio.wait({announcing})
+                await end([announcing])
 
 
 async def _announce(settings: "Settings", stop: asyncio.Event, as_json: bool) -> None:

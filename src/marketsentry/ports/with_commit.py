@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
+from marketsentry.ports.ending import end
+
 A = TypeVar("A")
 T = TypeVar("T")
 
@@ -40,7 +42,6 @@ async def ending_with(
             await asyncio.sleep(0)  # it has sent its statement when this returns
     except BaseException:
         if running is not None:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await end([running])
         raise
     return await running

@@ -16,6 +16,7 @@ import structlog
 
 from marketsentry.exceptions import DependencyError, MarketSentryError
 from marketsentry.ports.accounts import is_apart
+from marketsentry.ports.ending import end
 from marketsentry.ports.orders import Holder, StoredOrder
 from marketsentry.services.execution_begin import begin
 from marketsentry.services.execution_claim import Claims, DriveParts
@@ -179,9 +180,7 @@ class Executor:
     async def close(self) -> None:
         """Let go of every order where it stands; the record says how to go on."""
         tasks = dict(self._tasks)
-        for task in tasks.values():
-            task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        await end(tasks.values())
         await self._claims.settled()
         if tasks:
             await self._release(list(tasks))

@@ -21,6 +21,7 @@ from marketsentry.core.market.timestamps import datetime_to_ns
 from marketsentry.core.market.trade_bars import BarMaker, MadeBar
 from marketsentry.exceptions import MarketSentryError
 from marketsentry.ports import Clock, Transactions
+from marketsentry.ports.ending import end
 from marketsentry.ports.feeds import FeedBoard, FeedMode, FeedState
 from marketsentry.ports.market_stream import Begun, Heard, Interrupted, MarketEvent, MarketStream, Traded
 from marketsentry.ports.venues import CandleVenue, Sleep, VenueMarket
@@ -107,9 +108,7 @@ class LiveBars:
 
     async def close(self) -> None:
         """Let go of the stream."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
 
 async def _begin(symbols: Sequence[str], interval: Interval, parts: FeedParts) -> "_Feed":

@@ -13,6 +13,7 @@ from weakref import WeakSet
 import structlog
 
 from marketsentry.core.orders.plan import order_id_of
+from marketsentry.ports.ending import end
 from marketsentry.ports.execution import Sleep
 from marketsentry.ports.order_feed import FeedBegun, FeedBroken, OrderFeed, OrderMoved, OrderNews
 
@@ -100,9 +101,7 @@ class OrderWatch:
         try:
             await stop.wait()
         finally:
-            for task in listening:
-                task.cancel()
-            await asyncio.gather(*listening, return_exceptions=True)
+            await end(listening)
 
     def hear(self, name: str, news: OrderNews) -> None:
         """Take one piece of news of the adapter `name`."""

@@ -13,6 +13,7 @@ import structlog
 
 from marketsentry.exceptions import DependencyError, MarketSentryError
 from marketsentry.ports import Transactions
+from marketsentry.ports.ending import end
 from marketsentry.ports.risk import RiskEvent, Severity
 
 T = TypeVar("T")
@@ -116,6 +117,4 @@ async def beside(
             raise RuntimeError(f"a loop that must not end has ended: {ended.get_coro()!r}") from error
         return await main
     finally:
-        for task in (main, *running):
-            task.cancel()
-        await asyncio.wait({main, *running})
+        await end((main, *running))

@@ -17,6 +17,7 @@ from marketsentry.core.risk.hard_rules import LossFigures
 from marketsentry.core.risk.kill_switch import SwitchRow
 from marketsentry.exceptions import DependencyError
 from marketsentry.ports.accounts import SubLedger
+from marketsentry.ports.ending import end
 from marketsentry.ports.risk import ChangedBy, EventFilter
 from marketsentry.services.flat_proof import Scope, accounts_in
 from marketsentry.services.flatten import FlatReport, FlattenParts, flatten
@@ -65,9 +66,7 @@ class RiskWatch:
                 transactions=self.parts.admit.transactions,
             )
         finally:
-            for task in self._flattening.values():
-                task.cancel()
-            await asyncio.gather(*self._flattening.values(), return_exceptions=True)
+            await end(self._flattening.values())
 
     async def once(self) -> list[FlatReport]:
         """Look at every switch in force; returns what was flattened, or tried, when all of it is done."""

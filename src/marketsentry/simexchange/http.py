@@ -14,6 +14,7 @@ from marketsentry.simexchange.websocket import WebSocket, accept_key
 
 MAX_HEAD_BYTES = 65_536
 MAX_BODY_BYTES = 1_048_576
+_LEAVING_S = 1.0  # what is left to send has so long when the server closes
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,10 @@ class HttpServer:
         self._stopping.set()
         for writer in self._connections.values():
             writer.close()
+        if self._connections:
+            await asyncio.wait(list(self._connections), timeout=_LEAVING_S)
+        for writer in self._connections.values():  # its client does not read what is left to send
+            writer.transport.abort()
         await asyncio.gather(*self._connections, return_exceptions=True)
         await self._server.wait_closed()
 

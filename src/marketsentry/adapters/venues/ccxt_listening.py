@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from marketsentry.adapters.venues.ccxt_import import import_ccxt
+from marketsentry.ports.ending import end
 
 OFFICIAL = frozenset({"api.coinbase.com", "api.bitget.com"})
 FIRST_WAIT_S = 0.5
@@ -125,7 +126,7 @@ async def _keep_listening(
                 await patience.wait(failures)
     finally:
         if beating is not None:
-            beating.cancel()
+            await end([beating])
         await client.close()
 
 
