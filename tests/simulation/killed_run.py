@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -87,7 +87,7 @@ class KilledRun:
                 wanted = now + more
             return now is not None and wanted is not None and now >= wanted
 
-        self._wait(has_traded, f"{kind} does not trade")
+        self._wait(has_traded, f"{kind} does not trade", tracks=[kind == REPLAY])
         self.seen.update(self.events())
         if kind == REPLAY:
             self.replay.kill()
@@ -116,7 +116,7 @@ class KilledRun:
                     self.over_after_s.pop(what, None)
             return all(done.values())
 
-        self._wait(is_over, "something stays open")
+        self._wait(is_over, "something stays open", tracks=[True, False])
         self._trading.result()
 
     def __enter__(self) -> Self:
@@ -142,11 +142,11 @@ class KilledRun:
         found = self.record.ask(_PROGRESS, {"is_replay": is_replay})
         return None if found is None else int(found[0][0])
 
-    def _wait(self, condition: Callable[[], bool], otherwise: str) -> None:
-        """Wait for as long as the record has something new to say."""
+    def _wait(self, condition: Callable[[], bool], otherwise: str, *, tracks: Sequence[bool]) -> None:
+        """Wait for as long as the record has something new to say of the replay, of what is live, or of either."""
         last: list[Any] = []
         while not eventually(condition, STILL_S):
-            now = [self._progress(is_replay=one) for one in (True, False)]
+            now = [self._progress(is_replay=one) for one in tracks]
             assert now != last, f"{otherwise}: {self.program.served.stderr[-4_000:]}"
             last = now
 

@@ -107,7 +107,7 @@ class _Asked:
 
     write: Callable[[], None]
     result: PGresult | None = None
-    error: psycopg.Error | None = None
+    error: Exception | None = None
     is_answered: bool = False
     waiter: asyncio.Future[None] | None = None
     when_fine: Callable[[], None] | None = None
@@ -134,9 +134,10 @@ class PipelinedStatements:
         self._loop = asyncio.get_running_loop()
         self._kept: list[_Asked] = []
         self._asked: deque[_Asked] = deque()
-        self._error: psycopg.Error | None = None
-        self._is_due = self._is_watched = self._is_blocked = False
-        self._is_begun = self._is_lost = False
+        self._error: Exception | None = None
+        self._is_due = self._is_begun = self._is_lost = False
+        self._watched: int | None = None  # the number of the socket, while the event loop knows it
+        self._is_blocked = False
         self._preparing: dict[tuple[bytes, tuple[int, ...]], Prepared] = {}
 
     async def rows(
@@ -329,29 +330,30 @@ class PipelinedStatements:
         try:
             if not self._server.pipeline_status:
                 self._server.enter_pipeline_mode()
+            if self._watched is None:
+                self._watched = self._server.socket
+                self._loop.add_reader(self._watched, self._read)
             for asked in message:
                 asked.write()
             self._push()
-            if not self._is_watched:
-                self._is_watched = True
-                self._loop.add_reader(self._server.socket, self._read)
-        except psycopg.OperationalError as error:
+        except Exception as error:  # noqa: BLE001 - who waits must hear of it
             self._lose(error)
 
     def _push(self) -> None:
         """Write to the socket; what does not fit goes when it has room."""
         is_blocked = bool(self._server.flush())
         if is_blocked != self._is_blocked:
+            assert self._watched is not None
             self._is_blocked = is_blocked
             if is_blocked:
-                self._loop.add_writer(self._server.socket, self._push_more)
+                self._loop.add_writer(self._watched, self._push_more)
             else:
-                self._loop.remove_writer(self._server.socket)
+                self._loop.remove_writer(self._watched)
 
     def _push_more(self) -> None:
         try:
             self._push()
-        except psycopg.OperationalError as error:
+        except Exception as error:  # noqa: BLE001 - who waits must hear of it
             self._lose(error)
 
     def _read(self) -> None:
@@ -367,7 +369,7 @@ class PipelinedStatements:
                     asked.popleft().answer()
                 else:
                     asked[0].result = result
-        except psycopg.OperationalError as error:
+        except Exception as error:  # noqa: BLE001 - who waits must hear of it
             self._lose(error)
 
     def _take(self, asked: _Asked) -> None:
@@ -384,8 +386,8 @@ class PipelinedStatements:
             asked.error = self._error
         asked.answer()
 
-    def _lose(self, error: psycopg.OperationalError) -> None:
-        """The connection is gone: nobody knows what became of what was sent."""
+    def _lose(self, error: Exception) -> None:
+        """The connection is gone, or of no use: nobody knows what became of what was sent."""
         self._error, self._is_lost = self._error or error, True
         self._unwatch()
         while self._asked:
@@ -394,11 +396,14 @@ class PipelinedStatements:
             asked.answer()
 
     def _unwatch(self) -> None:
-        if self._is_watched and not self._connection.closed:
-            self._loop.remove_reader(self._server.socket)
-        if self._is_blocked and not self._connection.closed:
-            self._loop.remove_writer(self._server.socket)
-        self._is_watched = self._is_blocked = False
+        """Let the event loop forget the socket, also one that libpq has closed.
+
+        The loop would take the next socket of that number for one that it watches already, and never hear it.
+        """
+        if self._watched is not None:
+            self._loop.remove_writer(self._watched)
+            self._loop.remove_reader(self._watched)
+        self._watched, self._is_blocked = None, False
 
 
 def _columns(result: PGresult) -> tuple[str, ...]:
