@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -21,7 +22,7 @@ from marketsentry.services.execution_begin import begin
 from marketsentry.services.execution_claim import DriveRules
 from programs import eventually
 
-_WAL_WRITER = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"
+_WAL_WRITER = "SELECT pid, wait_event FROM pg_stat_activity WHERE backend_type = 'walwriter'"
 _IS_ON_DISK = "SELECT pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn()"
 
 
@@ -37,10 +38,20 @@ class Mortal:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET autovacuum = off")
             connection.execute("SELECT pg_reload_conf()")
-            row = connection.execute(_WAL_WRITER).fetchone()
+            assert eventually(lambda: self._stops_at_rest(connection))
+
+    def _stops_at_rest(self, connection: psycopg.Connection) -> bool:
+        """Stop the WAL writer; one that was writing goes on: it holds a lock that every commit waits for."""
+        row = connection.execute(_WAL_WRITER).fetchone()
         assert row is not None
-        self._wal_writer = row[0]
-        os.kill(self._wal_writer, signal.SIGSTOP)
+        process = psutil.Process(row[0])
+        process.suspend()
+        assert eventually(lambda: process.status() == psutil.STATUS_STOPPED)
+        if connection.execute(_WAL_WRITER).fetchone() == (process.pid, "WalWriterMain"):
+            self._wal_writer = process.pid
+            return True
+        process.resume()
+        return False
 
     def die(self) -> None:
         """End at once, with something that is not on the disk, and start again."""
