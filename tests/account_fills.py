@@ -44,10 +44,12 @@ def a_fill(
     *,
     fee: str = "0",
     fee_currency: str = "USD",
+    fee_quote: str | None = None,
     at: datetime = AT,
 ) -> Fill:
     """Make a fill of decimal texts."""
-    return Fill(trade_id, Decimal(qty), Decimal(price), Decimal(fee), fee_currency, at)
+    worth = None if fee_quote is None else Decimal(fee_quote)
+    return Fill(trade_id, Decimal(qty), Decimal(price), Decimal(fee), fee_currency, at, fee_quote=worth)
 
 
 async def charge(

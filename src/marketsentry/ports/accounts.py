@@ -12,6 +12,7 @@ from marketsentry.core.account.position import Position
 from marketsentry.core.orders.order import Fill, Side
 
 GLOBAL = "global"  # the reserved strategy that means a whole track
+FEE_COINS = "fee-coins"  # the reserved strategy, and track, of an account that pays fees in coins of its own
 PARITY = "parity-"  # begins the venue of an account in which a backtest was traded again
 DRILL = "drill-"  # begins the venue of an account in which only a drill trades
 
@@ -30,6 +31,11 @@ class Account:
     def is_apart(self) -> bool:
         """Whether a replay or a drill trades in it with play money: it counts for no risk but its own."""
         return is_apart(self.venue)
+
+    @property
+    def fee_coins(self) -> "SubLedger":
+        """What the account itself has and owes by paying fees in a third currency; it is no strategy's, nor risk's."""
+        return SubLedger(self.id, FEE_COINS, FEE_COINS)
 
 
 def is_apart(venue: str) -> bool:

@@ -17,6 +17,7 @@ from marketsentry.core.orders.order import ZERO, Fill
 from marketsentry.exceptions import InputError
 from marketsentry.ports import Stores
 from marketsentry.ports.accounts import (
+    FEE_COINS,
     GLOBAL,
     Account,
     Booking,
@@ -41,12 +42,19 @@ class Booked:
     new_fills: tuple[Fill, ...]
 
 
+def check_strategy(strategy_id: str, *, name: str) -> None:
+    """Refuse a name that means something else; `name` is that of the argument."""
+    if strategy_id == GLOBAL:
+        raise InputError(f"{name} must not be {GLOBAL}, which means the whole track")
+    if strategy_id == FEE_COINS:
+        raise InputError(f"{name} must not be {FEE_COINS}, which pays fees in coins of the account")
+
+
 async def open_ledger(
     stores: Stores, account: Account, *, strategy_id: str, track: str, paper_capital: Decimal, at: datetime
 ) -> SubLedger:
     """Name the part of an account that belongs to a strategy; on paper it begins with its capital, paid in once."""
-    if strategy_id == GLOBAL:
-        raise InputError(f"strategy_id must not be {GLOBAL}, which means the whole track")
+    check_strategy(strategy_id, name="strategy_id")
     ledger = SubLedger(account.id, strategy_id, track)
     if account.adapter == PAPER:
         await pay(stores, ledger, paper_capital, reference=PAPER_CAPITAL, at=at)
@@ -141,18 +149,22 @@ async def book_fills(stores: Stores, booking: Booking, *, account: Account | Non
     if not new:
         return Booked(position, ())
     entries: list[Entry] = []
+    advanced: list[Entry] = []
     trips: list[RoundTrip] = []
     for stored in new:
         fill, settled = stored.fill, settlements[stored.fill.trade_id]
         moved = take_fill(position, booking.side, settled.qty, fill.price, settled.fee_quote)
         position = marked_later(moved.position, fill.price, fill.at)
         entries += settled.entries(fill, target, quote=account.currency, fill_id=stored.id)
+        advanced += settled.advanced(fill, fill_id=stored.id)
         if moved.trip_quote is not None:
             trips.append(RoundTrip(target, stored.id, moved.trip_quote, fill.at))
     if trips:
         await stores.accounts.add_trips(ledger, trips)
     await stores.accounts.put_positions((HeldPosition(ledger, target, position),))
     await stores.accounts.put_entries(ledger, entries)
+    if advanced:
+        await stores.accounts.put_entries(account.fee_coins, advanced)
     return Booked(position, tuple(stored.fill for stored in new))
 
 

@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from marketsentry.core.account.netting import Mismatch, expected_holdings, mismatches, net_quantities
+from marketsentry.core.account.netting import (
+    Mismatch,
+    expected_holdings,
+    held_as,
+    mismatches,
+    net_quantities,
+)
 from marketsentry.core.account.position import Position
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.product import Product
@@ -38,7 +44,8 @@ async def compare_with_venue(
     -------
     sequence of Mismatch
         Less than a lot of a product is dust. Assets that the ledger never held are told too: somebody else trades in
-        the account, or something was paid in that nobody booked.
+        the account, or something was paid in that nobody booked. Coins in which the account pays fees, and that no
+        strategy trades, are not.
 
     Raises
     ------
@@ -53,13 +60,21 @@ async def compare_with_venue(
         await stores.accounts.lock(account.id)
         held = [(one.target, one.position) for one in await _positions(stores, account.id)]
         cash = await cash_of(stores, account.id)
+        advanced = await stores.accounts.cash(account.fee_coins)
     averages = _averages(net_quantities(held), held, contracts)
     digits = sum((_last_digit(one.average_price) * abs(one.qty) for one in contracts), Decimal(0))
     dust[account.currency] = dust.get(account.currency, Decimal(0)) + digits
     expected = expected_holdings(
         held, cash, quote=account.currency, has_contracts=has_contracts, averages=averages
     )
-    return mismatches(expected, shown, dust)
+    found = mismatches(expected, shown, dust)
+    ours = {held_as(target, has_contracts=has_contracts) for target, _ in held}
+    return [one for one in found if one.name in ours or one.name not in _fee_coins(advanced, account)]
+
+
+def _fee_coins(advanced: Mapping[str, Decimal], account: Account) -> set[str]:
+    """Name the coins that the account pays fees in: how much of them it holds is no ledger's business."""
+    return set(advanced) - {account.currency}
 
 
 def _averages(

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from marketsentry.exceptions import InputError
 from marketsentry.ports import Clock, Stores, Transactions
-from marketsentry.ports.accounts import GLOBAL, Account, SubLedger
-from marketsentry.services.ledger import adjust, pay
+from marketsentry.ports.accounts import Account, SubLedger
+from marketsentry.services.ledger import adjust, check_strategy, pay
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,7 @@ class LedgerName:
     track: str
 
     def __post_init__(self) -> None:
-        if self.strategy_id == GLOBAL:
-            raise InputError(f"strategy must not be {GLOBAL}, which means the whole track")
+        check_strategy(self.strategy_id, name="strategy")
 
 
 @dataclass(frozen=True, slots=True)

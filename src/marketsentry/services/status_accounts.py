@@ -49,7 +49,11 @@ async def read_account_status(*, transactions: Transactions, clock: Clock) -> tu
     async with transactions() as stores:
         for account in await stores.accounts.list():
             ledgers = await stores.accounts.sub_ledgers(account_id=account.id)
-            found += [await _status(stores, account, ledger, at=clock.now()) for ledger in ledgers]
+            found += [
+                await _status(stores, account, ledger, at=clock.now())
+                for ledger in ledgers
+                if ledger != account.fee_coins
+            ]
     return tuple(found)
 
 

@@ -11,6 +11,7 @@ from marketsentry.simexchange.ledger import CLEARING, FEES, HOUSE, Ledger
 from marketsentry.simexchange.orders import HoldSide, NewOrder, Order, OrderType, Reject, Rejected, Side
 from marketsentry.simexchange.products import Product
 
+_FEE_STEP = Decimal("1e-10")
 _CASH_STEP = Decimal("1e-12")  # gains are moved in such steps: sums of money stay exact
 _FIRST_BILL = 1_500_000_000
 
@@ -64,10 +65,15 @@ class Accounts(Protocol):
 
 
 class SpotAccounts:
-    """Coins change hands. The fee is paid in quote, or out of what is received where the product says so."""
+    """Coins change hands. The fee is paid in quote, or out of what is received where the product says so.
+
+    With `fee_coin` it is paid in that coin by who has enough of it, at the price that `price_of` tells in quote.
+    """
 
     def __init__(self) -> None:
         self.ledger = Ledger()
+        self.fee_coin = ""
+        self.price_of: Callable[[str], Decimal] = lambda _: Decimal(0)
 
     def reserve(self, order: Order, product: Product, worst_quote: Decimal) -> None:
         """Hold the coins that are sold, or the quote amount that a purchase may cost with its fee."""
@@ -105,6 +111,10 @@ class SpotAccounts:
             self.ledger.move(CLEARING, owner, product.quote, notional)
         if owner in HOUSE:
             return Settled(Decimal(0), fee_coin)
+        if self.fee_coin:
+            in_coin = (notional * rate / self.price_of(product.quote)).quantize(_FEE_STEP)
+            if self.ledger.available(owner, self.fee_coin) >= in_coin:
+                fee, fee_coin = in_coin, self.fee_coin
         self.ledger.move(owner, FEES, fee_coin, fee)
         return Settled(fee, fee_coin)
 

@@ -12,6 +12,7 @@ from marketsentry.simexchange.venue import Venue
 from marketsentry.simexchange.wire import millis, text
 
 MAINTENANCE_RATE = Decimal("0.004")
+OWN_COIN = "BGB"
 FUNDING = "contract_settle_fee"  # what the venue calls a payment for a position
 
 # What the venue answers a refusal with: (code, message) for spot and for perpetuals.
@@ -209,8 +210,11 @@ def spot_fill_json(fill: Fill, order: Order, product: Product) -> dict[str, Any]
 
 
 def fee_json(fill: Fill) -> dict[str, str]:
-    """Fee of a fill; what is paid is negative."""
-    return {"deduction": "no", "feeCoin": fill.fee_coin, "totalDeductionFee": "", "totalFee": text(-fill.fee)}
+    """Fee of a fill; what is paid is negative, and deducted where it is paid in the venue's own coin."""
+    fee = text(-fill.fee)
+    if fill.fee_coin == OWN_COIN:
+        return {"deduction": "yes", "feeCoin": fill.fee_coin, "totalDeductionFee": fee, "totalFee": fee}
+    return {"deduction": "no", "feeCoin": fill.fee_coin, "totalDeductionFee": "", "totalFee": fee}
 
 
 def trade_side(order: Order) -> str:

@@ -97,6 +97,8 @@ class SimExchange:
         Candles to serve; by default those of what trades here.
     past : sequence of Listing
         Candles of the time before, which the candles of what trades here go on from.
+    fee_coin : str
+        Coin in which fees of spot are paid by who has it, as Bitget takes BGB; it must be traded here.
     port : int
         Port on 127.0.0.1, 0 for a free one.
     """
@@ -112,6 +114,7 @@ class SimExchange:
         balances: Mapping[str, Decimal] | None = None,
         listings: Sequence[Listing] = (),
         past: Sequence[Listing] = (),
+        fee_coin: str = "",
         port: int = 0,
     ) -> None:
         markets = usual_markets(kind, seed=seed) if markets is None else markets
@@ -142,6 +145,8 @@ class SimExchange:
             feed = MarketFeed(self.venue, name, one.path, shape=one.shape, seed=seed * 1_000 + index)
             self._floor.feeds[name] = feed
             feed.step()
+        self.venue.spot.fee_coin = fee_coin
+        self.venue.spot.price_of = lambda quote: Decimal(str(self._floor.feeds[f"{fee_coin}-{quote}"].mid))
         self.key = self.add_key("demo", (Permission.VIEW, Permission.TRADE))
         for coin, amount in (balances or _usual_balances(kind)).items():
             self.deposit(coin, amount)

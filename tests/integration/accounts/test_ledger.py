@@ -10,7 +10,7 @@ import pytest
 from account_fills import AT, CAPITAL, MakeBooking, a_fill, charge
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.core.orders.order import Side
-from marketsentry.exceptions import ConflictError, DataQualityError, NotFoundError
+from marketsentry.exceptions import ConflictError, DataQualityError, InputError, NotFoundError
 from marketsentry.ports.accounts import SubLedger
 from marketsentry.services.ledger import (
     HoldingCost,
@@ -20,6 +20,7 @@ from marketsentry.services.ledger import (
     open_ledger,
     pay,
 )
+from marketsentry.services.rebuild import rebuild_accounts
 
 SPOT = "BTC-USD"
 
@@ -118,6 +119,35 @@ async def test_a_fee_in_a_third_currency_has_no_worth_until_it_has_a_rate(
     async with database.transactions() as stores:
         taken = (await mark(stores, [ledger], {SPOT: Decimal(100), "BGB": Decimal(4)}, at=AT))[ledger].mark
     assert taken.equity.equity_quote == CAPITAL - 2
+
+
+async def test_a_fee_in_a_third_currency_costs_the_strategy_what_it_is_worth(
+    database: Database, ledger: SubLedger, booking: MakeBooking
+) -> None:
+    bought = await booking(
+        ledger, a_fill("1", "1", "100", fee="0.5", fee_currency="BGB", fee_quote="2"), target=SPOT
+    )
+    async with database.transactions() as stores:
+        account = await stores.accounts.get(ledger.account_id)
+        booked = await book_fills(stores, bought)
+        taken = (await mark(stores, [ledger], {SPOT: Decimal(100)}, at=AT))[ledger].mark
+        advanced = await stores.accounts.cash(account.fee_coins)
+    assert (booked.position.fee_quote, taken.equity.equity_quote) == (2, CAPITAL - 2)
+    assert await cash_of(database, ledger) == CAPITAL - 102
+    assert advanced == {"BGB": Decimal("-0.5"), "USD": 2}
+    async with database.transactions() as stores:
+        assert (await book_fills(stores, bought)).new_fills == ()
+        assert await stores.accounts.cash(account.fee_coins) == advanced
+    (checked,) = await rebuild_accounts(transactions=database.transactions)
+    assert checked.differences == ()
+
+
+@pytest.mark.parametrize("name", ["global", "fee-coins"])
+async def test_a_strategy_has_a_name_of_its_own(database: Database, ledger: SubLedger, name: str) -> None:
+    async with database.transactions() as stores:
+        account = await stores.accounts.get(ledger.account_id)
+        with pytest.raises(InputError, match=f"strategy_id must not be {name}"):
+            await open_ledger(stores, account, strategy_id=name, track="liquid", paper_capital=CAPITAL, at=AT)
 
 
 async def test_fifty_bookings_of_one_fill_at_once_book_it_once(

@@ -26,7 +26,7 @@ from marketsentry.services.ledger import (
 from marketsentry.services.rebuild import rebuild_accounts
 
 TARGETS = ("BTC-USD", "ETH-USD")
-FEE_CURRENCIES = ("USD", "BTC", "BGB")
+FEE_CURRENCIES = ("USD", "BTC", "BGB", "a priced BGB")
 RATES = {"BGB": Decimal(3), "BTC": Decimal(100), "ETH": Decimal(100)}
 
 fills = st.tuples(
@@ -71,6 +71,9 @@ async def run(database: Database, make: MakeBooking, account: str, walked: list[
                 qty, price, fee = map(str, numbers)
                 ledger = replace(first, strategy_id=strategy)
                 fill = a_fill(f"t{n}", qty, price, fee=fee, fee_currency=currency, at=at)
+                if currency == "a priced BGB":
+                    worth = fill.fee * RATES["BGB"]
+                    fill = replace(fill, fee_currency="BGB", fee_quote=worth)
                 booking = await make(ledger, fill, side=side, target=target)
                 async with database.transactions() as stores:
                     await book_fills(stores, booking)

@@ -16,7 +16,7 @@ from marketsentry.ports.accounts import GLOBAL
 _RECORDS = """
 SELECT entry.id, entry.strategy_id, entry.track, entry.kind, entry.target, entry.currency, entry.amount, entry.fill_id,
        entry.reference, entry.at, fills.side, fills.venue_trade_id, fills.qty, fills.price, fills.fee,
-       fills.fee_currency, fills.filled_at
+       fills.fee_currency, fills.fee_quote, fills.filled_at
 FROM ledger_entries AS entry LEFT JOIN fills ON fills.id = entry.fill_id
 WHERE entry.account_id = %(account_id)s AND entry.id > %(after_id)s
 ORDER BY entry.id
@@ -221,6 +221,12 @@ def ledger_record(row: Mapping[str, Any]) -> Record:
     if row["fill_id"] is None:
         return Record(row["id"], row["strategy_id"], row["track"], entry)
     fill = Fill(
-        row["venue_trade_id"], row["qty"], row["price"], row["fee"], row["fee_currency"], row["filled_at"]
+        row["venue_trade_id"],
+        row["qty"],
+        row["price"],
+        row["fee"],
+        row["fee_currency"],
+        row["filled_at"],
+        fee_quote=row["fee_quote"] or None,  # a fee that had no worth when it was booked
     )
     return Record(row["id"], row["strategy_id"], row["track"], entry, Side(row["side"]), fill)

@@ -13,7 +13,7 @@ from marketsentry.ports.attribution import DecidedWeights, OrderCount, OrderWind
 _RECORDS = """
 SELECT entry.id, entry.strategy_id, entry.track, entry.kind, entry.target, entry.currency, entry.amount, entry.fill_id,
        entry.reference, entry.at, fills.side, fills.venue_trade_id, fills.qty, fills.price, fills.fee,
-       fills.fee_currency, fills.filled_at, orders_sim.est_price
+       fills.fee_currency, fills.fee_quote, fills.filled_at, orders_sim.est_price
 FROM ledger_entries AS entry
      LEFT JOIN fills ON fills.id = entry.fill_id
      LEFT JOIN orders_sim ON orders_sim.id = fills.order_id

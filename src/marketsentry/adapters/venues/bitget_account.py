@@ -3,7 +3,9 @@
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from marketsentry.adapters.venues.bitget_wire import (
@@ -15,6 +17,7 @@ from marketsentry.adapters.venues.bitget_wire import (
 )
 from marketsentry.adapters.venues.ccxt_client import CcxtClient
 from marketsentry.adapters.venues.ccxt_venue import CcxtVenue, DuplicateIdError
+from marketsentry.adapters.venues.fee_worth import FeeWorth
 from marketsentry.adapters.venues.order_checks import SeenOrder
 from marketsentry.adapters.venues.rate_budget import RateBudget
 from marketsentry.adapters.venues.venue_access import VenueAccess
@@ -25,7 +28,7 @@ from marketsentry.adapters.venues.wire import (
     rows_of,
     text_of,
 )
-from marketsentry.core.orders.order import ZERO
+from marketsentry.core.orders.order import ZERO, Fill
 from marketsentry.core.orders.product import Product
 from marketsentry.ports.urgency import Urgency
 from marketsentry.ports.venue import (
@@ -39,6 +42,7 @@ from marketsentry.ports.venue import (
 
 NAME = "bitget_live"
 OWN_MEETS_OWN = "cancel_maker"  # who comes later goes on: an exit is not stopped by an entry that waits
+_SPOT_TICKER = "publicSpotGetV2SpotMarketTickers"
 _MAX_PAGES = 50
 _PAGE = 100
 _TRADES = ("trade", "spot", "stow", "contract", "mix", "future")
@@ -60,6 +64,7 @@ class BitgetLive(CcxtVenue):
             dialect=BitgetDialect(),
         )
         super().__init__(access, client, now=now)
+        self._worth = FeeWorth(self._price_of, now=now)
 
     async def server_time(self) -> datetime:
         """Read the venue's clock."""
@@ -75,6 +80,26 @@ class BitgetLive(CcxtVenue):
         if not (bid > 0 and ask > 0):
             raise VenueRefusedError("no_market_data", f"{product.venue_symbol} has no prices on both sides")
         return Quote(symbol, bid, ask, instant_of_ms(rows[0], "ts"))
+
+    async def fills(self, leg: LegRef) -> Sequence[Fill]:
+        """List all fills of one order; fees may be in the venue's own coin."""
+        return [await self._told(one, leg.symbol) for one in await super().fills(leg)]
+
+    async def fills_since(self, since: datetime) -> Sequence[VenueFill]:
+        """List the fills of the account from `since` on, oldest first."""
+        found = await super().fills_since(since)
+        return [replace(one, fill=await self._told(one.fill, one.symbol)) for one in found]
+
+    async def _told(self, fill: Fill, symbol: str) -> Fill:
+        return await self._worth.told(fill, symbol, quote=(await self._known(symbol)).quote)
+
+    async def _price_of(self, coin: str, quote: str) -> Decimal:
+        """Read the price of a coin of spot."""
+        rows = rows_of(await self._data(_SPOT_TICKER, {"symbol": f"{coin}{quote}"}), "tickers")
+        price = decimal_of(rows[0], "lastPr", ZERO) if rows else ZERO
+        if not price > 0:
+            raise VenueRefusedError("no_market_data", f"{coin}{quote} has no price")
+        return price
 
     async def check_key(self) -> None:
         """Refuse a key that may withdraw, or may not trade."""

@@ -8,6 +8,7 @@ from marketsentry.api.schemas.texts import stored_text
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.terms import MAX_LEVERAGE, MarginMode, PositionMode, ProductType, Terms
 from marketsentry.core.risk.codes import GLOBAL
+from marketsentry.ports.accounts import FEE_COINS
 
 Adapter = Literal["paper", "coinbase_live", "bitget_live"]
 Name = Annotated[str, stored_text(64)]
@@ -17,6 +18,8 @@ _BITGET = "bitget_live"
 def _is_one(strategy_id: str) -> str:
     if strategy_id == GLOBAL:
         raise ValueError(f"strategy_id must not be {GLOBAL}, which means the whole track and holds nothing")
+    if strategy_id == FEE_COINS:
+        raise ValueError(f"strategy_id must not be {FEE_COINS}, which pays fees in coins of the account")
     return strategy_id
 
 

@@ -1,9 +1,12 @@
 """Entries of the ledger, and which of them a fill writes.
 
 Every product of an account is quoted in the currency of the account. A fee that the venue takes out of what was bought
-is paid in kind: the position grows by less, and cash moves by the whole notional, part of it called a fee. A fee in a
-third currency moves the cash of that currency; it is not in `fee_quote`, and an account that holds such cash has no
-equity until the currency has a rate.
+is paid in kind: the position grows by less, and cash moves by the whole notional, part of it called a fee.
+
+A fee in a third currency, such as the venue's own coin, is paid out of what the account holds of it, and no strategy
+does. So the strategy pays what it is worth to the account, which pays the coin (ADR 0261): a ledger of its own has the
+one in and the other out, and cash still adds up to what the venue shows. Where nobody can tell what it is worth, the
+strategy owes the coin itself and has no equity until the coin has a rate.
 """
 
 from dataclasses import dataclass
@@ -61,22 +64,43 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a fill does: to the position (`qty` base units, `fee_quote` in quote currency), and to cash."""
+    """What a fill does: to the position (`qty` base units, `fee_quote` in quote currency), and to cash.
+
+    `is_advanced` where the account pays the fee in its own coin, and the strategy pays the account.
+    """
 
     qty: Decimal
     fee_quote: Decimal
     trade_quote: Decimal
     fee_amount: Decimal
     fee_currency: str
+    is_advanced: bool = False
 
     def entries(self, fill: Fill, target: str, *, quote: str, fill_id: int) -> tuple[Entry, ...]:
-        """Write it as entries of the ledger; no entry where no fee was taken."""
+        """Write it as entries of the strategy's ledger; no entry where no fee was taken."""
         reference = f"fill:{fill_id}"
         trade = Entry(EntryKind.TRADE, quote, self.trade_quote, reference, fill.at, target, fill_id)
         if not self.fee_amount:
             return (trade,)
         fee = Entry(EntryKind.FEE, self.fee_currency, -self.fee_amount, reference, fill.at, target, fill_id)
         return trade, fee
+
+    def advanced(self, fill: Fill, *, fill_id: int) -> tuple[Entry, ...]:
+        """Write what the account got from the strategy, and paid the venue for it, as entries of its own ledger."""
+        if not self.is_advanced:
+            return ()
+        got = Entry(EntryKind.FEE, self.fee_currency, self.fee_amount, f"fill:{fill_id}:strategy", fill.at)
+        paid = Entry(EntryKind.FEE, fill.fee_currency, -fill.fee, f"fill:{fill_id}:venue", fill.at)
+        return got, paid
+
+
+def is_third(fee_currency: str, target: str, *, quote: str) -> bool:
+    """Whether a fee of a target moves neither the cash of the account nor what is traded."""
+    return fee_currency != quote and not _is_in_kind(fee_currency, target)
+
+
+def _is_in_kind(fee_currency: str, target: str) -> bool:
+    return fee_currency == base_of(target) and market_of_symbol(target) is Market.SPOT
 
 
 @in_money
@@ -107,7 +131,7 @@ def settle(fill: Fill, side: Side, target: str, *, quote: str) -> Settlement:
     """
     if fill.fee_currency == quote or not fill.fee:
         return Settlement(fill.qty, fill.fee, -side.sign * fill.notional, fill.fee, quote)
-    if fill.fee_currency == base_of(target) and market_of_symbol(target) is Market.SPOT:
+    if _is_in_kind(fill.fee_currency, target):
         qty = fill.qty - side.sign * fill.fee
         if not qty > 0:
             raise InputError(
@@ -115,4 +139,7 @@ def settle(fill: Fill, side: Side, target: str, *, quote: str) -> Settlement:
             )
         fee_quote = fill.fee * fill.price
         return Settlement(qty, fee_quote, -side.sign * qty * fill.price, fee_quote, quote)
-    return Settlement(fill.qty, ZERO, -side.sign * fill.notional, fill.fee, fill.fee_currency)
+    trade_quote = -side.sign * fill.notional
+    if fill.fee_quote is None:
+        return Settlement(fill.qty, ZERO, trade_quote, fill.fee, fill.fee_currency)
+    return Settlement(fill.qty, fill.fee_quote, trade_quote, fill.fee_quote, quote, is_advanced=True)

@@ -90,7 +90,7 @@ def fill_document(fill: Fill) -> dict[str, Any]:
 
 def fill_of(document: Mapping[str, Any]) -> Fill:
     """Read a fill back."""
-    reference = document["reference"]
+    reference, fee_quote = document["reference"], document.get("fee_quote")
     return Fill(
         trade_id=document["trade_id"],
         qty=Decimal(document["qty"]),
@@ -100,6 +100,7 @@ def fill_of(document: Mapping[str, Any]) -> Fill:
         at=datetime.fromisoformat(document["at"]),
         liquidity=document["liquidity"],
         reference=None if reference is None else Decimal(reference),
+        fee_quote=None if fee_quote is None else Decimal(fee_quote),
     )
 
 

@@ -24,7 +24,7 @@ from marketsentry.core.orders.events import (
     LegUnseen,
     LegWorking,
 )
-from marketsentry.core.orders.order import ZERO, LegKind, Order, TimeInForce
+from marketsentry.core.orders.order import ZERO, Fill, LegKind, Order, TimeInForce
 
 DIGITS = 8
 _ANSWERS = (LegWorking, LegRefused, LegUnseen, LegAbsent, LegFilled, LegClosed)
@@ -43,7 +43,7 @@ def execution_document(
     events
         Its log, oldest first.
     base
-        The asset traded: a fee in it counts at the price of its fill.
+        The asset traded: a fee in it counts at the price of its fill, one in a third currency at what it was worth.
     limit_timeout_s
         How long a limit leg may work; None where the order has no plan yet.
 
@@ -53,7 +53,7 @@ def execution_document(
         The execution result of contract 1.6; numbers are floats of 8 decimals.
     """
     average = order.average_price
-    fees = sum((f.fee * f.price if f.fee_currency == base else f.fee for f in order.fills), ZERO)
+    fees = sum((_fee_quote(fill, base) for fill in order.fills), ZERO)
     venue_ids = [leg.venue_order_id for leg in order.legs if leg.venue_order_id is not None]
     return {
         "status": str(order.status),
@@ -65,6 +65,12 @@ def execution_document(
         "venue_order_id": venue_ids[-1] if venue_ids else None,
         "lifecycle": lifecycle(order, events, limit_timeout_s=limit_timeout_s),
     }
+
+
+def _fee_quote(fill: Fill, base: str) -> Decimal:
+    if fill.fee_currency == base:
+        return fill.fee * fill.price
+    return fill.fee if fill.fee_quote is None else fill.fee_quote
 
 
 def lifecycle(

@@ -96,7 +96,8 @@ class Fill:
 
     `qty` is in base units and positive, `price` in quote currency, `fee` positive when paid. `liquidity` is `maker`,
     `taker` or empty where the venue does not say. `reference` is the price against which the cost counts (the mid or
-    the open), where the venue is ours and knows it.
+    the open), where the venue is ours and knows it. `fee_quote` is what a fee in a third currency was worth in quote
+    currency when it was read, None where nobody can tell; of other fees it says nothing.
     """
 
     trade_id: str
@@ -107,6 +108,7 @@ class Fill:
     at: datetime
     liquidity: str = ""
     reference: Decimal | None = None
+    fee_quote: Decimal | None = None
 
     def __post_init__(self) -> None:
         if not (self.qty.is_finite() and self.qty > 0):
@@ -115,6 +117,8 @@ class Fill:
             raise InputError(f"price of fill {self.trade_id} must be finite and > 0, was {self.price}")
         if not self.fee.is_finite():
             raise InputError(f"fee of fill {self.trade_id} must be finite, was {self.fee}")
+        if self.fee_quote is not None and not self.fee_quote.is_finite():
+            raise InputError(f"fee_quote of fill {self.trade_id} must be finite, was {self.fee_quote}")
 
     @property
     def notional(self) -> Decimal:

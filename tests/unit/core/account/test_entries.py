@@ -1,5 +1,6 @@
 """What a fill does to position and cash, whatever its fee is paid in."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -63,6 +64,18 @@ def test_a_fee_in_a_third_currency_moves_the_cash_of_that_currency() -> None:
     trade, fee = settled.entries(fill, "BTC", quote="USDT", fill_id=1)
     assert (settled.qty, settled.fee_quote) == (Decimal(2), Decimal(0))
     assert (trade.amount, fee.currency, fee.amount) == (Decimal(-200), "BGB", Decimal(-3))
+
+
+def test_a_fee_in_a_third_currency_with_a_worth_is_paid_by_the_account_and_to_it() -> None:
+    fill = replace(a_fill(Decimal(3), "BGB"), fee_quote=Decimal(12))
+    settled = settle(fill, Side.BUY, "BTC", quote="USDT")
+    trade, fee = settled.entries(fill, "BTC", quote="USDT", fill_id=1)
+    assert (settled.qty, settled.fee_quote) == (Decimal(2), Decimal(12))
+    assert (trade.amount, fee.currency, fee.amount) == (Decimal(-200), "USDT", Decimal(-12))
+    got, paid = settled.advanced(fill, fill_id=1)
+    assert (got.currency, got.amount, paid.currency, paid.amount) == ("USDT", Decimal(12), "BGB", Decimal(-3))
+    assert fee.amount + got.amount == 0, "what the venue did not take in quote currency is still there"
+    assert settle(a_fill(Decimal(3), "USDT"), Side.BUY, "BTC", quote="USDT").advanced(fill, fill_id=1) == ()
 
 
 def test_a_perpetual_is_not_paid_in_kind() -> None:
