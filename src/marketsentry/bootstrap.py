@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import structlog
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from marketsentry.adapters.artifacts import FileArtifacts
 from marketsentry.adapters.clock import SystemClock
 from marketsentry.adapters.code_version import code_version
-from marketsentry.adapters.embedded import EmbeddedEngines, Engines, read_owner
+from marketsentry.adapters.embedded import EmbeddedEngines, Engines, kept_alive, read_owner
 from marketsentry.adapters.postgres import migrate
 from marketsentry.adapters.postgres.database import Database
 from marketsentry.adapters.trainer_process import ProcessTrainer
@@ -27,10 +26,8 @@ from marketsentry.adapters.venues.paper_market import RecordedMarket
 from marketsentry.adapters.venues.registry import VenueRegistry
 from marketsentry.core.risk.limits import BreakerLimits, HourRule, RiskLimits
 from marketsentry.core.risk.profiles import BucketCaps
-from marketsentry.exceptions import MarketSentryError
 from marketsentry.logs import set_up_logs
 from marketsentry.ports import Artifacts, Clock, Entropy, Transactions
-from marketsentry.ports.ending import end
 from marketsentry.ports.execution import Venues
 from marketsentry.ports.order_feed import OrderFeed
 from marketsentry.ports.training import Trainer
@@ -52,9 +49,7 @@ if TYPE_CHECKING:  # a property imports what it hands out: much of it brings the
     from marketsentry.services.predict import ServingParts
     from marketsentry.services.signals import SignalParts
 
-_REVIVE_EVERY_S = 0.5
 _REDIS_LIMIT_S = 5.0
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +211,7 @@ async def open_system(settings: Settings | None = None) -> AsyncIterator[System]
             engines.redis_url, socket_timeout=_REDIS_LIMIT_S, socket_connect_timeout=_REDIS_LIMIT_S
         )
         stack.push_async_callback(redis.aclose)
-        await stack.enter_async_context(_kept_alive(owned))
+        await stack.enter_async_context(kept_alive(owned))
         clock = SystemClock()
         venues = _venues(settings, database.transactions, clock)
         stack.push_async_callback(venues.close)
@@ -403,29 +398,3 @@ def open_database(settings: Settings, engines: Engines, *, is_durable: bool = Tr
         statement_timeout_s=settings.statement_timeout_s,
         is_durable=is_durable,
     )
-
-
-@asynccontextmanager
-async def _kept_alive(engines: EmbeddedEngines) -> AsyncIterator[None]:
-    """Start an engine of ours again when it dies while the block runs."""
-    if not engines.pids:
-        yield
-        return
-    watch = asyncio.create_task(_revive(engines))
-    try:
-        yield
-    finally:
-        await end([watch])
-
-
-async def _revive(engines: EmbeddedEngines) -> None:
-    while True:
-        await asyncio.sleep(_REVIVE_EVERY_S)
-        if None not in engines.pids.values():
-            continue
-        try:
-            revived = await asyncio.to_thread(engines.revive)
-        except MarketSentryError as error:
-            log.error("engine_stays_down", reason=str(error))
-        else:
-            log.warning("engine_revived", engines=revived)

@@ -5,6 +5,7 @@ Python: that leaves foreign directories as they are, makes no system user, and c
 """
 
 from marketsentry.adapters.embedded.engines import EmbeddedEngines, Engines
+from marketsentry.adapters.embedded.keep_alive import kept_alive
 from marketsentry.adapters.embedded.lock import Owner, read_owner
 
-__all__ = ["EmbeddedEngines", "Engines", "Owner", "read_owner"]
+__all__ = ["EmbeddedEngines", "Engines", "Owner", "kept_alive", "read_owner"]

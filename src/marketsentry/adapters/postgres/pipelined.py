@@ -30,6 +30,7 @@ from psycopg.types.numeric import Int8Dumper
 from marketsentry.adapters.postgres.arrays import ArrayDumper
 from marketsentry.adapters.postgres.query_text import numbered, only_reads
 from marketsentry.adapters.postgres.statements import ANEW, Given
+from marketsentry.adapters.postgres.watched_socket import WatchedSocket
 
 _FINE = frozenset({pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY})
 _ONE_PLAN, _PLAN_ANEW = (
@@ -136,8 +137,7 @@ class PipelinedStatements:
         self._asked: deque[_Asked] = deque()
         self._error: Exception | None = None
         self._is_due = self._is_begun = self._is_lost = False
-        self._watched: int | None = None  # the number of the socket, while the event loop knows it
-        self._is_blocked = False
+        self._socket = WatchedSocket()
         self._preparing: dict[tuple[bytes, tuple[int, ...]], Prepared] = {}
 
     async def rows(
@@ -212,7 +212,7 @@ class PipelinedStatements:
 
     def leave(self) -> None:
         """Leave the pipeline with everything answered, or the connection closed."""
-        self._unwatch()
+        self._socket.forget()
         if not self._connection.closed and self._server.pipeline_status:
             self._server.exit_pipeline_mode()
 
@@ -223,7 +223,7 @@ class PipelinedStatements:
         return not self._connection.closed and self._server.transaction_status != pq.TransactionStatus.IDLE
 
     async def _close(self) -> None:
-        self._unwatch()
+        self._socket.forget()
         await self._connection.close()
 
     def _raise(self) -> None:
@@ -330,9 +330,7 @@ class PipelinedStatements:
         try:
             if not self._server.pipeline_status:
                 self._server.enter_pipeline_mode()
-            if self._watched is None:
-                self._watched = self._server.socket
-                self._loop.add_reader(self._watched, self._read)
+            self._socket.watch(self._server.socket, self._read)
             for asked in message:
                 asked.write()
             self._push()
@@ -341,14 +339,7 @@ class PipelinedStatements:
 
     def _push(self) -> None:
         """Write to the socket; what does not fit goes when it has room."""
-        is_blocked = bool(self._server.flush())
-        if is_blocked != self._is_blocked:
-            assert self._watched is not None
-            self._is_blocked = is_blocked
-            if is_blocked:
-                self._loop.add_writer(self._watched, self._push_more)
-            else:
-                self._loop.remove_writer(self._watched)
+        self._socket.write_later(self._push_more if self._server.flush() else None)
 
     def _push_more(self) -> None:
         try:
@@ -389,21 +380,11 @@ class PipelinedStatements:
     def _lose(self, error: Exception) -> None:
         """The connection is gone, or of no use: nobody knows what became of what was sent."""
         self._error, self._is_lost = self._error or error, True
-        self._unwatch()
+        self._socket.forget()
         while self._asked:
             asked = self._asked.popleft()
             asked.error = self._error
             asked.answer()
-
-    def _unwatch(self) -> None:
-        """Let the event loop forget the socket, also one that libpq has closed.
-
-        The loop would take the next socket of that number for one that it watches already, and never hear it.
-        """
-        if self._watched is not None:
-            self._loop.remove_writer(self._watched)
-            self._loop.remove_reader(self._watched)
-        self._watched, self._is_blocked = None, False
 
 
 def _columns(result: PGresult) -> tuple[str, ...]:
