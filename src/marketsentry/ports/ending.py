@@ -19,11 +19,12 @@ async def end(tasks: Iterable["asyncio.Task[Any]"], *, again_s: float = _AGAIN_S
     again_s
         Seconds after which those are cancelled again that go on.
     """
-    left = {task for task in tasks if not task.done()}
+    given = list(tasks)
+    left = {task for task in given if not task.done()}
     while left:
         for task in left:
             task.cancel()
-        over, left = await asyncio.wait(left, timeout=again_s)
-        for task in over:
-            if not task.cancelled():
-                task.exception()  # read, so that nobody is warned of it
+        _, left = await asyncio.wait(left, timeout=again_s)
+    for task in given:
+        if not task.cancelled():
+            task.exception()  # read, so that nobody is warned of it

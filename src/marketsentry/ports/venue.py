@@ -183,11 +183,11 @@ class Venue(Protocol):
         ...
 
     async def fills(self, leg: LegRef) -> Sequence[Fill]:
-        """List all fills of one order."""
+        """List all fills of one order, and what fees in a third currency were worth, where that can be told."""
         ...
 
     async def fills_since(self, since: datetime) -> Sequence[VenueFill]:
-        """List the fills of the account from `since` on, oldest first."""
+        """List the fills of the account from `since` on, oldest first: what they are, not what fees were worth."""
         ...
 
     async def funding_since(self, since: datetime) -> Sequence[FundingPayment]:

@@ -3,7 +3,6 @@
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -83,15 +82,11 @@ class BitgetLive(CcxtVenue):
 
     async def fills(self, leg: LegRef) -> Sequence[Fill]:
         """List all fills of one order; fees may be in the venue's own coin."""
-        return [await self._told(one, leg.symbol) for one in await super().fills(leg)]
-
-    async def fills_since(self, since: datetime) -> Sequence[VenueFill]:
-        """List the fills of the account from `since` on, oldest first."""
-        found = await super().fills_since(since)
-        return [replace(one, fill=await self._told(one.fill, one.symbol)) for one in found]
-
-    async def _told(self, fill: Fill, symbol: str) -> Fill:
-        return await self._worth.told(fill, symbol, quote=(await self._known(symbol)).quote)
+        found = await super().fills(leg)
+        if not found:
+            return found
+        quote = (await self._known(leg.symbol)).quote
+        return [await self._worth.told(one, leg.symbol, quote=quote) for one in found]
 
     async def _price_of(self, coin: str, quote: str) -> Decimal:
         """Read the price of a coin of spot."""
