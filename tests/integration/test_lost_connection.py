@@ -6,11 +6,12 @@ or a client was waited for without end.
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 
 import psycopg
 import pytest
+import uvloop
 
 from marketsentry.adapters.postgres.database import Database
 
@@ -48,12 +49,19 @@ def _socket_with(number: int) -> Iterator[socket.socket]:
             one.close()
 
 
-async def test_the_next_socket_of_the_same_number_is_heard(database: Database, database_url: str) -> None:
-    number = await _lose_a_connection(database, database_url)
-    loop, heard = asyncio.get_running_loop(), asyncio.Event()
-    with _socket_with(number) as other_end:
-        loop.add_reader(number, heard.set)
-        other_end.send(b"here I am")
-        async with asyncio.timeout(5):
-            await heard.wait()
-        loop.remove_reader(number)
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["verbs", "roles"])
+def test_the_next_socket_of_the_same_number_is_heard(
+    database_url: str, run: Callable[[Coroutine[None, None, None]], None]
+) -> None:
+    async def lose_and_listen() -> None:
+        async with Database(database_url) as database:
+            number = await _lose_a_connection(database, database_url)
+            loop, heard = asyncio.get_running_loop(), asyncio.Event()
+            with _socket_with(number) as other_end:
+                loop.add_reader(number, heard.set)
+                other_end.send(b"here I am")
+                async with asyncio.timeout(5):
+                    await heard.wait()
+                loop.remove_reader(number)
+
+    run(lose_and_listen())
