@@ -38,7 +38,8 @@ def print_why(found: Mapping[str, Any]) -> None:
     order, risk = found["order"], found["risk"]
     for fill in found["fills"]:
         told = f"{fill['qty']} at {fill['price']} on {fill['filled_at']}, fee {fill['fee']} {fill['fee_currency']}"
-        _line(console, "fill", told)
+        worth = fill["fee_quote"]  # of a fee in what was traded, or in a third currency
+        _line(console, "fill", told if worth in (fill["fee"], 0) else f"{told}, worth {worth}")
     if not found["fills"]:
         _line(console, "fill", "nothing was filled")
     reason = f" ({order['reject_reason']})" if order["reject_reason"] else ""
