@@ -158,12 +158,12 @@ class Messages(PipelinedStatements):
                 self._asked = deque(replace(one, waiter=None, when_fine=None) for one in self._unheard)
         self._desk.tell_time()
         super()._transmit(message)
-        while self._is_blocked:
+        while self._socket.is_full:
             self._push()
         self._desk.wait_until_rested(self)
 
     async def _close(self) -> None:
-        self._unwatch()
+        self._socket.forget()
         waits = self._desk.waits(self)
         if self._is_lost and waits:
             self._is_over = True

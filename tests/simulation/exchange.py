@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
+from enum import Enum
 
 from marketsentry.core.market.symbols import Market
 from marketsentry.core.orders.order import ZERO, Fill, LegKind, Side, TimeInForce
@@ -16,8 +17,15 @@ from simulation.loop import VirtualLoop
 QUOTE = "USD"
 LOT, TICK = Decimal("0.0001"), Decimal("0.01")
 FEE = Decimal("0.001")
+FEE_COIN, COIN_MID = "BGB", Decimal(4)
 _MIDS = {"BTC": 100.0, "ETH": 20.0}
 _PARTS = (Decimal(0), Decimal("0.25"), Decimal("0.6"), Decimal(1), Decimal(1), Decimal(1))
+
+
+class _Coin(Enum):
+    """How fees are taken: as ever, or in a coin of the venue that has a price, or has one at some looks."""
+
+    NONE, PRICED, SOMETIMES_PRICED = range(3)
 
 
 class RefusedError(Exception):
@@ -82,6 +90,8 @@ class Exchange:
         self.handed_in: Counter[str] = Counter()
         self.balances: dict[str, Decimal] = {QUOTE: cash}
         self.fees_in_kind = self._draw.random() < 0.3
+        self._coin_draw = chance.of("fee coin")
+        self._coin = self._coin_draw.choice((_Coin.NONE, _Coin.NONE, _Coin.PRICED, _Coin.SOMETIMES_PRICED))
         self._mids = dict(_MIDS)
         self._n_trades = 0
         self._moved_at = 0.0
@@ -119,7 +129,7 @@ class Exchange:
         if order.status is LegStatus.OPEN:
             self._fill_later(order)
         fills = order.fills if self._draw.random() < 0.5 else order.fills[:1]
-        return order.view(fills)
+        return order.view(tuple(map(self._worth, fills)))
 
     def cancel(self, client_order_id: str) -> None:
         """Cancel what is still open."""
@@ -149,7 +159,16 @@ class Exchange:
             seen.append(self._draw.choice(seen))
             self._chance.faults["venue: a fill told twice"] += 1
         self._draw.shuffle(seen)
-        return tuple(seen)
+        return tuple(map(self._worth, seen))
+
+    def _worth(self, fill: Fill) -> Fill:
+        """Tell a fill with what its fee is worth at this look, where that can be told."""
+        if fill.fee_currency != FEE_COIN:
+            return fill
+        if self._coin is _Coin.SOMETIMES_PRICED and self._coin_draw.random() < 0.2:
+            return fill
+        price = COIN_MID + Decimal(self._coin_draw.randrange(-9, 10)) / 100
+        return replace(fill, fee_quote=fill.fee * price)
 
     def open_orders(self) -> list[LegView]:
         """What may still fill."""
@@ -225,9 +244,10 @@ class Exchange:
         request, sign = order.request, order.request.side.sign
         self._n_trades += 1
         in_kind = self.fees_in_kind and request.side is Side.BUY
-        fee = (qty if in_kind else qty * price) * FEE
-        now = self._clock.now()
-        fill = Fill(f"t-{self._n_trades}", qty, price, fee, request.symbol if in_kind else QUOTE, now)
+        fee, currency = (qty if in_kind else qty * price) * FEE, request.symbol if in_kind else QUOTE
+        if self._coin is not _Coin.NONE:
+            fee, currency = qty * price * FEE / COIN_MID, FEE_COIN
+        fill = Fill(f"t-{self._n_trades}", qty, price, fee, currency, self._clock.now())
         order.fills = (*order.fills, fill)
         if not order.left:
             order.status = LegStatus.FILLED

@@ -124,7 +124,8 @@ async def read_record(
         for one in await stores.accounts.positions(whole):
             held[one.target] = held.get(one.target, ZERO) + one.position.qty
         fills = [one for one in await stores.orders.fills() if one.account_id == account.id]
-        cash = dict(await stores.accounts.cash(whole))
+        cash = Counter(await stores.accounts.cash(whole))
+        cash.update(await stores.accounts.cash(account.fee_coins))
     look = monitor.execute
     return Found(
         rows=rows,

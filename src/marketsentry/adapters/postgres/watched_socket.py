@@ -14,7 +14,7 @@ class WatchedSocket:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._number: int | None = None
-        self._is_writing = False
+        self.is_full = False  # something waits for room in it
 
     def watch(self, number: int, on_readable: Callable[[], None]) -> None:
         """Watch a socket until it is forgotten; nothing happens where one is watched."""
@@ -24,9 +24,9 @@ class WatchedSocket:
 
     def write_later(self, on_writable: Callable[[], None] | None) -> None:
         """Say what to do when the socket has room, or that nothing is left to do."""
-        if self._number is None or (on_writable is not None) == self._is_writing:
+        if self._number is None or (on_writable is not None) == self.is_full:
             return
-        self._is_writing = on_writable is not None
+        self.is_full = on_writable is not None
         if on_writable is not None:
             self._loop.add_writer(self._number, on_writable)
         else:
