@@ -43,6 +43,7 @@ NAME = "bitget_live"
 OWN_MEETS_OWN = "cancel_maker"  # who comes later goes on: an exit is not stopped by an entry that waits
 _SPOT_TICKER = "publicSpotGetV2SpotMarketTickers"
 _MAX_PAGES = 50
+MAX_PAGES_OF_FILLS = 1_000  # others may trade in the account all day
 _PAGE = 100
 _TRADES = ("trade", "spot", "stow", "contract", "mix", "future")
 
@@ -158,11 +159,11 @@ class BitgetLive(CcxtVenue):
         return object_of(await self._data(endpoint, params), endpoint)
 
     async def _pages(
-        self, endpoint: str, query: Mapping[str, object], id_name: str
+        self, endpoint: str, query: Mapping[str, object], id_name: str, *, most: int = _MAX_PAGES
     ) -> AsyncIterator[Mapping[str, Any]]:
         """Read rows from the newest back; a list that does not end leaves unknown what is behind."""
         before: str | None = None
-        for _ in range(_MAX_PAGES):
+        for _ in range(most):
             asked = {**query, "limit": str(_PAGE), **({"idLessThan": before} if before else {})}
             data = await self._data(endpoint, asked)
             rows = rows_of(_listed(data, endpoint), endpoint)
@@ -171,7 +172,7 @@ class BitgetLive(CcxtVenue):
             if len(rows) < _PAGE:
                 return
             before = text_of(rows[-1], id_name)
-        raise OutcomeUnknownError(f"{self.name} lists more than {_MAX_PAGES} pages of {endpoint}")
+        raise OutcomeUnknownError(f"{self.name} lists more than {most} pages of {endpoint}")
 
 
 def _listed(data: Any, endpoint: str) -> Any:  # Any: JSON

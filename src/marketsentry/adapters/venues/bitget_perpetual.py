@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 
-from marketsentry.adapters.venues.bitget_account import OWN_MEETS_OWN, BitgetLive
+from marketsentry.adapters.venues.bitget_account import MAX_PAGES_OF_FILLS, OWN_MEETS_OWN, BitgetLive
 from marketsentry.adapters.venues.bitget_wire import (
     read_contract,
     read_fill,
@@ -170,7 +170,7 @@ class BitgetPerpetual(BitgetLive):
 
     async def _fills_since(self, since: datetime) -> Sequence[VenueFill]:
         query = {"productType": PRODUCT_TYPE, "startTime": str(ms_of(since))}
-        pages = self._pages(self._fills_door, query, "tradeId")
+        pages = self._pages(self._fills_door, query, "tradeId", most=MAX_PAGES_OF_FILLS)
         return [
             one
             async for row in pages

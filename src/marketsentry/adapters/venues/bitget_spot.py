@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from types import MappingProxyType
 
-from marketsentry.adapters.venues.bitget_account import OWN_MEETS_OWN, BitgetLive
+from marketsentry.adapters.venues.bitget_account import MAX_PAGES_OF_FILLS, OWN_MEETS_OWN, BitgetLive
 from marketsentry.adapters.venues.bitget_wire import (
     read_fill,
     read_order,
@@ -79,7 +79,7 @@ class BitgetSpot(BitgetLive):
         known = [self._products[one] for one in self._access.symbols if one in self._products]
         for product in known:  # one that the venue has no more has no fills of today
             query = {**self._of(product), "startTime": str(ms_of(since))}
-            pages = self._pages(self._fills_door, query, "tradeId")
+            pages = self._pages(self._fills_door, query, "tradeId", most=MAX_PAGES_OF_FILLS)
             found += [one async for row in pages if (one := read_fill(row, product.symbol)) is not None]
         return found
 

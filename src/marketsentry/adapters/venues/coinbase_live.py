@@ -38,6 +38,7 @@ from marketsentry.ports.venue import (
 NAME = "coinbase_live"
 _NOT_FOUND = "venue_http_404"
 _MAX_PAGES = 50
+_MAX_PAGES_OF_FILLS = 1_000  # others may trade in the account all day
 _PAGE = 100
 _CONFIGURATIONS = {
     TimeInForce.GTC: "limit_limit_gtc",
@@ -211,7 +212,8 @@ class CoinbaseLive(CcxtVenue):
 
     async def _fills_since(self, since: datetime) -> Sequence[VenueFill]:
         query = {"start_sequence_timestamp": iso(since - timedelta(seconds=1)), "limit": _PAGE}
-        pages = self._pages("v3PrivateGetBrokerageOrdersHistoricalFills", "fills", query)
+        door, most = "v3PrivateGetBrokerageOrdersHistoricalFills", _MAX_PAGES_OF_FILLS
+        pages = self._pages(door, "fills", query, most=most)
         return [one async for row in pages if (one := self._fill(row)) is not None]
 
     async def _read_products(self) -> Sequence[Product]:
@@ -220,11 +222,11 @@ class CoinbaseLive(CcxtVenue):
         return [read_product(row, self._access.quote_currency) for row in rows if is_spot(row)]
 
     async def _pages(
-        self, endpoint: str, name: str, query: Mapping[str, object]
+        self, endpoint: str, name: str, query: Mapping[str, object], *, most: int = _MAX_PAGES
     ) -> AsyncIterator[Mapping[str, Any]]:
         """Read rows page by page; a list that does not end leaves unknown what is behind."""
         cursor: str | None = None
-        for _ in range(_MAX_PAGES):
+        for _ in range(most):
             asked = {**query, **({"cursor": cursor} if cursor else {})}
             body = object_of(await self._client.call(endpoint, asked), name)
             if not {name, "cursor", "has_next"} & body.keys():
@@ -235,7 +237,7 @@ class CoinbaseLive(CcxtVenue):
             if not following or following == cursor or body.get("has_next") is False:
                 return
             cursor = following
-        raise OutcomeUnknownError(f"{self.name} lists more than {_MAX_PAGES} pages of {name}")
+        raise OutcomeUnknownError(f"{self.name} lists more than {most} pages of {name}")
 
     def _seen(self, row: Mapping[str, Any]) -> SeenOrder:
         return read_order(row, self._symbol(text_of(row, "product_id")))
