@@ -6,6 +6,8 @@ SEEDS ?= 200
 FROM ?= 0
 # Tests of the running product wait for programs and disks: a third worker fills what two leave idle.
 WORKERS ?= 3
+# A test that is ended takes its worker with it: without a new one the run ends there and names it.
+NAMED := --max-worker-restart=0
 KERNELS := $(wildcard src/marketsentry/kernels/*.py src/marketsentry/kernels/*/*.py)
 SIMULATE = PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --from $(FROM)
 # Set, it would make each of the many starts of the program compile all its modules again: 3.4 s instead of 1.4.
@@ -39,12 +41,12 @@ style: .venv/.dev
 	$(BIN)/flake8 src/marketsentry
 
 unit: .venv/.dev .venv/.kernels ## unit tests only
-	$(BIN)/pytest tests/unit -n 2 --dist worksteal -q $(ARGS)
+	$(BIN)/pytest tests/unit -n 2 --dist worksteal $(NAMED) -q $(ARGS)
 
 integration: on-engines seeds ## tests on real PostgreSQL, Redis, child processes and a venue on loopback; 200 simulated seeds
 
 on-engines: .venv/.dev .venv/.kernels
-	$(BIN)/pytest tests/simulation tests/integration -n 3 --dist worksteal -q $(ARGS)
+	$(BIN)/pytest tests/simulation tests/integration -n 3 --dist worksteal $(NAMED) -q $(ARGS)
 
 seeds: .venv/.dev
 	@$(SIMULATE)
@@ -53,7 +55,7 @@ simulate: .venv/.dev ## orders under faults and crashes on a virtual clock (SEED
 	@$(SIMULATE) $(ARGS)
 
 e2e: .venv/.dev .venv/.kernels ## tests of the running program, its API and the whole main job
-	$(BIN)/pytest tests/e2e -n $(WORKERS) --no-loadscope-reorder -q $(ARGS)
+	$(BIN)/pytest tests/e2e -n $(WORKERS) --no-loadscope-reorder --timeout 1800 $(NAMED) -q $(ARGS)
 
 bench: .venv/.dev .venv-peers/.done ## measure the budgets beside limits and peers (ARGS="backtest-sma import --json")
 	$(BIN)/ms bench $(ARGS)
