@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from marketsentry.adapters.postgres.fill_rows import fill_of_row
 from marketsentry.adapters.postgres.statements import Statements
 from marketsentry.core.account.differences import StoredBook
 from marketsentry.core.account.entries import Entry, EntryKind
 from marketsentry.core.account.equity import Equity
 from marketsentry.core.account.position import Position
 from marketsentry.core.account.rebuild import Marked, Rebuilt, RebuiltMark, Record, Trip
-from marketsentry.core.orders.order import Fill, Side
+from marketsentry.core.orders.order import Side
 from marketsentry.ports.accounts import GLOBAL
 
 _RECORDS = """
@@ -220,13 +221,4 @@ def ledger_record(row: Mapping[str, Any]) -> Record:
     )
     if row["fill_id"] is None:
         return Record(row["id"], row["strategy_id"], row["track"], entry)
-    fill = Fill(
-        row["venue_trade_id"],
-        row["qty"],
-        row["price"],
-        row["fee"],
-        row["fee_currency"],
-        row["filled_at"],
-        fee_quote=row["fee_quote"] or None,  # a fee that had no worth when it was booked
-    )
-    return Record(row["id"], row["strategy_id"], row["track"], entry, Side(row["side"]), fill)
+    return Record(row["id"], row["strategy_id"], row["track"], entry, Side(row["side"]), fill_of_row(row))

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from marketsentry.adapters.postgres.accounts import equity_mark, held_position
+from marketsentry.adapters.postgres.fill_rows import fill_of_row
 from marketsentry.adapters.postgres.statements import ANEW, Statements
 from marketsentry.core.account.entries import Entry, EntryKind
-from marketsentry.core.orders.order import Fill, Side
+from marketsentry.core.orders.order import Side
 from marketsentry.ports.account_lists import (
     BookedEntry,
     BookedFill,
@@ -170,16 +171,6 @@ def _ledger(row: Mapping[str, Any]) -> SubLedger:
 
 
 def _fill(row: Mapping[str, Any]) -> BookedFill:
-    fill = Fill(
-        row["venue_trade_id"],
-        row["qty"],
-        row["price"],
-        row["fee"],
-        row["fee_currency"],
-        row["filled_at"],
-        row["liquidity"],
-        row["reference_price"],
-    )
     return BookedFill(
         row["id"],
         _ledger(row),
@@ -188,6 +179,6 @@ def _fill(row: Mapping[str, Any]) -> BookedFill:
         row["target"],
         Side(row["side"]),
         row["client_order_id"],
-        fill,
+        fill_of_row(row),
         row["fee_quote"],
     )
